@@ -1,0 +1,143 @@
+//! What is worth keeping for the auditor: a closed list, each event with its name, its account and its fields; holds no
+//! secret.
+
+use crate::identity::{AccountId, AccountName, FactorName, Group, SessionId};
+use std::net::IpAddr;
+
+/// A security event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Somebody signed in.
+    SignedIn { account: AccountId, session: SessionId, factors: Vec<FactorName>, address: IpAddr },
+    /// An answer in a sign-in was wrong, or came too often.
+    SignInFailed { name: String, factor: FactorName, why: &'static str, address: IpAddr },
+    /// A session proved more, or again.
+    SteppedUp { account: AccountId, session: SessionId, factor: FactorName, address: IpAddr },
+    /// A session was handed to another host.
+    Entered { session: SessionId, host: String },
+    /// A hand-off was presented on another host, by another browser, or twice.
+    EntryRefused { host: String, address: IpAddr },
+    /// Somebody signed out, or ended a session of theirs.
+    SessionEnded { account: AccountId, session: SessionId, by: &'static str },
+    /// All sessions of an account were ended.
+    SessionsEnded { account: AccountId, count: usize, by: &'static str },
+    /// A recovery code was used.
+    Recovered { account: AccountId, session: SessionId, address: IpAddr },
+    /// Factors were enrolled, replacing older ones.
+    Enrolled { account: AccountId, factors: Vec<FactorName>, address: IpAddr },
+    /// A factor was removed.
+    FactorRemoved { account: AccountId, factor: FactorName, by: &'static str },
+    /// An account was added.
+    AccountAdded { account: AccountId, name: AccountName, groups: Vec<Group> },
+    /// An enrolment link was made.
+    EnrolmentOffered { account: AccountId },
+    /// An account was disabled, enabled, reset or removed, or its groups were changed.
+    AccountChanged { account: AccountId, change: &'static str },
+    /// A session asked for what its account may not have.
+    Denied { account: Option<AccountId>, route: String, policy: String, condition: String, decision: String },
+    /// A configuration went live, or was refused.
+    Reloaded { edition: u64, outcome: &'static str },
+    /// The gateway started or stopped.
+    Lifecycle { what: &'static str },
+}
+
+/// An event's fields: names and values, in order.
+pub type Fields = Vec<(&'static str, String)>;
+
+impl Event {
+    /// The event's name in the record.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::SignedIn { .. } => "sign-in.succeeded",
+            Event::SignInFailed { .. } => "sign-in.failed",
+            Event::SteppedUp { .. } => "session.raised",
+            Event::Entered { .. } => "session.entered",
+            Event::EntryRefused { .. } => "session.entry-refused",
+            Event::SessionEnded { .. } => "session.ended",
+            Event::SessionsEnded { .. } => "session.all-ended",
+            Event::Recovered { .. } => "sign-in.recovered",
+            Event::Enrolled { .. } => "factor.enrolled",
+            Event::FactorRemoved { .. } => "factor.removed",
+            Event::AccountAdded { .. } => "account.added",
+            Event::EnrolmentOffered { .. } => "account.enrolment-offered",
+            Event::AccountChanged { .. } => "account.changed",
+            Event::Denied { .. } => "request.denied",
+            Event::Reloaded { .. } => "configuration.reloaded",
+            Event::Lifecycle { .. } => "gateway.lifecycle",
+        }
+    }
+
+    /// The account it is about.
+    pub fn account(&self) -> Option<AccountId> {
+        match self {
+            Event::SignedIn { account, .. }
+            | Event::SteppedUp { account, .. }
+            | Event::SessionEnded { account, .. }
+            | Event::SessionsEnded { account, .. }
+            | Event::Recovered { account, .. }
+            | Event::Enrolled { account, .. }
+            | Event::FactorRemoved { account, .. }
+            | Event::AccountAdded { account, .. }
+            | Event::EnrolmentOffered { account }
+            | Event::AccountChanged { account, .. } => Some(*account),
+            Event::Denied { account, .. } => *account,
+            Event::SignInFailed { .. }
+            | Event::Entered { .. }
+            | Event::EntryRefused { .. }
+            | Event::Reloaded { .. }
+            | Event::Lifecycle { .. } => None,
+        }
+    }
+
+    /// The other fields.
+    pub fn fields(&self) -> Fields {
+        let list = |factors: &[FactorName]| factors.iter().map(|name| name.0).collect::<Vec<_>>().join(",");
+        match self {
+            Event::SignedIn { session, factors, address, .. } => vec![
+                ("session", session.to_string()),
+                ("factors", list(factors)),
+                ("address", address.to_string()),
+            ],
+            Event::SignInFailed { name, factor, why, address } => vec![
+                ("name", name.clone()),
+                ("factor", factor.to_string()),
+                ("why", (*why).to_owned()),
+                ("address", address.to_string()),
+            ],
+            Event::SteppedUp { session, factor, address, .. } => vec![
+                ("session", session.to_string()),
+                ("factor", factor.to_string()),
+                ("address", address.to_string()),
+            ],
+            Event::Entered { session, host } => vec![("session", session.to_string()), ("host", host.clone())],
+            Event::EntryRefused { host, address } => vec![("host", host.clone()), ("address", address.to_string())],
+            Event::SessionEnded { session, by, .. } => {
+                vec![("session", session.to_string()), ("by", (*by).to_owned())]
+            }
+            Event::SessionsEnded { count, by, .. } => vec![("count", count.to_string()), ("by", (*by).to_owned())],
+            Event::Recovered { session, address, .. } => {
+                vec![("session", session.to_string()), ("address", address.to_string())]
+            }
+            Event::Enrolled { factors, address, .. } => {
+                vec![("factors", list(factors)), ("address", address.to_string())]
+            }
+            Event::FactorRemoved { factor, by, .. } => vec![("factor", factor.to_string()), ("by", (*by).to_owned())],
+            Event::AccountAdded { name, groups, .. } => {
+                let groups: Vec<&str> = groups.iter().map(Group::as_str).collect();
+                vec![("name", name.to_string()), ("groups", groups.join(","))]
+            }
+            Event::EnrolmentOffered { .. } => Vec::new(),
+            Event::AccountChanged { change, .. } => vec![("change", (*change).to_owned())],
+            Event::Denied { route, policy, condition, decision, .. } => vec![
+                ("route", route.clone()),
+                ("policy", policy.clone()),
+                ("condition", condition.clone()),
+                ("decision", decision.clone()),
+            ],
+            Event::Reloaded { edition, outcome } => {
+                vec![("edition", edition.to_string()), ("outcome", (*outcome).to_owned())]
+            }
+            Event::Lifecycle { what } => vec![("what", (*what).to_owned())],
+        }
+    }
+}

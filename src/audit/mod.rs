@@ -1,0 +1,45 @@
+//! The closed list of security events and the queue they leave by; never blocks whoever reports one, and writes
+//! nowhere itself.
+
+mod event;
+
+pub use event::{Event, Fields};
+
+use crate::stdx::clock::Time;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::mpsc;
+
+/// Events that may wait to be written. A flood beyond that is counted, and the count is itself reported.
+const QUEUE: usize = 16_384;
+
+/// Where events are reported. Clones share one queue.
+#[derive(Clone)]
+pub struct Recorder {
+    queue: mpsc::Sender<(Time, Event)>,
+    /// Events that found the queue full. Written by reporters, read by metrics.
+    lost: Arc<AtomicU64>,
+}
+
+/// The other end of the queue, for the one task that writes events down.
+pub type Reported = mpsc::Receiver<(Time, Event)>;
+
+impl Recorder {
+    /// A recorder and the queue it reports into.
+    pub fn new() -> (Self, Reported) {
+        let (queue, reported) = mpsc::channel(QUEUE);
+        (Recorder { queue, lost: Arc::default() }, reported)
+    }
+
+    /// Reports an event that happened at `at`.
+    pub fn report(&self, at: Time, event: Event) {
+        if self.queue.try_send((at, event)).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many events found the queue full.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,89 @@
+//! `[[listen]]`, `[[certificate]]`, `[limits]`: connections.
+
+use crate::config::raw::{At, Place, Reading};
+use crate::config::words::Main;
+use crate::config::words::gateway::{Certificate, Limits};
+use crate::edition::RoutePlan;
+use crate::listen::{CertificatePart, Certified, ConnectionLimits, ListenPlan};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// The listeners: at least one, each with an address of its own.
+pub fn listeners(main: &Main, reading: &Reading<'_>) -> Vec<ListenPlan> {
+    let At { place, value: listeners } = &main.listen;
+    if listeners.is_empty() && !reading.report.blames(place.file(), place.key()) {
+        reading.problem(place, "nothing listens; at least one [[listen]] with an address is needed");
+    }
+    let mut places: BTreeMap<SocketAddr, &Place> = BTreeMap::new();
+    let mut plans = Vec::new();
+    for At { value: listen, .. } in listeners {
+        let (tls, redirect) = (&listen.tls, &listen.redirect_to_https);
+        if tls.value && redirect.value {
+            reading.problem(&redirect.place, "a listener with tls = true cannot redirect to https: it is https");
+        }
+        if tls.value && main.certificate.value.is_empty() {
+            reading.problem(&tls.place, "TLS needs a certificate; at least one [[certificate]] must be given");
+        }
+        let Some(At { place, value: address }) = &listen.address else { continue };
+        if let Some(first) = places.insert(*address, place) {
+            reading.problem(place, format!("there is already a listener on {address}, at {first}"));
+        }
+        plans.push(ListenPlan { address: *address, tls: tls.value, redirect_to_https: redirect.value });
+    }
+    plans
+}
+
+/// The certificates, read and checked.
+pub fn certificates(main: &Main, reading: &Reading<'_>) -> Vec<Arc<Certified>> {
+    let tls = main.listen.value.iter().any(|listen| listen.value.tls.value);
+    if let (Some(first), false) = (main.certificate.value.first(), tls) {
+        reading.warn(&first.place, "no listener shows this certificate: none has tls = true");
+    }
+    main.certificate.value.iter().filter_map(|certificate| open(&certificate.value, reading)).map(Arc::new).collect()
+}
+
+/// Reads a certificate and its key. Both are read even if one cannot be, so that both are told.
+fn open(certificate: &Certificate, reading: &Reading<'_>) -> Option<Certified> {
+    let chain = certificate.cert.as_ref().and_then(|cert| {
+        let chain = reading.bytes(&cert.value).map_err(|what| reading.problem(&cert.place, what)).ok();
+        chain.map(|chain| (cert, chain))
+    });
+    let key = certificate.key.as_ref().and_then(|key| key.value.open(&key.place, reading).map(|secret| (key, secret)));
+    let ((cert, chain), (key, secret)) = (chain?, key?);
+    let refused = |error: crate::listen::InvalidCertificate| match error.part() {
+        CertificatePart::Chain => reading.problem(&cert.place, format!("{}: {error}", cert.value.display())),
+        CertificatePart::Key => reading.problem(&key.place, error.to_string()),
+    };
+    Certified::parse(&chain, &secret).map_err(refused).ok()
+}
+
+/// Caps and deadlines.
+pub fn limits(limits: &Limits) -> ConnectionLimits {
+    ConnectionLimits {
+        connections: limits.connections.value as usize,
+        per_address: limits.per_address.value as usize,
+        handshake: limits.handshake.value,
+        header: limits.header_deadline.value,
+        header_bytes: limits.header_size.value as usize,
+        idle: limits.idle.value,
+        requests: limits.requests.value,
+    }
+}
+
+/// Warns of listeners over which sessions would travel in the clear.
+pub fn warn_of_plain(main: &Main, routes: &[Arc<RoutePlan>], reading: &Reading<'_>) {
+    let sessions = routes.iter().any(|route| route.policy.needs_session());
+    let behind_proxy = !main.gateway.value.trusted_proxies.value.is_empty();
+    if !sessions || behind_proxy {
+        return;
+    }
+    for At { value: listen, .. } in &main.listen.value {
+        let Some(At { place, value: address }) = &listen.address else { continue };
+        let protected = listen.tls.value || listen.redirect_to_https.value || address.ip().is_loopback();
+        if !protected {
+            let remedy = "set tls = true, or redirect_to_https = true, or name the proxy before it in trusted_proxies";
+            reading.warn(place, format!("sessions would cross the network in the clear over {address}; {remedy}"));
+        }
+    }
+}

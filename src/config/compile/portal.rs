@@ -1,0 +1,48 @@
+//! `[portal]` and `[session]`.
+
+use crate::config::raw::{At, Reading};
+use crate::config::words::Main;
+use crate::config::words::portal::Session;
+use crate::edition::PortalPlan;
+use crate::identity::SessionRules;
+use std::time::Duration;
+
+/// NIST SP 800-63B-4 §2.2.3: at AAL2 a session ends after 24 h at the latest, and after 1 h without use.
+const ADVISED: SessionRules =
+    SessionRules { idle: Duration::from_secs(3600), absolute: Duration::from_secs(24 * 3600) };
+
+/// The portal, if there is one and its origin can be used.
+pub fn compile(main: &Main, reading: &Reading<'_>) -> Option<PortalPlan> {
+    let At { place, value: portal } = main.portal.as_ref()?;
+    let factors = &main.factor;
+    let some = factors.value.password.is_some() || factors.value.totp.is_some();
+    if !some && !reading.report.blames(factors.place.file(), factors.place.key()) {
+        reading.problem(place, "nobody can sign in: no factor is configured; give [factor.password] and [factor.totp]");
+    }
+    let origin = &portal.origin.as_ref()?.value;
+    Some(PortalPlan {
+        scheme: origin.scheme,
+        host: origin.host.clone(),
+        port: origin.port,
+        origin: origin.to_string(),
+        name: portal.name.value.clone(),
+    })
+}
+
+/// When sessions end.
+pub fn sessions(session: &Session, reading: &Reading<'_>) -> SessionRules {
+    let shown = |span: Duration| humantime::format_duration(span);
+    let rules = SessionRules { idle: session.idle.value, absolute: session.absolute.value };
+    if rules.absolute <= rules.idle {
+        let (absolute, idle) = (shown(rules.absolute), shown(rules.idle));
+        let what = format!("{absolute} must be longer than idle, which is {idle}; else idle would end no session");
+        reading.problem(&session.absolute.place, what);
+    }
+    if rules.idle > ADVISED.idle {
+        reading.warn(&session.idle.place, "NIST SP 800-63B-4 advises at most 1h without use where MFA is needed");
+    }
+    if rules.absolute > ADVISED.absolute {
+        reading.warn(&session.absolute.place, "NIST SP 800-63B-4 advises at most 24h where MFA is needed");
+    }
+    rules
+}

@@ -1,0 +1,150 @@
+//! What is wrong with a configuration, and where; knows no key by name.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// One thing that is wrong, or that should give pause, in one sentence.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// The file it is in.
+    pub file: PathBuf,
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The column, counted from 1 in characters.
+    pub column: usize,
+    /// The key with dots, such as `pool.orders.members[1]`; empty if it concerns the file as a whole.
+    pub key: String,
+    /// What is wrong and what is allowed.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: ", self.file.display(), self.line, self.column)?;
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        f.write_str(&self.what)
+    }
+}
+
+/// Everything that is wrong with a configuration, by file, line and column. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// The problems in order; `None` if there are none.
+    fn new(problems: impl IntoIterator<Item = Problem>) -> Option<Self> {
+        let sorted: BTreeSet<Problem> = problems.into_iter().collect();
+        (!sorted.is_empty()).then(|| Problems(sorted.into_iter().collect()))
+    }
+
+    /// The problems in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
+        self.0.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Problems {
+    type Item = &'a Problem;
+    type IntoIter = std::slice::Iter<'a, Problem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// One line for each.
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, problem) in self.iter().enumerate() {
+            write!(f, "{}{problem}", if at == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// Collects what is found wrong while one configuration is read and compiled. Nothing that is reported stops anything.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    problems: RefCell<Vec<Problem>>,
+    /// File and key of every problem.
+    blamed: RefCell<BTreeSet<(PathBuf, String)>>,
+    /// Broken syntax: what else seems wrong on such a line only follows from it.
+    broken: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Problem>>,
+}
+
+impl Report {
+    /// Adds a problem: this configuration cannot be used.
+    pub fn problem(&self, problem: Problem) {
+        self.blamed.borrow_mut().insert((problem.file.clone(), problem.key.clone()));
+        self.problems.borrow_mut().push(problem);
+    }
+
+    /// Adds a problem of syntax; anything else that seems wrong on that line is left out.
+    pub fn broken(&self, problem: Problem) {
+        self.broken.borrow_mut().push(problem);
+    }
+
+    /// Adds a warning: this configuration can be used, and someone should look.
+    pub fn warn(&self, warning: Problem) {
+        self.warnings.borrow_mut().push(warning);
+    }
+
+    /// Whether a problem was found at `key` in `file` or anywhere below it.
+    pub fn blames(&self, file: &Path, key: &str) -> bool {
+        let blamed = self.blamed.borrow();
+        let below = |start: String| {
+            let next = blamed.range((file.to_owned(), start.clone())..).next();
+            next.is_some_and(|(other, key)| other == file && key.starts_with(&start))
+        };
+        blamed.contains(&(file.to_owned(), key.to_owned())) || below(format!("{key}.")) || below(format!("{key}["))
+    }
+
+    /// The warnings, if there was no problem; else the problems.
+    pub fn end(self) -> Result<Vec<Problem>, Problems> {
+        let mut told = self.broken.into_inner();
+        told.sort();
+        told.dedup_by(|one, other| (&one.file, one.line) == (&other.file, other.line));
+        let broken: BTreeSet<(PathBuf, usize)> =
+            told.iter().map(|problem| (problem.file.clone(), problem.line)).collect();
+        let others = self.problems.into_inner().into_iter();
+        told.extend(others.filter(|problem| !broken.contains(&(problem.file.clone(), problem.line))));
+        match Problems::new(told) {
+            Some(problems) => Err(problems),
+            None => Ok(self.warnings.into_inner().into_iter().collect::<BTreeSet<_>>().into_iter().collect()),
+        }
+    }
+}
+
+/// The one of `known` that `word` was probably meant to be.
+pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Two slips in a word are a typo, more are another word; in a short word one is enough.
+    let slips = if word.chars().count() < 5 { 1 } else { 2 };
+    let word = word.to_lowercase();
+    let alike = known.into_iter().filter(|other| other.len().abs_diff(word.len()) <= slips);
+    let near = alike.map(|other| (strsim::damerau_levenshtein(&word, &other.to_lowercase()), other));
+    near.filter(|(far, _)| *far <= slips).min().map(|(_, other)| other)
+}
+
+/// `; the nearest is "x"`, if anything is near.
+pub(super) fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(word, known).map(|name| format!("; the nearest is {name:?}")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typo_finds_its_word_and_another_word_finds_none() {
+        assert_eq!(nearest("requre", ["require", "groups"]), Some("require"));
+        assert_eq!(nearest("Gruops", ["require", "groups"]), Some("groups"));
+        assert_eq!(nearest("idle", ["rise", "fall"]), None);
+    }
+}

@@ -1,0 +1,53 @@
+//! The keys of `[policy.NAME]` and `[defaults]`.
+
+use crate::config::raw::{List, Name, Span, Sub, Text, table};
+use crate::identity::{Assurance, Group};
+use crate::policy::condition::Days;
+use http::Method;
+use ipnet::IpNet;
+use jiff::civil;
+use jiff::tz::TimeZone;
+
+table! {
+    /// Who may pass. Every condition that is given must hold. `mfa` and `open` are built in: a session with two kinds
+    /// of factor, and everyone.
+    Policy {
+        /// A policy whose conditions hold here too. This one may only be stricter; its `groups` are needed as well.
+        extends: Text<Name>, optional, r#""staff""#;
+        /// How strongly the session must be proved: `none`, `one-factor`, `mfa` or `phishing-resistant`. If it is not
+        /// given: as in the policy that is extended, else `mfa`.
+        require: Text<Assurance>, optional, r#""mfa""#;
+        /// No proof that `require` needs may be older than this.
+        max_age: Span, optional, r#""12h""#;
+        /// The account must be in any of these groups.
+        groups: List<Text<Group>>, optional, r#"["staff"]"#;
+        /// The request must come from any of these networks.
+        networks: List<Text<IpNet>>, optional, r#"["10.0.0.0/8"]"#;
+        /// The request must use any of these methods; `GET` includes `HEAD`.
+        methods: List<Text<Method>>, optional, r#"["GET", "POST"]"#;
+        /// The request must be made within these hours.
+        hours: Sub<Hours>, optional, r#"{ days = "mon-fri", from = "07:00", to = "19:00", zone = "Europe/Berlin" }"#;
+    }
+}
+
+table! {
+    /// Hours of the week. If `to` is before `from` the window runs over midnight and counts to the day it began on.
+    Hours {
+        /// On these days.
+        days: Text<Days>, required, r#""mon-fri""#;
+        /// From this time of day.
+        from: Text<civil::Time>, required, r#""07:00""#;
+        /// Until before this time of day.
+        to: Text<civil::Time>, required, r#""19:00""#;
+        /// In this time zone, by its name in the IANA database.
+        zone: Text<TimeZone>, required, r#""Europe/Berlin""#;
+    }
+}
+
+table! {
+    /// What stands in where a route says nothing.
+    Defaults {
+        /// The policy of routes that name none; it must need a session. The built-in `mfa` if it is not given.
+        policy: Text<Name>, optional, r#""staff""#;
+    }
+}

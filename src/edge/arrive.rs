@@ -1,0 +1,88 @@
+//! From the engine's request to an [`Arrival`]: strictness, canonical host, client address; no I/O and no judgement.
+
+use super::{Arrival, Edge, Passage, Refusal, RequestId, strict};
+use crate::edition::TrustedProxies;
+use crate::listen::Connection;
+use crate::session::cookie::Transport;
+use pingora::http::RequestHeader;
+use pingora::proxy::Session;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a client may take to accept a part of an answer. Slow readers are ended, not waited for.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long the rest of an unwanted body is read before the connection is closed.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Sets the connection's own limits, which the engine leaves open, and reads the request.
+///
+/// # Errors
+/// [`Refusal::Malformed`] if it cannot be read safely, [`Refusal::NotEncrypted`] if it only gets a redirect.
+pub fn arrive(edge: &Edge, http: &mut Session, passage: &Passage) -> Result<Arrival, Refusal> {
+    // Without this guard a keep-alive that the engine switched off because of odd framing would be switched on again.
+    if http.get_keepalive().is_some() {
+        http.set_keepalive(Some(passage.edition.plan.limits.idle.as_secs()));
+    }
+    http.set_write_timeout(Some(WRITE_TIMEOUT));
+    http.set_total_drain_timeout(Some(DRAIN_TIMEOUT));
+    let connection = http.digest().and_then(Connection::of).cloned();
+    let connection = connection.ok_or(Refusal::Broken(super::Failure::Internal))?;
+    let arrival = read(edge, http, &connection, &passage.edition.plan.gateway.trusted_proxies)?;
+    if connection.redirect_to_https && arrival.transport == Transport::Plain {
+        return Err(Refusal::NotEncrypted);
+    }
+    if arrival.upgrade {
+        // A WebSocket may be silent for as long as its permit lasts; the tether ends it.
+        http.set_read_timeout(None);
+    }
+    Ok(arrival)
+}
+
+fn read(
+    edge: &Edge,
+    http: &Session,
+    connection: &Arc<Connection>,
+    proxies: &TrustedProxies,
+) -> Result<Arrival, Refusal> {
+    let (request, http1) = (http.req_header(), http.as_http1());
+    let host = strict::host(request).map_err(Refusal::Malformed)?;
+    strict::target(request, http1).map_err(Refusal::Malformed)?;
+    strict::fields(request, http1).map_err(Refusal::Malformed)?;
+    let peer = connection.peer.ip().to_canonical();
+    let by_proxy = proxies.has(peer);
+    let encrypted = connection.tls || (by_proxy && is_forwarded_https(request));
+    Ok(Arrival {
+        id: RequestId::new(fastrand::u128(..).to_be_bytes()),
+        now: edge.clock.now(),
+        connection: connection.clone(),
+        port: host.port(),
+        host: host.name().into(),
+        transport: if encrypted { Transport::Secure } else { Transport::Plain },
+        client: if by_proxy { forwarded_client(request, proxies).unwrap_or(peer) } else { peer },
+        by_proxy,
+        upgrade: strict::is_upgrade(request),
+    })
+}
+
+fn is_forwarded_https(request: &RequestHeader) -> bool {
+    request.headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
+}
+
+/// The rightmost address in `X-Forwarded-For` that is not itself a trusted proxy: everything left of it was written by
+/// somebody we do not know.
+fn forwarded_client(request: &RequestHeader, proxies: &TrustedProxies) -> Option<IpAddr> {
+    let fields = request.headers.get_all("x-forwarded-for").iter().rev();
+    let texts = fields.filter_map(|field| field.to_str().ok()).flat_map(|text| text.rsplit(','));
+    let mut last = None;
+    for text in texts {
+        let address: IpAddr = text.trim().parse().ok()?;
+        let address = address.to_canonical();
+        last = Some(address);
+        if !proxies.has(address) {
+            break;
+        }
+    }
+    last
+}

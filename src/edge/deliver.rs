@@ -1,0 +1,102 @@
+//! From a member's response to the client's: what belongs to one hop is removed, what belongs to the gateway is not
+//! accepted from a service, and streams are tied to their permit.
+
+use super::{Edge, Passage, forward};
+use crate::session::cookie;
+use crate::stdx::clock::Time;
+use http::header::{self, HeaderName, HeaderValue};
+use pingora::Result;
+use pingora::http::ResponseHeader;
+
+/// Fields of one hop that the engine leaves in responses (RFC 9110 §7.6.1).
+const HOP_BY_HOP: [HeaderName; 4] =
+    [HeaderName::from_static("keep-alive"), header::PROXY_AUTHENTICATE, header::TE, header::TRAILER];
+
+impl Edge {
+    /// Cleans a member's response and ties it to its permit if it is a stream.
+    ///
+    /// # Errors
+    /// If the response header cannot be written.
+    pub fn deliver(&self, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
+        for name in &HOP_BY_HOP {
+            response.remove_header(name);
+        }
+        if response.status != http::StatusCode::SWITCHING_PROTOCOLS {
+            response.remove_header(&header::UPGRADE);
+        }
+        remove_reserved(response)?;
+        if let Some(arrival) = &passage.arrival {
+            let id = HeaderValue::from_str(&arrival.id.to_string());
+            response.insert_header(forward::REQUEST_ID, id.unwrap_or(HeaderValue::from_static("")))?;
+        }
+        if is_stream(response) {
+            self.tie(passage);
+        }
+        if let Some(forwarding) = passage.forwarding.as_mut() {
+            forwarding.answered = Some(std::time::Instant::now());
+        }
+        Ok(())
+    }
+
+    fn tie(&self, passage: &mut Passage) {
+        let (Some(arrival), Some(admission)) = (&passage.arrival, &passage.admission) else { return };
+        let Some(session) = &admission.session else { return };
+        let absolute = session.created.plus(passage.edition.sessions().absolute);
+        let lapses = admission.permit.policy().lapses(&session.proofs).unwrap_or(Time::EPOCH);
+        let (until, lifeline) = (absolute.min(lapses), arrival.connection.lifeline.clone());
+        if let Some(forwarding) = passage.forwarding.as_mut() {
+            forwarding.tether = Some(self.tethers.tie(session.clone(), until, lifeline));
+        }
+    }
+}
+
+/// Whether a response may go on for as long as both ends like.
+fn is_stream(response: &ResponseHeader) -> bool {
+    let kind = response.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let begins = |prefix: &[u8]| kind.len() >= prefix.len() && kind[..prefix.len()].eq_ignore_ascii_case(prefix);
+    response.status == http::StatusCode::SWITCHING_PROTOCOLS
+        || begins(b"text/event-stream")
+        || begins(b"application/grpc")
+}
+
+/// A service may neither set our cookies nor speak in our name.
+fn remove_reserved(response: &mut ResponseHeader) -> Result<()> {
+    let ours: Vec<HeaderName> =
+        response.headers.keys().filter(|name| name.as_str().starts_with("x-portcullis")).cloned().collect();
+    ours.iter().for_each(|name| {
+        response.remove_header(name);
+    });
+    let reserved = |value: &HeaderValue| {
+        let name = value.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default();
+        cookie::is_reserved(name.trim_ascii())
+    };
+    if !response.headers.get_all(header::SET_COOKIE).iter().any(reserved) {
+        return Ok(());
+    }
+    tracing::warn!("a service tried to set a cookie of the gateway; it was removed");
+    let kept: Vec<HeaderValue> =
+        response.headers.get_all(header::SET_COOKIE).iter().filter(|value| !reserved(value)).cloned().collect();
+    response.remove_header(&header::SET_COOKIE);
+    kept.into_iter().try_for_each(|value| response.append_header(header::SET_COOKIE, value).map(drop))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_cannot_set_our_cookies_or_speak_in_our_name() {
+        let mut response = ResponseHeader::build(200, None).expect("a response");
+        for (name, value) in [
+            ("set-cookie", "__Host-portcullis=x; Path=/"),
+            ("set-cookie", "theirs=y"),
+            ("x-portcullis-account", "root"),
+        ] {
+            response.append_header(name, value).expect("a field");
+        }
+        remove_reserved(&mut response).expect("cleaned");
+        let left: Vec<_> = response.headers.get_all("set-cookie").iter().collect();
+        assert_eq!(left, ["theirs=y"]);
+        assert!(!response.headers.contains_key("x-portcullis-account"));
+    }
+}

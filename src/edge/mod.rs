@@ -1,0 +1,56 @@
+//! The hot path: what happens to a request between its header and its log line. Cannot name the store, a factor, the
+//! portal or the configuration.
+
+pub mod arrive;
+pub mod deliver;
+pub mod forward;
+pub mod record;
+pub mod refuse;
+
+mod admit;
+mod decisions;
+mod passage;
+mod refusal;
+mod strict;
+mod tether;
+
+pub use decisions::{Decided, DecisionId, Decisions};
+pub use passage::{Admission, Arrival, Forwarding, Passage, RequestId};
+pub use refusal::{Failure, Fault, Refusal};
+pub use refuse::RefusedView;
+pub use tether::Tethers;
+
+use crate::audit::Recorder;
+use crate::session::Reader;
+use crate::stdx::clock::Clock;
+use crate::telemetry::{AccessLog, Metrics};
+use crate::token::{Mint, Tickets};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// What the hot path works with. Everything in it is shared and outlives editions.
+pub struct Edge {
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Live sessions.
+    pub reader: Arc<Reader>,
+    /// Stamps for services. Replaced when the portal's origin, which signs as issuer, changes.
+    pub mint: ArcSwapOption<Mint>,
+    /// Return addresses for the portal.
+    pub tickets: Arc<Tickets>,
+    /// What was refused lately, for `explain`.
+    pub decisions: Decisions,
+    /// Streams that end with their permit.
+    pub tethers: Arc<Tethers>,
+    /// Security events.
+    pub recorder: Recorder,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Ports that people reach us by: those we listen on and the portal's. Replaced when listeners change.
+    pub ports: ArcSwap<HashSet<u16>>,
+    /// Request lines, if they are wanted.
+    pub access: Option<AccessLog>,
+    /// Makes the page of a refusal. Handed in, because pages belong to the portal.
+    pub render: fn(&RefusedView<'_>) -> String,
+}

@@ -1,0 +1,121 @@
+//! A request's context: three boxes, each filled whole when its phase succeeded; decides nothing.
+
+use super::{Failure, Refusal};
+use crate::edition::{Held, Ready, RoutePlan};
+use crate::listen::{Connection, Underway};
+use crate::policy::Permit;
+use crate::pool::{Pick, Tried};
+use crate::session::LiveSession;
+use crate::session::cookie::Transport;
+use crate::stdx::clock::Time;
+use crate::telemetry::Outcome;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+crate::id!(
+    /// Names a request in responses, logs and at services.
+    RequestId,
+    "req"
+);
+
+/// One request on its way.
+pub struct Passage {
+    /// The edition it sees, from beginning to end.
+    pub edition: Held,
+    /// When its header was complete, for durations.
+    pub began: Instant,
+    /// What was read of it, once it could be read safely.
+    pub arrival: Option<Arrival>,
+    /// Why it was turned away before it could be judged.
+    pub turned_away: Option<Refusal>,
+    /// Why it may be forwarded, once it may.
+    pub admission: Option<Admission>,
+    /// Where it went, once it went.
+    pub forwarding: Option<Forwarding>,
+    /// How it ended at the gate, for the log.
+    pub outcome: Outcome,
+    /// Why it was refused, in a word, for the log; with the decision's id where there is one.
+    pub refused: Option<(&'static str, Option<super::DecisionId>)>,
+    /// What broke, if something did.
+    pub failure: Option<Failure>,
+    /// Held past the log line: while it lives, the connection is busy.
+    pub underway: Option<Underway>,
+}
+
+/// A request that was read: canonical, and safe to judge.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Its name.
+    pub id: RequestId,
+    /// When it is judged.
+    pub now: Time,
+    /// The connection it came on.
+    pub connection: Arc<Connection>,
+    /// Canonical host, without a port.
+    pub host: Box<str>,
+    /// The port, if the request named one.
+    pub port: Option<u16>,
+    /// How the client reaches us.
+    pub transport: Transport,
+    /// The client's address, after trusted proxies were believed.
+    pub client: IpAddr,
+    /// Whether the peer is a trusted proxy, whose `X-Forwarded-For` is continued.
+    pub by_proxy: bool,
+    /// Whether it asks to become a WebSocket.
+    pub upgrade: bool,
+}
+
+/// A request that may be forwarded.
+pub struct Admission {
+    /// The route it falls under.
+    pub route: Arc<RoutePlan>,
+    /// Why it may pass.
+    pub permit: Permit,
+    /// Whose it is.
+    pub session: Option<Arc<LiveSession>>,
+}
+
+/// A request that was forwarded.
+#[derive(Default)]
+pub struct Forwarding {
+    /// The member it is with; dropping it frees the member.
+    pub pick: Option<Pick>,
+    /// Members that could not be reached.
+    pub tried: Tried,
+    /// How often another member may still be tried.
+    pub retries_left: u32,
+    /// When the member's response header came.
+    pub answered: Option<Instant>,
+    /// Keeps a stream tied to its permit.
+    pub tether: Option<super::tether::Tether>,
+}
+
+impl Passage {
+    /// A request that sees `edition`.
+    pub fn new(edition: Held) -> Self {
+        Passage {
+            edition,
+            began: Instant::now(),
+            arrival: None,
+            turned_away: None,
+            admission: None,
+            forwarding: None,
+            outcome: Outcome::Failed,
+            refused: None,
+            failure: None,
+            underway: None,
+        }
+    }
+
+    /// What the admitted route needs at hand.
+    pub fn ready(&self) -> Option<&Ready> {
+        self.edition.ready(&self.admission.as_ref()?.route)
+    }
+
+    /// Notes a refusal for the log.
+    pub fn note(&mut self, refusal: &Refusal, decision: Option<super::DecisionId>) {
+        self.outcome = refusal.outcome();
+        self.refused = Some((refusal.word(), decision));
+    }
+}

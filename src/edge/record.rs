@@ -1,0 +1,100 @@
+//! The end of a request: one line, a few counters; everything it held is released when its context is dropped.
+
+use super::{Edge, Passage};
+use crate::audit::Event;
+use crate::telemetry::{Line, Outcome};
+use pingora::proxy::Session;
+use std::time::Duration;
+
+impl Edge {
+    /// Counts a request and writes its line.
+    pub fn record(&self, http: &Session, passage: &Passage) {
+        self.metrics.request(passage.outcome);
+        self.metrics.duration.observe(passage.began.elapsed().as_secs_f64());
+        if let Some(ready) = passage.ready() {
+            ready.counters.permitted.inc();
+        }
+        self.report(passage);
+        if let Some(access) = self.access.as_ref().filter(|_| passage.edition.plan.gateway.access_log) {
+            access.write(line(http, passage));
+        }
+    }
+
+    /// A session that asks for what its account may not have is worth keeping.
+    fn report(&self, passage: &Passage) {
+        let Some(("forbidden", Some(id))) = passage.refused else { return };
+        let Some(decided) = self.decisions.find(id) else { return };
+        let failed = decided.lines.iter().find(|line| !line.holds);
+        let event = Event::Denied {
+            account: None,
+            route: decided.route.clone().unwrap_or_default(),
+            policy: decided.policy.clone().unwrap_or_default(),
+            condition: failed.map_or_else(String::new, |line| line.condition.to_owned()),
+            decision: id.to_string(),
+        };
+        self.recorder.report(decided.at, event);
+    }
+}
+
+fn line(http: &Session, passage: &Passage) -> Line {
+    let request = http.req_header();
+    let status = http.response_written().map_or(0, |response| u64::from(response.status.as_u16()));
+    let line = Line::new();
+    let line = match &passage.arrival {
+        Some(arrival) => line
+            .show("time", &arrival.now)
+            .show("request", &arrival.id)
+            .show("client", &arrival.client)
+            .text("host", &arrival.host),
+        None => line,
+    };
+    let line = line
+        .text("method", request.method.as_str())
+        .text("path", request.uri.path())
+        .text("protocol", if http.is_http2() { "HTTP/2" } else { "HTTP/1.1" })
+        .number("status", status)
+        .number("sent", http.body_bytes_sent() as u64)
+        .number("received", http.body_bytes_read() as u64)
+        .number("edition", passage.edition.number)
+        .text("outcome", outcome(passage.outcome))
+        .number("micros", micros(passage.began.elapsed()));
+    let line = admitted(line, passage);
+    match passage.refused {
+        Some((word, Some(id))) => line.text("refused", word).show("decision", &id),
+        Some((word, None)) => line.text("refused", word),
+        None => line,
+    }
+}
+
+fn admitted(line: Line, passage: &Passage) -> Line {
+    let Some(admission) = &passage.admission else { return line };
+    let mut line = line.text("route", &admission.route.name).text("policy", &admission.permit.policy().name);
+    if let Some(session) = &admission.session {
+        line = line.text("account", session.account.name.as_str()).show("session", &session.id);
+    }
+    let Some(forwarding) = &passage.forwarding else { return line };
+    if let Some(pick) = &forwarding.pick {
+        line = line.text("pool", pick.pool().name()).show("member", &pick.address());
+    }
+    if let Some(answered) = forwarding.answered {
+        line = line.number("first_byte_micros", micros(answered.duration_since(passage.began)));
+    }
+    line
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Permitted => "permitted",
+        Outcome::Own => "own",
+        Outcome::SignIn => "sign-in",
+        Outcome::StepUp => "step-up",
+        Outcome::Forbidden => "forbidden",
+        Outcome::Malformed => "malformed",
+        Outcome::Unknown => "unknown",
+        Outcome::Failed => "failed",
+    }
+}

@@ -1,0 +1,143 @@
+//! Every reason a request is not forwarded; closed, carrying data and not prose.
+
+use crate::policy::{Denial, Recourse};
+use crate::pool::NoMember;
+use crate::route::{HostFault, PathFault};
+use crate::telemetry::Outcome;
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub enum Refusal {
+    /// It cannot be read safely.
+    Malformed(Fault),
+    /// Its listener only redirects to `https://`.
+    NotEncrypted,
+    /// No route has its host.
+    NoHost,
+    /// No route of its host has its path.
+    NoRoute,
+    /// A policy says no.
+    Denied {
+        /// The route it fell under.
+        route: std::sync::Arc<str>,
+        /// Why not.
+        denial: Box<Denial>,
+    },
+    /// The machinery broke.
+    Broken(Failure),
+}
+
+/// What makes a request unsafe to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Its host.
+    Host(HostFault),
+    /// Its path.
+    Path(PathFault),
+    /// Its framing: RFC 9112 §6.1 lets a request with both lengths be rejected, and a bare line feed is not a line end.
+    Framing(&'static str),
+    /// Its header fields.
+    Fields(&'static str),
+    /// Too many fields.
+    TooManyFields,
+    /// Its method.
+    Method,
+    /// A page of another origin opens a WebSocket: the browser would lend it the session of this one (ASVS 5.0 §4.4.2).
+    Origin,
+}
+
+/// What broke.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The store cannot be asked and the session is not cached.
+    Store,
+    /// No member of the pool can be used.
+    NoMember(NoMember),
+    /// Members could not be reached, or broke off before they answered.
+    Unreachable,
+    /// A member did not answer in time.
+    TimedOut,
+    /// An invariant does not hold, or a filter panicked.
+    Internal,
+}
+
+impl Refusal {
+    /// The word for logs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Refusal::Malformed(_) => "malformed",
+            Refusal::NotEncrypted => "not-encrypted",
+            Refusal::NoHost => "no-host",
+            Refusal::NoRoute => "no-route",
+            Refusal::Denied { denial, .. } => match denial.recourse {
+                Recourse::SignIn => "sign-in",
+                Recourse::StepUp => "step-up",
+                Recourse::Forbidden => "forbidden",
+            },
+            Refusal::Broken(failure) => failure.word(),
+        }
+    }
+
+    /// How it is counted.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Refusal::Malformed(_) => Outcome::Malformed,
+            Refusal::NotEncrypted => Outcome::Own,
+            Refusal::NoHost | Refusal::NoRoute => Outcome::Unknown,
+            Refusal::Denied { denial, .. } => match denial.recourse {
+                Recourse::SignIn => Outcome::SignIn,
+                Recourse::StepUp => Outcome::StepUp,
+                Recourse::Forbidden => Outcome::Forbidden,
+            },
+            Refusal::Broken(_) => Outcome::Failed,
+        }
+    }
+}
+
+impl Fault {
+    /// The status that says so.
+    pub fn status(&self) -> u16 {
+        match self {
+            Fault::Path(PathFault::TooLong) => 414,
+            Fault::TooManyFields => 431,
+            Fault::Method => 405,
+            Fault::Origin => 403,
+            Fault::Host(_) | Fault::Path(_) | Fault::Framing(_) | Fault::Fields(_) => 400,
+        }
+    }
+
+    /// One sentence.
+    pub fn sentence(&self) -> String {
+        match self {
+            Fault::Host(fault) => fault.to_string(),
+            Fault::Path(fault) => fault.to_string(),
+            Fault::Framing(what) | Fault::Fields(what) => (*what).to_owned(),
+            Fault::TooManyFields => "the request has more header fields than are accepted".to_owned(),
+            Fault::Method => "the method is not accepted".to_owned(),
+            Fault::Origin => "a page of another origin may not open a WebSocket here".to_owned(),
+        }
+    }
+}
+
+impl Failure {
+    /// The word for logs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Failure::Store => "store-unavailable",
+            Failure::NoMember(_) => "no-member",
+            Failure::Unreachable => "unreachable",
+            Failure::TimedOut => "timed-out",
+            Failure::Internal => "internal",
+        }
+    }
+
+    /// The status that says so.
+    pub fn status(&self) -> u16 {
+        match self {
+            Failure::Store | Failure::NoMember(_) => 503,
+            Failure::Unreachable => 502,
+            Failure::TimedOut => 504,
+            Failure::Internal => 500,
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The one table that turns every refusal into an answer: a redirect for people, a challenge for programs, a page or a
+//! problem document for the rest. What the stranger sees is never what the log says.
+
+use super::{Arrival, Decided, DecisionId, Edge, Failure, Passage, Refusal};
+use crate::edition::{Edition, PortalPlan};
+use crate::policy::{Denial, Line, Recourse};
+use crate::reply::{Answer, Body, Then};
+use crate::session::SecretToken;
+use crate::session::cookie::{self, Name, Transport};
+use crate::token::{Destination, TICKET_LIFE, Ticket};
+use http::{Method, StatusCode, header};
+use pingora::http::RequestHeader;
+use std::time::Duration;
+
+/// Longer paths are not carried to the portal and back: sealed and encoded they would not fit an address that other
+/// servers accept. The person then comes back to the host's front page.
+const LONGEST_PATH: usize = 4 * 1024;
+
+/// How soon a client should try again when no member is healthy: about one health check.
+const RETRY_AFTER: &str = "5";
+
+/// What the page of a refusal shows.
+#[derive(Debug)]
+pub struct RefusedView<'a> {
+    /// What the pages call the organisation.
+    pub portal: &'a str,
+    /// The status.
+    pub status: u16,
+    /// One sentence, if there is more to say than the status does.
+    pub sentence: Option<&'a str>,
+    /// The conditions, if a policy judged.
+    pub lines: &'a [Line],
+    /// The decision's id.
+    pub decision: Option<String>,
+    /// The request's id.
+    pub request: Option<String>,
+}
+
+impl Edge {
+    /// The answer to a refused request; notes it for `explain` and for the log.
+    pub fn refuse(&self, request: &RequestHeader, passage: &mut Passage, refusal: &Refusal) -> Answer {
+        let decision = self.remember(request, passage, refusal);
+        passage.note(refusal, decision);
+        let case = Case { edge: self, request, passage, refusal, decision };
+        case.answer()
+    }
+
+    fn remember(&self, request: &RequestHeader, passage: &Passage, refusal: &Refusal) -> Option<DecisionId> {
+        let arrival = passage.arrival.as_ref()?;
+        let denial = match refusal {
+            Refusal::Denied { route, denial } => Some((route, denial)),
+            Refusal::Malformed(_)
+            | Refusal::NotEncrypted
+            | Refusal::NoHost
+            | Refusal::NoRoute
+            | Refusal::Broken(_) => None,
+        };
+        let path = request.uri.path();
+        let lines = denial.map_or(Vec::new(), |(_, denial)| denial.lines.clone());
+        let account = passage.admission.as_ref().and_then(|admission| admission.session.as_ref());
+        Some(self.decisions.keep(Decided {
+            at: arrival.now,
+            request: arrival.id,
+            edition: passage.edition.number,
+            what: format!("{} {} {path}", request.method, arrival.host),
+            client: arrival.client,
+            account: account.map(|session| session.account.name.to_string()),
+            route: denial.map(|(route, _)| route.to_string()),
+            policy: denial.map(|(_, denial)| denial.policy.to_string()),
+            outcome: refusal.word(),
+            sentence: sentence(refusal).unwrap_or_default(),
+            lines,
+        }))
+    }
+}
+
+/// One refusal and everything its answer may depend on.
+struct Case<'a> {
+    edge: &'a Edge,
+    request: &'a RequestHeader,
+    passage: &'a Passage,
+    refusal: &'a Refusal,
+    decision: Option<DecisionId>,
+}
+
+impl Case<'_> {
+    fn answer(&self) -> Answer {
+        match self.refusal {
+            Refusal::Malformed(fault) => self.explained(fault.status(), Then::Close),
+            Refusal::NotEncrypted => self.to_https(),
+            Refusal::NoHost => self.explained(421, Then::Keep),
+            Refusal::NoRoute => self.explained(404, Then::Keep),
+            Refusal::Denied { denial, .. } => match denial.recourse {
+                Recourse::SignIn | Recourse::StepUp => self.ask(denial),
+                Recourse::Forbidden => self.explained(403, Then::Keep),
+            },
+            Refusal::Broken(failure) => self.broken(failure),
+        }
+    }
+
+    fn ask(&self, denial: &Denial) -> Answer {
+        let portal = self.passage.edition.plan.portal.as_ref();
+        match (self.passage.arrival.as_ref(), portal) {
+            (Some(arrival), Some(portal)) if is_navigation(self.request) => self.to_portal(arrival, portal, denial),
+            _ => self.challenge(denial),
+        }
+    }
+
+    /// 303 to the portal, with the way back sealed, and bound to this browser by a cookie on this host.
+    fn to_portal(&self, arrival: &Arrival, portal: &PortalPlan, denial: &Denial) -> Answer {
+        let binding = SecretToken::fresh();
+        let to = self.destination(arrival);
+        let ticket = Ticket { to, binding: crate::stdx::digest::sha256(binding.text().as_bytes()), need: denial.need };
+        let address = format!("{}/sign-in?to={}", portal.origin, self.edge.tickets.seal(&ticket, arrival.now));
+        let set = cookie::set(Name::Binding, arrival.transport, &binding.text(), Some(TICKET_LIFE));
+        let mut answer = Answer::new(StatusCode::SEE_OTHER, Body::Empty);
+        answer.field(header::LOCATION, &address);
+        answer.field(header::SET_COOKIE, &set);
+        answer
+    }
+
+    fn destination(&self, arrival: &Arrival) -> Destination {
+        let raw = std::str::from_utf8(self.request.raw_path()).unwrap_or("/");
+        let comes_back = self.request.method == Method::GET || self.request.method == Method::HEAD;
+        let path = if comes_back && raw.len() <= LONGEST_PATH { raw } else { "/" };
+        let scheme = match arrival.transport {
+            Transport::Secure => "https",
+            Transport::Plain => "http",
+        };
+        // Only ports that people reach us by: a code must not be sent to somebody else's server on the same host.
+        let port = arrival.port.filter(|port| self.edge.ports.load().contains(port));
+        Destination { scheme: scheme.to_owned(), host: arrival.host.to_string(), port, path: path.to_owned() }
+    }
+
+    /// 401 with the challenge of RFC 6750 §3, or of RFC 9470 §3 where a session is there but too weak or too old.
+    fn challenge(&self, denial: &Denial) -> Answer {
+        let mut answer = self.problem(401, Then::Keep);
+        let challenge = match denial.recourse {
+            Recourse::StepUp => {
+                let age = denial.need.max_age.map_or(String::new(), |age| format!(r#", max_age="{}""#, age.as_secs()));
+                let level = denial.need.level;
+                format!(r#"Bearer error="insufficient_user_authentication", acr_values="{level}"{age}"#)
+            }
+            Recourse::SignIn | Recourse::Forbidden => "Bearer".to_owned(),
+        };
+        answer.field(header::WWW_AUTHENTICATE, &challenge);
+        answer
+    }
+
+    fn to_https(&self) -> Answer {
+        let host = super::strict::host(self.request).ok();
+        let target = super::strict::target(self.request, None).ok();
+        let Some((host, _)) = host.zip(target) else { return self.explained(400, Then::Close) };
+        let raw = std::str::from_utf8(self.request.raw_path()).unwrap_or("/");
+        let port = self.passage.edition.plan.https_port().map_or(String::new(), |port| format!(":{port}"));
+        let mut answer = Answer::new(StatusCode::PERMANENT_REDIRECT, Body::Empty);
+        answer.field(header::LOCATION, &format!("https://{}{port}{raw}", host.name()));
+        answer
+    }
+
+    fn broken(&self, failure: &Failure) -> Answer {
+        let mut answer = self.explained(failure.status(), Then::Keep);
+        match failure {
+            Failure::Store | Failure::NoMember(_) => answer.field(header::RETRY_AFTER, RETRY_AFTER),
+            Failure::Unreachable | Failure::TimedOut | Failure::Internal => {}
+        }
+        answer
+    }
+
+    /// A page for people, a problem document for programs.
+    fn explained(&self, status: u16, then: Then) -> Answer {
+        if !is_navigation(self.request) {
+            return self.problem(status, then);
+        }
+        let portal = self.passage.edition.plan.portal.as_ref().map_or("Portcullis", |portal| &portal.name);
+        let sentence = sentence(self.refusal);
+        let view = RefusedView {
+            portal,
+            status,
+            sentence: sentence.as_deref(),
+            lines: self.lines(),
+            decision: self.decision.map(|id| id.to_string()),
+            request: self.passage.arrival.as_ref().map(|arrival| arrival.id.to_string()),
+        };
+        let mut answer = Answer::new(status_of(status), Body::Html((self.edge.render)(&view)));
+        answer.then = then;
+        answer
+    }
+
+    /// RFC 9457.
+    fn problem(&self, status: u16, then: Then) -> Answer {
+        let code = status_of(status);
+        let lines = self.lines().iter().map(|line| {
+            serde_json::json!({
+                "condition": line.condition, "holds": line.holds, "has": line.has, "needs": line.needs,
+                "remedy": line.remedy,
+            })
+        });
+        let mut document = serde_json::json!({
+            "type": "about:blank",
+            "title": code.canonical_reason().unwrap_or("Error"),
+            "status": status,
+        });
+        let mut add = |name: &str, value: Option<serde_json::Value>| {
+            if let (Some(object), Some(value)) = (document.as_object_mut(), value) {
+                object.insert(name.to_owned(), value);
+            }
+        };
+        add("detail", sentence(self.refusal).map(Into::into));
+        add("decision", self.decision.map(|id| id.to_string().into()));
+        add("request", self.passage.arrival.as_ref().map(|arrival| arrival.id.to_string().into()));
+        let lines: Vec<_> = lines.collect();
+        add("conditions", (!lines.is_empty()).then(|| lines.into()));
+        let portal = self.passage.edition.plan.portal.as_ref();
+        let sign_in = portal.filter(|_| status == 401).map(|portal| format!("{}/sign-in", portal.origin));
+        add("sign_in", sign_in.map(Into::into));
+        let mut answer = Answer::new(code, Body::Json("application/problem+json", document.to_string()));
+        answer.then = then;
+        answer
+    }
+
+    /// A stranger is told what to do about a missing session, not what a policy consists of.
+    fn lines(&self) -> &[Line] {
+        match self.refusal {
+            Refusal::Denied { denial, .. } => match denial.recourse {
+                Recourse::SignIn => &[],
+                Recourse::StepUp | Recourse::Forbidden => &denial.lines,
+            },
+            Refusal::Malformed(_)
+            | Refusal::NotEncrypted
+            | Refusal::NoHost
+            | Refusal::NoRoute
+            | Refusal::Broken(_) => &[],
+        }
+    }
+}
+
+/// One sentence on a refusal that anybody may read.
+fn sentence(refusal: &Refusal) -> Option<String> {
+    match refusal {
+        Refusal::Malformed(fault) => Some(fault.sentence()),
+        Refusal::NotEncrypted => None,
+        Refusal::NoHost => Some("this host is not served here".to_owned()),
+        Refusal::NoRoute => Some("nothing is served at this address".to_owned()),
+        Refusal::Denied { denial, .. } => Some(match denial.recourse {
+            Recourse::SignIn => "this needs a session: sign in first".to_owned(),
+            Recourse::StepUp => match denial.need.max_age {
+                Some(age) => format!(
+                    "this needs {}, proved within the last {}",
+                    denial.need.level,
+                    humantime::format_duration(Duration::from_secs(age.as_secs()))
+                ),
+                None => format!("this needs {}", denial.need.level),
+            },
+            Recourse::Forbidden => match denial.failed() {
+                Some(line) => format!("{}: you have {}, needed is {}", line.condition, line.has, line.needs),
+                None => "the policy of this address does not allow it".to_owned(),
+            },
+        }),
+        Refusal::Broken(failure) => Some(
+            match failure {
+                Failure::Store => "sessions cannot be checked at the moment, so nobody is let through",
+                Failure::NoMember(_) => "no server of this service is healthy at the moment",
+                Failure::Unreachable => "no server of this service could be reached",
+                Failure::TimedOut => "the service did not answer in time",
+                Failure::Internal => "something broke in the gateway",
+            }
+            .to_owned(),
+        ),
+    }
+}
+
+/// Whether a browser is going somewhere, so that a redirect or a page is of use. `Sec-Fetch-Mode` says so where it is
+/// sent; `Accept` is the fallback.
+pub fn is_navigation(request: &RequestHeader) -> bool {
+    let is = |name: &str, value: &[u8]| request.headers.get(name).map(|field| field.as_bytes() == value);
+    if request.headers.contains_key(header::UPGRADE) {
+        return false;
+    }
+    if let Some(navigates) = is("sec-fetch-mode", b"navigate") {
+        return navigates && is("sec-fetch-dest", b"empty") != Some(true);
+    }
+    let accept = request.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let wants_page = accept.is_some_and(|accept| accept.split(',').any(|kind| kind.trim().starts_with("text/html")));
+    wants_page && !request.headers.contains_key("x-requested-with")
+}
+
+fn status_of(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(fields: &[(&'static str, &str)]) -> RequestHeader {
+        let mut request = RequestHeader::build("GET", b"/", None).expect("a request");
+        for (name, value) in fields {
+            request.append_header(*name, *value).expect("a field");
+        }
+        request
+    }
+
+    #[test]
+    fn only_a_browser_that_goes_somewhere_is_redirected() {
+        let cases: [(&[(&'static str, &str)], bool); 8] = [
+            (&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")], true),
+            (&[("sec-fetch-mode", "cors"), ("accept", "text/html")], false),
+            (&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "empty")], false),
+            (&[("accept", "text/html,application/xhtml+xml,*/*;q=0.8")], true),
+            (&[("accept", "*/*")], false),
+            (&[("accept", "text/html"), ("x-requested-with", "XMLHttpRequest")], false),
+            (&[("accept", "text/html"), ("upgrade", "websocket")], false),
+            (&[], false),
+        ];
+        for (fields, expected) in cases {
+            assert_eq!(is_navigation(&request(fields)), expected, "{fields:?}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The strictness that the engine leaves to us: framing, hosts, field names; each check is linear in the header.
+
+use super::Fault;
+use crate::route::{CanonicalHost, CanonicalPath};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, ORIGIN, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, Method, Version};
+use pingora::http::RequestHeader;
+use pingora::protocols::http::v1::server::HttpSession as Http1;
+
+/// Fields of one request. More than a browser or a proxy chain ever sends, and far below what costs memory.
+const MOST_FIELDS: usize = 100;
+
+/// Fields that a client may not have removed by naming them in `Connection` (RFC 9110 §7.6.1 would have us do it): they
+/// identify the caller or the message.
+const KEPT: [&str; 6] = ["cookie", "authorization", "forwarded", "host", "x-real-ip", "x-request-id"];
+
+/// The host a request is for: `:authority` on HTTP/2, the one `Host` field otherwise.
+pub fn host(request: &RequestHeader) -> Result<CanonicalHost<'_>, Fault> {
+    let fields = request.headers.get_all(HOST).iter().map(http::HeaderValue::as_bytes);
+    let authority = match request.version {
+        Version::HTTP_2 => request.uri.authority().map(|authority| authority.as_str().as_bytes()),
+        _ => None,
+    };
+    match authority {
+        Some(authority) => CanonicalHost::sole([authority]),
+        None => CanonicalHost::sole(fields),
+    }
+    .map_err(Fault::Host)
+}
+
+/// The path and query a request is for, exactly as they will be forwarded.
+pub fn target<'a>(request: &'a RequestHeader, http1: Option<&Http1>) -> Result<CanonicalPath<'a>, Fault> {
+    let target = CanonicalPath::parse(request.raw_path()).map_err(Fault::Path)?;
+    let repaired = target.path().contains('%') || target.query().is_some_and(|query| query.contains('%'));
+    if repaired && http1.is_some_and(|http1| !is_one_request_line(&http1.get_headers_raw_bytes())) {
+        return Err(Fault::Framing("the request line is not a method, a target and a version"));
+    }
+    Ok(target)
+}
+
+/// Framing, field names and nominations.
+pub fn fields(request: &RequestHeader, http1: Option<&Http1>) -> Result<(), Fault> {
+    let headers = &request.headers;
+    if headers.len() > MOST_FIELDS {
+        return Err(Fault::TooManyFields);
+    }
+    if request.method == Method::TRACE || request.method == Method::CONNECT {
+        return Err(Fault::Method);
+    }
+    if headers.keys().any(|name| name.as_str().contains('_')) {
+        return Err(Fault::Fields("a header field's name contains an underscore, which services read as a dash"));
+    }
+    nominations(headers)?;
+    framing(headers, http1)?;
+    upgrade(request)
+}
+
+/// Whether a request asks to become a WebSocket, as RFC 6455 §4.1 says it must be asked.
+pub fn is_upgrade(request: &RequestHeader) -> bool {
+    request.version == Version::HTTP_11 && request.headers.contains_key(UPGRADE)
+}
+
+fn upgrade(request: &RequestHeader) -> Result<(), Fault> {
+    let headers = &request.headers;
+    let websocket = headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    if !websocket || request.version != Version::HTTP_11 {
+        return Ok(());
+    }
+    let nominated = tokens(headers).any(|token| token.eq_ignore_ascii_case(b"upgrade"));
+    let body = headers.contains_key(TRANSFER_ENCODING)
+        || headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
+    if request.method != Method::GET || !nominated || body {
+        return Err(Fault::Framing("an upgrade to WebSocket is a GET without a body that names Upgrade in Connection"));
+    }
+    match headers.get(ORIGIN).map(|origin| is_own_origin(origin.as_bytes(), headers)) {
+        // Only browsers send it, and only they hold cookies for somebody else's page to use.
+        None | Some(true) => Ok(()),
+        Some(false) => Err(Fault::Origin),
+    }
+}
+
+fn is_own_origin(origin: &[u8], headers: &HeaderMap) -> bool {
+    let authority = origin.strip_prefix(b"https://").or_else(|| origin.strip_prefix(b"http://"));
+    let host = headers.get(HOST).map(http::HeaderValue::as_bytes);
+    authority.zip(host).is_some_and(|(authority, host)| authority.eq_ignore_ascii_case(host))
+}
+
+fn nominations(headers: &HeaderMap) -> Result<(), Fault> {
+    let reserved = |token: &[u8]| {
+        let kept = KEPT.iter().any(|name| token.eq_ignore_ascii_case(name.as_bytes()));
+        let begins = |prefix: &[u8]| token.len() >= prefix.len() && token[..prefix.len()].eq_ignore_ascii_case(prefix);
+        kept || begins(b"x-portcullis") || begins(b"x-forwarded")
+    };
+    if tokens(headers).any(reserved) {
+        return Err(Fault::Fields("Connection names a header field that may not be removed"));
+    }
+    Ok(())
+}
+
+fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let values = headers.get_all(CONNECTION).iter();
+    values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
+}
+
+fn framing(headers: &HeaderMap, http1: Option<&Http1>) -> Result<(), Fault> {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let listed = lengths.next().is_some_and(|length| length.as_bytes().contains(&b','));
+    if listed || lengths.next().is_some() {
+        return Err(Fault::Framing("Content-Length is given more than once"));
+    }
+    let Some(http1) = http1 else { return Ok(()) };
+    let raw = http1.get_headers_raw_bytes();
+    if has_bare_line_feed(&raw) {
+        return Err(Fault::Framing("a line ends without a carriage return"));
+    }
+    // The engine drops Content-Length where Transfer-Encoding is present; only the raw bytes still show it.
+    if headers.contains_key(TRANSFER_ENCODING) && has_content_length(&raw) {
+        return Err(Fault::Framing("Content-Length and Transfer-Encoding are both given"));
+    }
+    Ok(())
+}
+
+fn has_bare_line_feed(raw: &[u8]) -> bool {
+    let mut previous = 0;
+    raw.iter().any(|byte| std::mem::replace(&mut previous, *byte) != b'\r' && *byte == b'\n')
+}
+
+fn has_content_length(raw: &[u8]) -> bool {
+    const NAME: &[u8] = b"content-length";
+    raw.split(|byte| *byte == b'\n').any(|line| line.len() >= NAME.len() && line[..NAME.len()].eq_ignore_ascii_case(NAME))
+}
+
+/// Whether the first line has exactly two spaces: the engine repairs others, and what was repaired was not what the
+/// client sent.
+fn is_one_request_line(raw: &[u8]) -> bool {
+    let line = raw.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    line.iter().filter(|byte| **byte == b' ').count() == 2
+        && !line.iter().any(|byte| matches!(byte, b'<' | b'>' | b'"'))
+}

@@ -1,0 +1,154 @@
+//! What a configuration comes to after every default was applied and every reference resolved; knows no file.
+
+use crate::identity::SessionRules;
+use crate::listen::{Certified, ConnectionLimits, ListenPlan};
+use crate::policy::Policy;
+use crate::pool::PoolPlan;
+use crate::route::{Headers, HostPattern, Methods, PathPattern};
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A whole configuration.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Read once at start.
+    pub gateway: GatewayPlan,
+    /// What listens where. At least one.
+    pub listeners: Vec<ListenPlan>,
+    /// Caps and deadlines of connections.
+    pub limits: ConnectionLimits,
+    /// Certificates, loaded and checked.
+    pub certificates: Vec<Arc<Certified>>,
+    /// Where people sign in; `None` if every route is open.
+    pub portal: Option<PortalPlan>,
+    /// When sessions end.
+    pub sessions: SessionRules,
+    /// Ways of proving identity.
+    pub factors: FactorPlan,
+    /// Every policy, the built-in ones among them, by name.
+    pub policies: Vec<Arc<Policy>>,
+    /// Every pool, by name.
+    pub pools: Vec<PoolPlan>,
+    /// Every route.
+    pub routes: Vec<Arc<RoutePlan>>,
+    /// The files it was read from, for the watcher.
+    pub files: Vec<PathBuf>,
+    /// The directories that `include` looks in, where a new file may appear, for the watcher.
+    pub directories: Vec<PathBuf>,
+}
+
+impl Plan {
+    /// The port that `https://` addresses need, if it is not the usual one.
+    pub fn https_port(&self) -> Option<u16> {
+        let port = self.listeners.iter().find(|listener| listener.tls)?.address.port();
+        (port != 443).then_some(port)
+    }
+}
+
+/// `[gateway]` and `[admin]`: read once at start; a change needs a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayPlan {
+    /// Where the embedded store and the keys live.
+    pub state: PathBuf,
+    /// Worker threads; 0: one for each core.
+    pub threads: usize,
+    /// How long connections may take to end at a stop.
+    pub drain: std::time::Duration,
+    /// The operator's HTTP listener.
+    pub admin: Option<SocketAddr>,
+    /// The operator's socket.
+    pub admin_socket: Option<PathBuf>,
+    /// Whose `Forwarded` and `X-Forwarded-*` are believed. Changes with a reload.
+    pub trusted_proxies: TrustedProxies,
+    /// Whether requests are logged, one line each. Changes with a reload.
+    pub access_log: bool,
+    /// The least important lines that are logged.
+    pub log_level: tracing::Level,
+}
+
+impl GatewayPlan {
+    /// Keeps what is read only at start as it was at the start.
+    pub fn keep_started(&mut self, started: &GatewayPlan) {
+        self.state.clone_from(&started.state);
+        self.threads = started.threads;
+        self.log_level = started.log_level;
+        self.admin = started.admin;
+        self.admin_socket.clone_from(&started.admin_socket);
+    }
+}
+
+/// Networks whose forwarding headers are believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrustedProxies(pub Vec<IpNet>);
+
+impl TrustedProxies {
+    /// Whether `address` is in one of them.
+    pub fn has(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// `[portal]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortalPlan {
+    /// `https` or, on `localhost` and below it, `http`.
+    pub scheme: &'static str,
+    /// The portal's host, canonical, without a port.
+    pub host: String,
+    /// The port, if the origin names one.
+    pub port: Option<u16>,
+    /// `scheme://host[:port]`.
+    pub origin: String,
+    /// What the pages call the organisation.
+    pub name: String,
+}
+
+/// `[factor.*]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FactorPlan {
+    /// `[factor.password]`.
+    pub password: Option<PasswordPlan>,
+    /// `[factor.totp]`.
+    pub totp: Option<TotpPlan>,
+    /// `[factor.recovery_code]`.
+    pub recovery_code: bool,
+}
+
+/// `[factor.password]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasswordPlan {
+    /// Fewest characters.
+    pub min_length: usize,
+}
+
+/// `[factor.totp]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TotpPlan {
+    /// What authenticator apps show beside the code.
+    pub issuer: String,
+}
+
+/// One `[[route]]`.
+#[derive(Clone, Debug)]
+pub struct RoutePlan {
+    /// Its position in [`Plan::routes`].
+    pub number: usize,
+    /// Its name in logs and explanations; unique.
+    pub name: Arc<str>,
+    /// Which hosts.
+    pub host: HostPattern,
+    /// Which paths.
+    pub path: PathPattern,
+    /// Which methods.
+    pub methods: Methods,
+    /// Which headers.
+    pub headers: Headers,
+    /// Where requests go.
+    pub pool: Arc<str>,
+    /// Who may pass.
+    pub policy: Arc<Policy>,
+    /// Where it is written, as `FILE:LINE`.
+    pub place: String,
+}

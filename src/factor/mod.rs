@@ -1,0 +1,213 @@
+//! Ways of proving identity, each a folder, the password one like any other; knows neither the store nor HTML.
+//!
+//! A factor is a [`Factor`], a line in [`ALL`], and passes `contract.rs`.
+
+pub mod password;
+pub mod recovery_code;
+pub mod totp;
+
+#[cfg(test)]
+mod contract;
+
+use crate::identity::{AccountId, AccountName, FactorName, Kinds, Proof, Proofs};
+use crate::stdx::clock::Time;
+use crate::stdx::secret::Secret;
+use async_trait::async_trait;
+use std::sync::Arc;
+
+/// The factors of this build, in the order in which a sign-in asks for them.
+pub const ALL: [FactorName; 3] = [password::NAME, totp::NAME, recovery_code::NAME];
+
+/// Finds a factor by the word in configuration and records.
+pub fn named(word: &str) -> Option<FactorName> {
+    ALL.into_iter().find(|name| name.0 == word)
+}
+
+/// One way of proving identity.
+///
+/// A credential's state is bytes that only its factor reads. The caller keeps it, and writes the new state that
+/// `verify` returns *before* it believes the proof: that is what makes a code work once.
+#[async_trait]
+pub trait Factor: Send + Sync + 'static {
+    /// The word in configuration and records.
+    fn name(&self) -> FactorName;
+
+    /// What it shows.
+    fn kinds(&self) -> Kinds;
+
+    /// Checks an answer against a credential's state. Without a credential (an account that does not exist, or has no
+    /// such factor) it does the same work and says no, so that time tells nothing.
+    ///
+    /// # Errors
+    /// [`Rejection::Wrong`] for a wrong answer, [`Rejection::Busy`] if there is no room to check it now.
+    async fn verify(&self, state: Option<&[u8]>, answer: &Secret, now: Time) -> Result<Verified, Rejection>;
+
+    /// Begins enrolment: what to show the person, and a pending state that `finish` completes. The pending state is
+    /// secret or sealed; the caller keeps it out of the browser.
+    ///
+    /// # Errors
+    /// [`Rejection::Busy`].
+    async fn begin(&self, account: &AccountName) -> Result<Begun, Rejection>;
+
+    /// Ends enrolment: checks that the answer fits the pending state and gives the state to keep.
+    ///
+    /// # Errors
+    /// [`Rejection::Wrong`] if the answer does not fit, [`Rejection::Weak`] if it may not be chosen.
+    async fn finish(&self, pending: &[u8], answer: &Secret, now: Time) -> Result<Enrolled, Rejection>;
+}
+
+/// An answer that was right.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    proof: Proof,
+    /// The credential's next state, to be written before the proof counts; `None` if it stays as it is.
+    pub state: Option<Vec<u8>>,
+}
+
+impl Verified {
+    /// For factors alone.
+    fn new(proof: Proof, state: Option<Vec<u8>>) -> Self {
+        Verified { proof, state }
+    }
+}
+
+/// What was proved for one account, at least one proof of it just now. The only thing a session is issued for.
+#[derive(Clone, Debug)]
+pub struct Proven {
+    account: AccountId,
+    proofs: Proofs,
+}
+
+impl Proven {
+    /// `carried` from the attempt or session that is continued, and the answer that was just right.
+    pub fn new(account: AccountId, mut carried: Proofs, verified: &Verified) -> Self {
+        carried.add(verified.proof);
+        Proven { account, proofs: carried }
+    }
+
+    /// Proofs that were written down by an attempt, each when it was right, and read back when the attempt ends. For
+    /// `login` alone, which is the only writer of attempts.
+    pub(crate) fn resume(account: AccountId, proofs: Proofs) -> Self {
+        Proven { account, proofs }
+    }
+
+    /// Whose proofs they are.
+    pub fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// The proofs.
+    pub fn proofs(&self) -> &Proofs {
+        &self.proofs
+    }
+}
+
+/// The start of an enrolment.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    /// For [`Factor::finish`].
+    pub pending: Vec<u8>,
+    /// For the person.
+    pub show: Show,
+}
+
+/// The end of an enrolment.
+#[derive(Clone, Debug)]
+pub struct Enrolled {
+    /// The credential's first state.
+    pub state: Vec<u8>,
+    /// The proof that confirming the enrolment gave, if it gave one.
+    pub verified: Option<Verified>,
+}
+
+/// What a person is shown at enrolment. Secret: it does not print.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Show {
+    /// Nothing: the person chooses.
+    Nothing,
+    /// A key for an authenticator app.
+    Authenticator {
+        /// `otpauth://…`, for a QR code.
+        uri: String,
+        /// The key in base 32, in groups of four, for typing.
+        key: String,
+    },
+    /// Codes to keep, shown once.
+    Codes(Vec<String>),
+}
+
+impl std::fmt::Debug for Show {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Show::Nothing => "Nothing",
+            Show::Authenticator { .. } => "Authenticator(…)",
+            Show::Codes(_) => "Codes(…)",
+        })
+    }
+}
+
+/// Why an answer does not count. Closed: each has one sentence on the page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// It is wrong, or was used before, or there is nothing it could be right for: no difference is shown.
+    Wrong,
+    /// It may not be chosen.
+    Weak(Weakness),
+    /// Too much is being checked already; try again shortly.
+    Busy,
+    /// Not before this time.
+    Wait(Time),
+    /// This factor is locked for the account until another way in, or an administrator, unlocks it.
+    Locked,
+}
+
+/// Why a secret may not be chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weakness {
+    /// Fewer characters than this.
+    TooShort(usize),
+    /// Longer than this many bytes of UTF-8: one for a plain letter, up to four for others.
+    TooLong(usize),
+    /// Found in the list of common or leaked ones, or made of them or of the names around it.
+    Common,
+}
+
+/// The factors of one gateway, as configured.
+#[derive(Clone, Default)]
+pub struct Factors(Vec<Arc<dyn Factor>>);
+
+impl Factors {
+    /// The configured factors; their order becomes that of [`ALL`].
+    pub fn new(mut factors: Vec<Arc<dyn Factor>>) -> Self {
+        factors.sort_by_key(|factor| ALL.iter().position(|name| *name == factor.name()));
+        Factors(factors)
+    }
+
+    /// The factor of that name, if configured.
+    pub fn get(&self, name: FactorName) -> Option<&Arc<dyn Factor>> {
+        self.0.iter().find(|factor| factor.name() == name)
+    }
+
+    /// All configured factors, in the order in which a sign-in asks for them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Factor>> {
+        self.0.iter()
+    }
+}
+
+/// `text` in groups of four, for reading and typing.
+fn in_fours(text: &str, separator: char) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 4);
+    for (at, c) in text.chars().enumerate() {
+        if at > 0 && at % 4 == 0 {
+            out.push(separator);
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Says in the log, for the operator alone, that a credential is damaged or that its key is gone.
+fn unreadable<T>(factor: FactorName) -> Option<T> {
+    tracing::error!(%factor, "a credential's state cannot be read: it is damaged, or its key is gone");
+    None
+}

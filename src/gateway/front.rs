@@ -1,0 +1,303 @@
+//! Pingora's callbacks in the order of its phases; each hands over to the edge or the portal and keeps nothing.
+
+use crate::edge::{self, Arrival, Edge, Failure, Passage, Refusal, RefusedView};
+use crate::edition::Live;
+use crate::listen::Connection;
+use crate::portal::{self, Ask, FORM_LIMIT, Form, OnPortal, Portal};
+use crate::reply::{Answer, Body, Then};
+use crate::telemetry::Outcome;
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use http::{Method, StatusCode, header};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::protocols::Digest;
+use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType, Result};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a form may take to arrive.
+const FORM_TIME: Duration = Duration::from_secs(10);
+
+/// The phases of one gateway.
+pub struct Front {
+    /// The current edition.
+    pub live: Arc<Live>,
+    /// The hot path.
+    pub edge: Arc<Edge>,
+    /// Pages.
+    pub portal: Arc<Portal>,
+}
+
+/// The page of a refusal, for the edge.
+pub fn render(view: &RefusedView<'_>) -> String {
+    let request = view.request.as_deref().unwrap_or_default();
+    let named = (view.decision.as_deref(), request);
+    portal::refusal((view.portal, view.status), view.sentence, view.lines, named)
+}
+
+#[async_trait]
+impl ProxyHttp for Front {
+    type CTX = Passage;
+
+    fn new_ctx(&self) -> Passage {
+        Passage::new(self.live.hold())
+    }
+
+    /// None of the engine's own modules runs.
+    fn init_downstream_modules(&self, _: &mut HttpModules) {}
+
+    async fn early_request_filter(&self, http: &mut Session, passage: &mut Passage) -> Result<()> {
+        passage.underway = http.digest().and_then(Connection::of).map(Connection::request_began);
+        let arrived = std::panic::catch_unwind(AssertUnwindSafe(|| edge::arrive::arrive(&self.edge, http, passage)));
+        match arrived.unwrap_or_else(|_| Err(self.panicked())) {
+            Ok(arrival) => passage.arrival = Some(arrival),
+            Err(refusal) => passage.turned_away = Some(refusal),
+        }
+        Ok(())
+    }
+
+    async fn request_filter(&self, http: &mut Session, passage: &mut Passage) -> Result<bool> {
+        let judged = AssertUnwindSafe(self.judge(http, passage)).catch_unwind().await;
+        match judged.unwrap_or_else(|_| Err(self.panicked())) {
+            Ok(None) => Ok(false),
+            Ok(Some(answer)) => send(http, answer, passage.arrival.as_ref()).await.map(|()| true),
+            Err(refusal) => {
+                let answer = self.edge.refuse(http.req_header(), passage, &refusal);
+                send(http, answer, passage.arrival.as_ref()).await.map(|()| true)
+            }
+        }
+    }
+
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        _: &mut Option<Bytes>,
+        _: bool,
+        passage: &mut Passage,
+    ) -> Result<()> {
+        if passage.arrival.as_ref().is_some_and(|arrival| arrival.upgrade) {
+            let session = passage.admission.as_ref().and_then(|admission| admission.session.as_ref());
+            if let Some(session) = session {
+                self.edge.reader.note_use(session, self.edge.clock.now());
+            }
+        }
+        Ok(())
+    }
+
+    async fn upstream_peer(&self, _: &mut Session, passage: &mut Passage) -> Result<Box<HttpPeer>> {
+        passage.pick(self.edge.clock.now())
+    }
+
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        passage: &mut Passage,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        let again = passage.connect_failed(self.edge.clock.now());
+        error.set_retry(again);
+        error
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _: &mut Session,
+        _: bool,
+        _: &HttpPeer,
+        #[cfg(unix)] _: std::os::unix::io::RawFd,
+        _: Option<&Digest>,
+        passage: &mut Passage,
+    ) -> Result<()> {
+        passage.connected();
+        Ok(())
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _: &mut Session,
+        request: &mut RequestHeader,
+        passage: &mut Passage,
+    ) -> Result<()> {
+        self.edge.stamp(request, passage)
+    }
+
+    async fn response_filter(
+        &self,
+        _: &mut Session,
+        response: &mut ResponseHeader,
+        passage: &mut Passage,
+    ) -> Result<()> {
+        self.edge.deliver(response, passage)
+    }
+
+    /// Sent twice only if the first time was on a kept connection that turned out to be closed, the method may be
+    /// repeated, and all of the body is still at hand.
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        http: &mut Session,
+        mut error: Box<Error>,
+        passage: &mut Passage,
+        reused: bool,
+    ) -> Box<Error> {
+        passage.failure = Some(match error.etype() {
+            ErrorType::ReadTimedout | ErrorType::WriteTimedout => Failure::TimedOut,
+            _ => Failure::Unreachable,
+        });
+        let repeatable = http.req_header().method.is_idempotent() && !http.as_ref().retry_buffer_truncated();
+        if repeatable && http.response_written().is_none() {
+            error.retry.decide_reuse(reused);
+        } else {
+            error.set_retry(false);
+        }
+        error
+    }
+
+    async fn fail_to_proxy(&self, http: &mut Session, error: &Error, passage: &mut Passage) -> FailToProxy {
+        let gone = FailToProxy { error_code: 0, can_reuse_downstream: false };
+        passage.outcome = Outcome::Failed;
+        let ours = *error.esource() != ErrorSource::Downstream;
+        if http.response_written().is_some() || !ours {
+            // Half an answer went out, or nobody is there to read one: all that is left is the log line.
+            passage.refused = Some((if ours { "broken-off" } else { "client-gone" }, None));
+            return gone;
+        }
+        let failure = passage.failure.clone().unwrap_or(Failure::Internal);
+        tracing::debug!(%error, "a request failed");
+        let answer = self.edge.refuse(http.req_header(), passage, &Refusal::Broken(failure));
+        let code = answer.status.as_u16();
+        match send(http, answer, passage.arrival.as_ref()).await {
+            Ok(()) => FailToProxy { error_code: code, can_reuse_downstream: false },
+            Err(_) => gone,
+        }
+    }
+
+    async fn logging(&self, http: &mut Session, _: Option<&Error>, passage: &mut Passage) {
+        self.edge.record(http, passage);
+        // The connection may outlive this by seconds while the rest of a body is read; the member is not busy with it.
+        passage.forwarding = None;
+    }
+
+    /// Everything worth a line has one in the access log.
+    fn suppress_error_log(&self, _: &Session, _: &Passage, _: &Error) -> bool {
+        true
+    }
+}
+
+impl Front {
+    /// `None`: the request is admitted. `Some`: it is answered by ourselves.
+    async fn judge(&self, http: &mut Session, passage: &mut Passage) -> std::result::Result<Option<Answer>, Refusal> {
+        if let Some(refusal) = passage.turned_away.take() {
+            return Err(refusal);
+        }
+        let arrival = passage.arrival.as_ref().ok_or(Refusal::Broken(Failure::Internal))?;
+        let on_portal = if passage.edition.is_portal(&arrival.host) { OnPortal::Yes } else { OnPortal::No };
+        if Portal::answers(http.req_header().uri.path(), on_portal) {
+            let answer = self.ask_portal(http, passage, on_portal).await?;
+            passage.outcome = Outcome::Own;
+            return Ok(Some(answer));
+        }
+        let admission = self.edge.admit(&passage.edition, http.req_header(), arrival).await?;
+        passage.admission = Some(admission);
+        passage.outcome = Outcome::Permitted;
+        Ok(None)
+    }
+
+    async fn ask_portal(
+        &self,
+        http: &mut Session,
+        passage: &Passage,
+        on_portal: OnPortal,
+    ) -> std::result::Result<Answer, Refusal> {
+        let arrival = passage.arrival.as_ref().ok_or(Refusal::Broken(Failure::Internal))?;
+        let form = match http.req_header().method == Method::POST {
+            true => match read_form(http).await {
+                Ok(form) => form,
+                Err(status) => return Ok(too_much(status)),
+            },
+            false => Form::default(),
+        };
+        let plan = passage.edition.plan.portal.as_ref();
+        let request = http.req_header();
+        let ask = Ask {
+            method: &request.method,
+            path: request.uri.path(),
+            query: request.uri.query(),
+            headers: &request.headers,
+            form,
+            host: &arrival.host,
+            transport: arrival.transport,
+            client: arrival.client,
+            now: arrival.now,
+            request: arrival.id.to_string(),
+            portal: plan.filter(|_| on_portal == OnPortal::Yes),
+            plan,
+            rules: passage.edition.sessions(),
+            least_password: passage.edition.plan.factors.password.as_ref().map_or(0, |plan| plan.min_length),
+        };
+        Ok(self.portal.answer(&ask).await)
+    }
+
+    fn panicked(&self) -> Refusal {
+        self.edge.metrics.panics.inc();
+        tracing::error!("a filter panicked; its request is refused");
+        Refusal::Broken(Failure::Internal)
+    }
+}
+
+/// Reads a form, or says with which status it is refused.
+async fn read_form(http: &mut Session) -> std::result::Result<Form, StatusCode> {
+    let read = async {
+        if http.get_header(header::EXPECT).is_some() {
+            http.write_continue_response().await.map_err(|_| StatusCode::BAD_REQUEST)?;
+        }
+        let mut body = BytesMut::new();
+        while let Some(part) = http.read_request_body().await.map_err(|_| StatusCode::BAD_REQUEST)? {
+            if body.len() + part.len() > FORM_LIMIT {
+                return Err(StatusCode::PAYLOAD_TOO_LARGE);
+            }
+            body.extend_from_slice(&part);
+        }
+        Ok(Form::parse(&body))
+    };
+    tokio::time::timeout(FORM_TIME, read).await.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
+}
+
+fn too_much(status: StatusCode) -> Answer {
+    let mut answer = Answer::new(status, Body::Empty);
+    answer.then = Then::Close;
+    answer
+}
+
+/// Sends an answer of our own.
+async fn send(http: &mut Session, answer: Answer, arrival: Option<&Arrival>) -> Result<()> {
+    let head = http.req_header().method == Method::HEAD;
+    let (kind, body) = answer.body.parts();
+    let mut response = ResponseHeader::build(answer.status, Some(answer.fields.len() + 3))?;
+    for (name, value) in answer.fields {
+        response.append_header(name, value)?;
+    }
+    if let Some(kind) = kind {
+        response.insert_header(header::CONTENT_TYPE, kind)?;
+    }
+    response.insert_header(header::CONTENT_LENGTH, body.len())?;
+    if let Some(arrival) = arrival {
+        response.insert_header(edge::forward::REQUEST_ID, arrival.id.to_string())?;
+    }
+    if answer.then == Then::Close {
+        http.set_keepalive(None);
+    }
+    let empty = head || body.is_empty();
+    http.write_response_header(Box::new(response), empty).await?;
+    match empty {
+        true => Ok(()),
+        false => http.write_response_body(Some(Bytes::from(body)), true).await,
+    }
+}
+

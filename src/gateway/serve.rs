@@ -1,0 +1,103 @@
+//! Pingora as the HTTP engine behind our own accept loop: one proxy, shared by all listeners.
+
+use super::front::Front;
+use crate::edition::Plan;
+use crate::listen::Serve;
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
+use pingora::protocols::Stream;
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
+use pingora::proxy::{HttpProxy, http_proxy};
+use pingora::server::ShutdownWatch;
+use pingora::server::configuration::ServerConf;
+use std::sync::Arc;
+
+/// Connections to members that are kept for reuse, over all pools. A fleet of thousands of members needs more than the
+/// engine's 128 a thread; each costs a few KiB.
+const KEPT_CONNECTIONS: usize = 16 * 1024;
+
+/// Tries of one request, the first among them, whatever the pools allow.
+const MOST_TRIES: usize = 8;
+
+/// HTTP/2 streams at once on one connection, and the window of each: what a client can make us hold.
+const STREAMS: u32 = 100;
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// The engine.
+pub struct Engine {
+    proxy: Arc<HttpProxy<Front>>,
+    /// Replaced by a reload, read when a connection begins.
+    served: ArcSwap<Served>,
+}
+
+/// The engine with the options of one edition's connections.
+struct Served {
+    proxy: Arc<HttpProxy<Front>>,
+    options: HttpServerOptions,
+}
+
+impl Engine {
+    /// An engine that runs the phases of `front`.
+    pub fn new(front: Front, plan: &Plan) -> Self {
+        let conf = ServerConf {
+            max_retries: MOST_TRIES,
+            upstream_keepalive_pool_size: KEPT_CONNECTIONS,
+            ..ServerConf::default()
+        };
+        let proxy = Arc::new(http_proxy(&Arc::new(conf), front));
+        let served = Served::new(proxy.clone(), plan);
+        Engine { proxy, served: ArcSwap::from_pointee(served) }
+    }
+
+    /// Takes the connection options of another plan, for connections that begin from now on.
+    pub fn set_options(&self, plan: &Plan) {
+        self.served.store(Arc::new(Served::new(self.proxy.clone(), plan)));
+    }
+}
+
+impl Served {
+    fn new(proxy: Arc<HttpProxy<Front>>, plan: &Plan) -> Self {
+        let mut options = HttpServerOptions::default();
+        options.keepalive_request_limit = Some(plan.limits.requests);
+        options.h2_idle_timeout = Some(plan.limits.idle);
+        Served { proxy, options }
+    }
+}
+
+#[async_trait]
+impl Serve for Engine {
+    async fn serve(&self, io: Stream, stop: &ShutdownWatch) {
+        let served = self.served.load_full();
+        served.process_new(io, stop).await;
+    }
+
+    async fn close_idle(&self) {
+        self.proxy.http_cleanup().await;
+    }
+}
+
+#[async_trait]
+impl HttpServerApp for Served {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        session: ServerSession,
+        stop: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        self.proxy.process_new_http(session, stop).await
+    }
+
+    fn h2_options(&self) -> Option<H2Options> {
+        let mut options = default_h2_options();
+        options.max_concurrent_streams(STREAMS);
+        options.initial_window_size(STREAM_WINDOW);
+        options.initial_connection_window_size(CONNECTION_WINDOW);
+        Some(options)
+    }
+
+    fn server_options(&self) -> Option<&HttpServerOptions> {
+        Some(&self.options)
+    }
+}

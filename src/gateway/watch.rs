@@ -1,0 +1,82 @@
+//! Watches the configuration's files and reloads when one changes: the parent directories, because editors and
+//! deployments replace files; debounced, because they do it in several steps.
+
+use super::Reloader;
+use crate::edition::Plan;
+use crate::stdx::task::Tasks;
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::mpsc;
+
+/// How long nothing may happen before a change counts as complete.
+const QUIET: Duration = Duration::from_millis(150);
+
+/// How often the files are looked at in case no event came: some file systems send none.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Starts watching. Where the system cannot watch, looking now and then remains.
+pub fn start(reloader: &Arc<Reloader>, tasks: &Tasks) {
+    let reloader = reloader.clone();
+    tasks.spawn("configuration watcher", async move { watch(&reloader).await });
+}
+
+async fn watch(reloader: &Reloader) {
+    // One waiting event is enough: it says "something changed".
+    let (tell, mut told) = mpsc::channel::<()>(1);
+    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        if event.is_ok_and(|event| !event.kind.is_access()) {
+            let _ = tell.try_send(());
+        }
+    });
+    let mut watcher = watcher.inspect_err(|error| tracing::warn!(%error, "files cannot be watched")).ok();
+    let mut watched = BTreeSet::new();
+    follow(&mut watcher, &mut watched, &reloader.live().hold().plan);
+    let mut seen = looks(&reloader.live().hold().plan);
+    loop {
+        tokio::select! {
+            _ = told.recv() => settle(&mut told).await,
+            () = tokio::time::sleep(LOOK_EVERY) => {
+                if looks(&reloader.live().hold().plan) == seen {
+                    continue;
+                }
+            }
+        }
+        reloader.reload().await;
+        let plan = reloader.live().hold().plan.clone();
+        follow(&mut watcher, &mut watched, &plan);
+        seen = looks(&plan);
+    }
+}
+
+/// Waits until nothing happened for a while.
+async fn settle(told: &mut mpsc::Receiver<()>) {
+    while let Ok(Some(())) = tokio::time::timeout(QUIET, told.recv()).await {}
+}
+
+/// Watches the directories of a plan's files, and only those.
+fn follow(watcher: &mut Option<RecommendedWatcher>, watched: &mut BTreeSet<PathBuf>, plan: &Plan) {
+    let Some(watcher) = watcher else { return };
+    let parents = plan.files.iter().filter_map(|file| file.parent()).map(Path::to_owned);
+    let wanted: BTreeSet<PathBuf> = parents.chain(plan.directories.iter().cloned()).collect();
+    for gone in watched.difference(&wanted) {
+        let _ = watcher.unwatch(gone);
+    }
+    for new in wanted.difference(watched) {
+        if let Err(error) = watcher.watch(new, RecursiveMode::NonRecursive) {
+            tracing::warn!(directory = %new.display(), %error, "a directory cannot be watched");
+        }
+    }
+    *watched = wanted;
+}
+
+/// What a glance at the files shows.
+fn looks(plan: &Plan) -> Vec<Option<(SystemTime, u64)>> {
+    let look = |path: &PathBuf| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    };
+    plan.files.iter().chain(&plan.directories).map(look).collect()
+}

@@ -1,0 +1,13 @@
+//! Who people are and what they have proved: pure values, no I/O, no wire format.
+
+mod account;
+mod assurance;
+mod credential;
+mod proof;
+mod session;
+
+pub use account::{Account, AccountId, AccountName, Group, InvalidGroup, InvalidName};
+pub use assurance::{Assurance, InvalidAssurance, Need};
+pub use credential::{Credential, CredentialId};
+pub use proof::{FactorName, Kind, Kinds, Proof, Proofs};
+pub use session::{Device, Session, SessionId, SessionRules, TokenHash};

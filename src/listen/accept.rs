@@ -1,0 +1,235 @@
+//! The accept loop and the life of a connection from accept to close; knows nothing of what is said on it.
+
+use super::admission::{Admission, Admitted};
+use super::connection::RedirectToHttps;
+use super::io::{Io, Seals};
+use super::meter::{HandshakeEnd, Meter, Overload};
+use super::tls::{self, HandshakeError};
+use super::{Certificates, Connection, ConnectionLimits, ListenPlan, Serve};
+use arc_swap::ArcSwap;
+use pingora::protocols::Stream;
+use pingora::server::ShutdownWatch;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::task::TaskTracker;
+
+/// What every accepted connection needs.
+pub(super) struct Reception {
+    pub(super) serve: Arc<dyn Serve>,
+    certificates: Arc<Certificates>,
+    /// Written by a reload, read at each accept.
+    pub(super) limits: ArcSwap<ConnectionLimits>,
+    pub(super) admission: Arc<Admission>,
+    /// Owns the connections' tasks.
+    pub(super) connections: TaskTracker,
+    meter: Meter,
+    stop: ShutdownWatch,
+    exhausted: Sparing,
+    refused: Sparing,
+}
+
+/// How long accepting pauses when the system has no descriptor or memory for another connection: short enough not to
+/// be felt once there is one, long enough not to spin.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts connections until it is dropped.
+pub(super) async fn accept(listener: TcpListener, plan: Arc<ArcSwap<ListenPlan>>, reception: Arc<Reception>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => reception.receive(stream, peer, &plan.load()),
+            Err(error) if concerns_one_connection(&error) => {}
+            Err(error) => {
+                reception.meter.exhausted.inc();
+                if reception.exhausted.due() {
+                    tracing::warn!(%error, "cannot accept connections; is the limit of open files too low?");
+                }
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether only the connection being accepted was lost. Everything else (no descriptors, no memory) would come again
+/// at once, so the loop pauses for it, known or not.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::ConnectionReset
+            | ErrorKind::Interrupted
+            | ErrorKind::WouldBlock
+            | ErrorKind::TimedOut
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+    )
+}
+
+impl Reception {
+    pub(super) fn new(
+        serve: Arc<dyn Serve>,
+        certificates: Arc<Certificates>,
+        limits: ConnectionLimits,
+        (meter, stop): (Meter, ShutdownWatch),
+    ) -> Reception {
+        Reception {
+            serve,
+            certificates,
+            limits: ArcSwap::from_pointee(limits),
+            admission: Arc::new(Admission::new(meter.clone())),
+            connections: TaskTracker::new(),
+            meter,
+            stop,
+            exhausted: Sparing::new(),
+            refused: Sparing::new(),
+        }
+    }
+
+    /// Admits a connection and gives it a task of its own, or closes it.
+    fn receive(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, plan: &Arc<ListenPlan>) {
+        let limits = **self.limits.load();
+        match self.admission.admit(peer.ip(), &limits) {
+            Ok(admitted) => {
+                self.meter.accepted.inc();
+                let opened = Opened { stream, peer, plan: Arc::clone(plan), limits, accepted: Instant::now() };
+                let reception = Arc::clone(self);
+                self.connections.spawn(async move { reception.converse(opened, admitted).await });
+            }
+            Err(overload) => self.refuse(peer, overload),
+        }
+    }
+
+    fn refuse(&self, peer: SocketAddr, overload: Overload) {
+        self.meter.refused(overload);
+        if self.refused.due() {
+            match overload {
+                Overload::Connections => tracing::warn!("connections refused: as many are open as allowed"),
+                Overload::PerAddress => tracing::warn!(%peer, "connections refused: too many from one address"),
+            }
+        }
+    }
+
+    /// One connection, to its end. `admitted` is dropped last: the place is free when the socket is closed.
+    async fn converse(&self, opened: Opened, admitted: Admitted) {
+        let peer = opened.peer;
+        match self.establish(opened, &admitted).await {
+            Ok(io) => self.serve.serve(io, &self.stop).await,
+            Err(Unestablished::Gone) => {}
+            Err(Unestablished::Handshake(end, why)) => {
+                self.meter.handshake_failed(end);
+                tracing::debug!(%peer, why, "a TLS handshake failed");
+            }
+        }
+    }
+
+    /// The connection as a stream that Pingora can drive.
+    async fn establish(&self, opened: Opened, admitted: &Admitted) -> Result<Stream, Unestablished> {
+        let Opened { stream, peer, plan, limits, accepted } = opened;
+        let local = stream.local_addr().map_err(|_| Unestablished::Gone)?;
+        let lifeline = admitted.lifeline();
+        let redirect = RedirectToHttps(plan.redirect_to_https);
+        let connection = Connection::new((peer, local), accepted, lifeline.clone(), redirect);
+        let descriptor = stream.as_raw_fd();
+        if !plan.tls {
+            let connection = Arc::new(connection);
+            let seals = Seals::new(descriptor, &connection, None);
+            return Ok(Box::new(Io::new(stream, connection, limits, seals)));
+        }
+        let handshake = timeout_at(accepted + limits.handshake, tls::handshake(stream, &self.certificates));
+        let shaken = tokio::select! {
+            shaken = handshake => shaken,
+            () = lifeline.severed() => return Err(Unestablished::Gone),
+        };
+        let secured = shaken.map_err(|_| Unestablished::late())??;
+        let connection = Arc::new(connection.secured(secured.sni));
+        let seals = Seals::new(descriptor, &connection, Some((secured.digest, secured.version)));
+        Ok(Box::new(Io::new(secured.stream, connection, limits, seals)))
+    }
+}
+
+/// A connection that was just accepted.
+struct Opened {
+    stream: TcpStream,
+    peer: SocketAddr,
+    plan: Arc<ListenPlan>,
+    limits: ConnectionLimits,
+    accepted: Instant,
+}
+
+/// Why a connection ended before anything could be said on it.
+enum Unestablished {
+    /// The client left, or the connection was cut.
+    Gone,
+    Handshake(HandshakeEnd, String),
+}
+
+impl Unestablished {
+    fn late() -> Self {
+        Unestablished::Handshake(HandshakeEnd::Late, "it took too long".to_owned())
+    }
+}
+
+impl From<HandshakeError> for Unestablished {
+    fn from(error: HandshakeError) -> Self {
+        let end = match error {
+            HandshakeError::UnknownName(_) => HandshakeEnd::UnknownName,
+            HandshakeError::Broken(_) => HandshakeEnd::Broken,
+        };
+        Unestablished::Handshake(end, error.to_string())
+    }
+}
+
+/// Says when a warning may be repeated, so that an attack cannot flood the log.
+struct Sparing {
+    origin: Instant,
+    /// Milliseconds after `origin` from which the next warning may come. Written by whoever warns.
+    next: AtomicU64,
+}
+
+impl Sparing {
+    /// One warning per ten seconds: an operator sees that it goes on, and the log stays readable.
+    const PERIOD_MILLIS: u64 = 10_000;
+
+    fn new() -> Sparing {
+        Sparing { origin: Instant::now(), next: AtomicU64::new(0) }
+    }
+
+    fn due(&self) -> bool {
+        let now = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let next = self.next.load(Ordering::Relaxed);
+        let later = now.saturating_add(Self::PERIOD_MILLIS);
+        now >= next && self.next.compare_exchange(next, later, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_warning_is_repeated_after_ten_seconds_and_not_before() {
+        let sparing = Sparing::new();
+        assert!(sparing.due());
+        assert!(!sparing.due());
+        tokio::time::advance(Duration::from_millis(9_999)).await;
+        assert!(!sparing.due());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(sparing.due());
+    }
+
+    #[test]
+    fn running_out_of_descriptors_makes_the_loop_pause() {
+        // EMFILE, ENFILE, ENOBUFS, ENOMEM on Linux.
+        for code in [24, 23, 105, 12] {
+            assert!(!concerns_one_connection(&io::Error::from_raw_os_error(code)));
+        }
+        assert!(concerns_one_connection(&ErrorKind::ConnectionAborted.into()));
+    }
+}

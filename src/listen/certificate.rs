@@ -1,0 +1,243 @@
+//! Which certificate answers which name, and how certificates are read; knows nothing of connections.
+
+use super::names::dns_names;
+use crate::stdx::secret::Secret;
+use arc_swap::ArcSwap;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::{self, Ticketer};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::version::{TLS12, TLS13};
+use rustls::{InconsistentKeys, ServerConfig, SignatureScheme};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The certificates in use, chosen by the name a client asks for.
+#[derive(Debug)]
+pub struct Certificates {
+    store: Arc<Store>,
+    config: Arc<ServerConfig>,
+}
+
+/// A certificate chain with its key, and the names it is for.
+#[derive(Clone, Debug)]
+pub struct Certified {
+    key: Arc<CertifiedKey>,
+    names: Vec<Box<str>>,
+}
+
+/// A certificate or key that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidCertificate {
+    /// The chain's text is broken.
+    #[error("the certificate is not PEM: {0}")]
+    ChainPem(pem::Error),
+    /// The chain's text holds something else.
+    #[error("there is no CERTIFICATE section in it")]
+    ChainEmpty,
+    /// The first certificate is not one.
+    #[error("the first certificate cannot be read: {0}")]
+    Leaf(rustls::Error),
+    /// The key's text is broken.
+    #[error("the private key is not PEM: {0}")]
+    KeyPem(pem::Error),
+    /// The key's text holds something else.
+    #[error("there is no private key in it; allowed are unencrypted PKCS#8, PKCS#1 and SEC1")]
+    KeyMissing,
+    /// The key is of a kind that cannot sign.
+    #[error(
+        "the private key cannot be used: {0}; allowed are ECDSA (P-256, P-384, P-521), Ed25519 and RSA from 2048 bits"
+    )]
+    KeyUnusable(rustls::Error),
+    /// The key belongs to another certificate.
+    #[error("the private key does not belong to the first certificate of the chain")]
+    Mismatch,
+}
+
+/// Which of the two texts is at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificatePart {
+    /// The certificate chain.
+    Chain,
+    /// The private key.
+    Key,
+}
+
+/// A certificate that could not be loaded from its files.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// The file could not be read.
+    #[error("{}: {error}", file.display())]
+    Unreadable {
+        /// Which file.
+        file: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// What is in it cannot be used.
+    #[error("{}: {error}", file.display())]
+    Invalid {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong with it.
+        error: InvalidCertificate,
+    },
+}
+
+impl Certificates {
+    /// Certificates to answer with: exact names before wildcards of one label, earlier before later. A client that asks
+    /// for no name gets the first; one that asks for an unknown name is refused, as is everybody while there are none.
+    pub fn new(certified: Vec<Certified>) -> Certificates {
+        let store = Arc::new(Store(ArcSwap::from_pointee(Index::new(certified))));
+        let config = Arc::new(server_config(Arc::clone(&store)));
+        Certificates { store, config }
+    }
+
+    /// Answers with these from the next handshake on.
+    pub fn replace(&self, certified: Vec<Certified>) {
+        self.store.0.store(Arc::new(Index::new(certified)));
+    }
+
+    /// Whether a certificate is for `name`, given in lower case.
+    pub fn has_name(&self, name: &str) -> bool {
+        !self.store.0.load().named(name).is_empty()
+    }
+
+    pub(super) fn config(&self) -> &Arc<ServerConfig> {
+        &self.config
+    }
+}
+
+impl Certified {
+    /// Reads a PEM chain (the server's own certificate first) and its PEM key.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with either; `part` tells with which.
+    pub fn parse(chain: &[u8], key: &Secret) -> Result<Certified, InvalidCertificate> {
+        let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>();
+        let chain = chain.map_err(InvalidCertificate::ChainPem)?;
+        let leaf = chain.first().ok_or(InvalidCertificate::ChainEmpty)?;
+        rustls::server::ParsedCertificate::try_from(leaf).map_err(InvalidCertificate::Leaf)?;
+        let names = dns_names(leaf).unwrap_or_default();
+        let key = PrivateKeyDer::from_pem_slice(key.expose()).map_err(|error| match error {
+            pem::Error::NoItemsFound => InvalidCertificate::KeyMissing,
+            error => InvalidCertificate::KeyPem(error),
+        })?;
+        let key = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => InvalidCertificate::Mismatch,
+            error => InvalidCertificate::KeyUnusable(error),
+        })?;
+        Ok(Certified { key: Arc::new(key), names })
+    }
+
+    /// Reads them from two files.
+    ///
+    /// # Errors
+    /// Which file cannot be read or used, and why.
+    pub fn open(chain: &Path, key: &Path) -> Result<Certified, CertificateError> {
+        let chain_text = read(chain)?;
+        let key_text = Secret::new(read(key)?);
+        Certified::parse(&chain_text, &key_text).map_err(|error| {
+            let file = match error.part() {
+                CertificatePart::Chain => chain,
+                CertificatePart::Key => key,
+            };
+            CertificateError::Invalid { file: file.to_owned(), error }
+        })
+    }
+
+    /// The DNS names it is for, in lower case; none for a certificate of addresses only, which still answers clients
+    /// that ask for no name.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(AsRef::as_ref)
+    }
+}
+
+impl InvalidCertificate {
+    /// Which of the two texts is at fault.
+    pub fn part(&self) -> CertificatePart {
+        match self {
+            Self::ChainPem(_) | Self::ChainEmpty | Self::Leaf(_) => CertificatePart::Chain,
+            Self::KeyPem(_) | Self::KeyMissing | Self::KeyUnusable(_) | Self::Mismatch => CertificatePart::Key,
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, CertificateError> {
+    std::fs::read(file).map_err(|error| CertificateError::Unreadable { file: file.to_owned(), error })
+}
+
+fn provider() -> CryptoProvider {
+    aws_lc_rs::default_provider()
+}
+
+/// TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1, and tickets, so that returning clients skip the signature. Tickets stay
+/// good when certificates change; the name is judged again at each handshake.
+fn server_config(store: Arc<Store>) -> ServerConfig {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .expect("aws-lc has suites for TLS 1.2 and 1.3")
+        .with_no_client_auth()
+        .with_cert_resolver(store);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    match Ticketer::new() {
+        Ok(ticketer) => config.ticketer = ticketer,
+        // Sessions are then resumed from rustls' small memory: slower, not weaker.
+        Err(error) => tracing::warn!(%error, "TLS session tickets are off"),
+    }
+    config
+}
+
+/// What rustls asks. Written by a reload, read at each handshake.
+#[derive(Debug)]
+struct Store(ArcSwap<Index>);
+
+impl ResolvesServerCert for Store {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let index = self.0.load();
+        let candidates = match hello.server_name() {
+            Some(name) => index.named(&name.to_ascii_lowercase()),
+            None => index.first.as_slice(),
+        };
+        choose(candidates, hello.signature_schemes())
+    }
+}
+
+/// The first that the client can verify.
+fn choose(candidates: &[Arc<CertifiedKey>], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+    candidates.iter().find(|candidate| candidate.key.choose_scheme(schemes).is_some()).cloned()
+}
+
+/// Certificates by name; several may share one (ECDSA and RSA), in the order they were given.
+#[derive(Debug, Default)]
+struct Index {
+    exact: HashMap<Box<str>, Vec<Arc<CertifiedKey>>>,
+    /// By what follows `*.`
+    wildcard: HashMap<Box<str>, Vec<Arc<CertifiedKey>>>,
+    first: Vec<Arc<CertifiedKey>>,
+}
+
+impl Index {
+    fn new(certified: Vec<Certified>) -> Index {
+        let mut index = Index::default();
+        index.first.extend(certified.first().map(|first| Arc::clone(&first.key)));
+        for Certified { key, names } in certified {
+            for name in names {
+                let entry = match name.strip_prefix("*.") {
+                    Some(parent) => index.wildcard.entry(parent.into()),
+                    None => index.exact.entry(name),
+                };
+                entry.or_default().push(Arc::clone(&key));
+            }
+        }
+        index
+    }
+
+    fn named(&self, name: &str) -> &[Arc<CertifiedKey>] {
+        let wild = || name.split_once('.').and_then(|(_, parent)| self.wildcard.get(parent));
+        self.exact.get(name).or_else(wild).map(Vec::as_slice).unwrap_or_default()
+    }
+}

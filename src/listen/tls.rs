@@ -1,0 +1,68 @@
+//! The TLS handshake: from a TCP connection to an encrypted one with a known protocol; knows nothing of what follows.
+
+use super::Certificates;
+use super::watch::Version;
+use pingora::protocols::tls::SslDigest;
+use rustls::server::Acceptor;
+use rustls::{ProtocolVersion, ServerConnection};
+use std::io;
+use std::sync::Arc;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// A connection after its handshake.
+pub(super) struct Secured {
+    pub(super) stream: TlsStream<TcpStream>,
+    pub(super) version: Version,
+    /// The name the client asked for, in lower case.
+    pub(super) sni: Option<Box<str>>,
+    pub(super) digest: SslDigest,
+}
+
+/// A handshake that came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HandshakeError {
+    #[error("no certificate is valid for {0:?}")]
+    UnknownName(Box<str>),
+    #[error("{0}")]
+    Broken(#[from] io::Error),
+}
+
+/// A fatal `unrecognized_name` alert (RFC 6066 §3) in a plaintext record. rustls itself would say `access_denied`.
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+
+/// Shakes hands on `stream`. Bounded by the caller in time, by rustls in bytes.
+pub(super) async fn handshake(mut stream: TcpStream, certificates: &Certificates) -> Result<Secured, HandshakeError> {
+    let started = LazyConfigAcceptor::new(Acceptor::default(), &mut stream).await?;
+    let sni = started.client_hello().server_name().map(|name| name.to_ascii_lowercase().into_boxed_str());
+    let accepted = started.accepted;
+    if let Some(name) = &sni
+        && !certificates.has_name(name)
+    {
+        stream.write_all(&UNRECOGNIZED_NAME).await?;
+        stream.shutdown().await?;
+        return Err(HandshakeError::UnknownName(name.clone()));
+    }
+    let started = tokio_rustls::StartHandshake::from_parts(accepted, stream);
+    let stream = started.into_stream(Arc::clone(certificates.config())).await?;
+    let settled = stream.get_ref().1;
+    let version = match settled.alpn_protocol() {
+        Some(b"h2") => Version::Http2,
+        Some(_) | None => Version::Http1,
+    };
+    let digest = digest(settled);
+    Ok(Secured { stream, version, sni, digest })
+}
+
+/// What Pingora shows of the encryption.
+fn digest(settled: &ServerConnection) -> SslDigest {
+    let cipher = settled.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("");
+    let version = match settled.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        Some(_) | None => "",
+    };
+    SslDigest::new(cipher, version, None, None, Vec::new())
+}

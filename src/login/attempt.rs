@@ -1,0 +1,299 @@
+//! Attempts: a sign-in, step-up or enrolment under way, kept sealed in the store under its token's hash, and consumed
+//! by each step that leads further.
+
+use super::enrol::Enrolling;
+use super::plan::{Next, next};
+use super::{Completed, Login, Moment, Opening, Progress, Stop};
+use crate::audit::Event;
+use crate::factor::{Proven, Rejection, password, recovery_code};
+use crate::identity::{Account, AccountId, AccountName, Assurance, FactorName, Kinds, Need, Proof, Proofs, SessionId};
+use crate::session::{LiveSession, SecretToken};
+use crate::stdx::clock::Time;
+use crate::stdx::secret::Secret;
+use crate::store::OnceKind;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How long an attempt may take from one step to the next.
+pub const ATTEMPT_LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// The token of an attempt: a cookie of its own, never a session's.
+pub type AttemptToken = SecretToken;
+
+/// A sign-in, step-up or enrolment under way.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Whose it is.
+    pub account: AccountId,
+    /// Its name, for pages.
+    pub name: AccountName,
+    /// What was proven so far, in this attempt or in the session that is stepped up.
+    pub proofs: Proofs,
+    /// What has to be proven.
+    pub need: Need,
+    /// The sealed ticket that says where to go afterwards.
+    pub ticket: Option<String>,
+}
+
+/// What an attempt is for.
+#[derive(Clone, Debug)]
+pub enum Purpose {
+    /// To open a session.
+    SignIn,
+    /// To raise this session.
+    StepUp(SessionId),
+    /// To enrol factors.
+    Enrol(Box<Enrolling>),
+}
+
+/// An attempt as it stands, for the page that asks for the next answer.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    /// The attempt.
+    pub attempt: Attempt,
+    /// What it waits for.
+    pub next: Next,
+    /// Whether the account has recovery codes, and they would help here.
+    pub recoverable: bool,
+}
+
+impl Login {
+    /// Begins a sign-in with a name and a password.
+    ///
+    /// # Errors
+    /// [`Stop::Rejected`] for every reason the answer does not count, the same for accounts that do not exist.
+    pub async fn begin(&self, opening: Opening<'_>, moment: Moment) -> Result<Progress, Stop> {
+        let name = AccountName::parse(opening.name).ok();
+        let account = match &name {
+            Some(name) => self.store.accounts.by_name(name).await?,
+            None => None,
+        };
+        let subject = name.as_ref().map_or_else(|| "?".to_owned(), ToString::to_string);
+        let enabled = account.filter(|account| !account.disabled);
+        let verified = self.verify(&subject, enabled.as_ref(), (password::NAME, &opening.answer), moment).await?;
+        let Some(account) = enabled else { return Err(Stop::Rejected(Rejection::Wrong)) };
+        let proven = Proven::new(account.id, Proofs::new(), &verified);
+        let attempt = Attempt {
+            purpose: Purpose::SignIn,
+            account: account.id,
+            name: account.name,
+            proofs: Proofs::new(),
+            need: opening.need,
+            ticket: opening.ticket,
+        };
+        self.go_on(attempt, proven, moment.now).await
+    }
+
+    /// Begins a step-up of a live session; the answer says which factor is missing.
+    ///
+    /// # Errors
+    /// [`Stop::Down`].
+    pub async fn step_up(
+        &self,
+        session: &LiveSession,
+        need: Need,
+        ticket: Option<String>,
+        now: Time,
+    ) -> Result<(AttemptToken, Next), Stop> {
+        let attempt = Attempt {
+            purpose: Purpose::StepUp(session.id),
+            account: session.account.id,
+            name: session.account.name.clone(),
+            proofs: session.proofs.clone(),
+            need,
+            ticket,
+        };
+        let next = self.next_of(&attempt, now).await?;
+        Ok((self.put(&attempt, now).await?, next))
+    }
+
+    /// An attempt as it stands.
+    ///
+    /// # Errors
+    /// [`Stop::Gone`] if there is none under this token any more.
+    pub async fn look(&self, token: &AttemptToken, now: Time) -> Result<Begun, Stop> {
+        let value = self.store.once.peek(OnceKind::Attempt, token.hash().0, now).await?.ok_or(Stop::Gone)?;
+        let attempt = self.open(token, &value).ok_or(Stop::Gone)?;
+        let next = self.next_of(&attempt, now).await?;
+        let recoverable = self.recoverable(&attempt).await?;
+        Ok(Begun { attempt, next, recoverable })
+    }
+
+    /// Answers what an attempt waits for, or answers with a recovery code instead.
+    ///
+    /// # Errors
+    /// [`Stop::Rejected`] and the attempt stands as it was; [`Stop::Gone`] if it expired or another was faster.
+    pub async fn answer(
+        &self,
+        token: &AttemptToken,
+        (factor, answer): (FactorName, &Secret),
+        moment: Moment,
+    ) -> Result<Progress, Stop> {
+        let begun = self.look(token, moment.now).await?;
+        let asked = begun.next == Next::Ask(factor);
+        let recovering = factor == recovery_code::NAME && begun.recoverable;
+        if !asked && !recovering {
+            return Err(Stop::Gone);
+        }
+        let account = self.store.accounts.by_id(begun.attempt.account).await?;
+        let account = account.filter(|account| !account.disabled).ok_or(Stop::Gone)?;
+        let verified = self.verify(account.name.as_str(), Some(&account), (factor, answer), moment).await?;
+        let attempt = self.take(token, moment.now).await?;
+        let proven = Proven::new(account.id, attempt.proofs.clone(), &verified);
+        if recovering {
+            return Ok(Progress::Proven(Box::new(Completed { proven, attempt })));
+        }
+        self.go_on(attempt, proven, moment.now).await
+    }
+
+    async fn go_on(&self, mut attempt: Attempt, proven: Proven, now: Time) -> Result<Progress, Stop> {
+        attempt.proofs = proven.proofs().clone();
+        match self.next_of(&attempt, now).await? {
+            Next::Done => Ok(Progress::Proven(Box::new(Completed { proven, attempt }))),
+            Next::Ask(factor) => Ok(Progress::Ask(self.put(&attempt, now).await?, factor)),
+            Next::Impossible => Ok(Progress::Impossible(Box::new(Completed { proven, attempt }))),
+        }
+    }
+
+    async fn next_of(&self, attempt: &Attempt, now: Time) -> Result<Next, Stop> {
+        let enrolled = self.enrolled(attempt.account).await?;
+        Ok(next(&self.factors.load(), &enrolled, (&attempt.proofs, attempt.need), now))
+    }
+
+    /// The factors an account has enrolled.
+    ///
+    /// # Errors
+    /// [`Stop::Down`].
+    pub async fn enrolled(&self, account: AccountId) -> Result<Vec<FactorName>, Stop> {
+        let credentials = self.store.credentials.of(account).await?;
+        Ok(credentials.into_iter().map(|credential| credential.factor).collect())
+    }
+
+    /// A recovery code stands in for a lost second factor: only in a sign-in, and only after the password.
+    async fn recoverable(&self, attempt: &Attempt) -> Result<bool, Stop> {
+        let signing_in = matches!(attempt.purpose, Purpose::SignIn);
+        if !signing_in || !attempt.proofs.has(password::NAME) || self.factors.load().get(recovery_code::NAME).is_none() {
+            return Ok(false);
+        }
+        Ok(self.enrolled(attempt.account).await?.contains(&recovery_code::NAME))
+    }
+
+    pub(super) async fn put(&self, attempt: &Attempt, now: Time) -> Result<AttemptToken, Stop> {
+        let token = AttemptToken::fresh();
+        let text = serde_json::to_vec(&Record::from(attempt)).expect("a record of strings and numbers has a JSON form");
+        let sealed = self.seal.seal(&token.hash().0, &text);
+        let (key, expires) = (token.hash().0, now.plus(ATTEMPT_LIFE));
+        self.store.once.put(OnceKind::Attempt, key, Some(attempt.account), &sealed, expires).await?;
+        Ok(token)
+    }
+
+    pub(super) async fn take(&self, token: &AttemptToken, now: Time) -> Result<Attempt, Stop> {
+        let value = self.store.once.take(OnceKind::Attempt, token.hash().0, now).await?.ok_or(Stop::Gone)?;
+        self.open(token, &value).ok_or(Stop::Gone)
+    }
+
+    fn open(&self, token: &AttemptToken, value: &[u8]) -> Option<Attempt> {
+        let text = self.seal.open(&token.hash().0, value)?;
+        let record: Record = serde_json::from_slice(&text).ok()?;
+        record.attempt()
+    }
+
+    pub(super) fn report_failure(&self, subject: &str, factor: FactorName, why: &'static str, moment: Moment) {
+        let event = Event::SignInFailed { name: subject.to_owned(), factor, why, address: moment.address };
+        self.recorder.report(moment.now, event);
+    }
+
+    pub(super) fn report(&self, now: Time, event: Event) {
+        self.recorder.report(now, event);
+    }
+
+    pub(super) async fn account(&self, id: AccountId) -> Result<Account, Stop> {
+        let account = self.store.accounts.by_id(id).await?;
+        account.filter(|account| !account.disabled).ok_or(Stop::Gone)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    step_up: Option<String>,
+    enrol: Option<Box<Enrolling>>,
+    account: String,
+    name: String,
+    proofs: Vec<ProofRecord>,
+    level: String,
+    max_age: Option<u64>,
+    ticket: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ProofRecord {
+    factor: String,
+    kinds: u8,
+    phishing_resistant: bool,
+    recovery: bool,
+    at: u64,
+}
+
+impl From<&Attempt> for Record {
+    fn from(attempt: &Attempt) -> Self {
+        let (step_up, enrol) = match &attempt.purpose {
+            Purpose::SignIn => (None, None),
+            Purpose::StepUp(session) => (Some(session.to_string()), None),
+            Purpose::Enrol(enrolling) => (None, Some(enrolling.clone())),
+        };
+        let proof = |proof: &Proof| ProofRecord {
+            factor: proof.factor.0.to_owned(),
+            kinds: proof.kinds.bits(),
+            phishing_resistant: proof.phishing_resistant,
+            recovery: proof.recovery,
+            at: proof.at.millis(),
+        };
+        Record {
+            step_up,
+            enrol,
+            account: attempt.account.to_string(),
+            name: attempt.name.to_string(),
+            proofs: attempt.proofs.iter().map(proof).collect(),
+            level: attempt.need.level.as_str().to_owned(),
+            max_age: attempt.need.max_age.map(|age| age.as_secs()),
+            ticket: attempt.ticket.clone(),
+        }
+    }
+}
+
+impl Record {
+    fn attempt(self) -> Option<Attempt> {
+        let purpose = match (self.step_up, self.enrol) {
+            (Some(session), _) => Purpose::StepUp(SessionId::parse(&session).ok()?),
+            (None, Some(enrolling)) => Purpose::Enrol(enrolling),
+            (None, None) => Purpose::SignIn,
+        };
+        let proofs = self.proofs.into_iter().map(ProofRecord::proof).collect::<Option<Proofs>>()?;
+        let need = Need {
+            level: Assurance::parse(&self.level).ok()?,
+            max_age: self.max_age.map(Duration::from_secs),
+        };
+        Some(Attempt {
+            purpose,
+            account: AccountId::parse(&self.account).ok()?,
+            name: AccountName::parse(&self.name).ok()?,
+            proofs,
+            need,
+            ticket: self.ticket,
+        })
+    }
+}
+
+impl ProofRecord {
+    fn proof(self) -> Option<Proof> {
+        Some(Proof {
+            factor: crate::factor::named(&self.factor)?,
+            kinds: Kinds::from_bits(self.kinds),
+            phishing_resistant: self.phishing_resistant,
+            recovery: self.recovery,
+            at: Time::from_millis(self.at),
+        })
+    }
+}

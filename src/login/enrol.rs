@@ -1,0 +1,322 @@
+//! Enrolment: from a one-time link, from a live session, or after recovery. Nothing is kept until the last step, and
+//! then everything is, in one transaction.
+
+use super::attempt::{Attempt, AttemptToken, Purpose};
+use super::{Login, Moment, Stop, throttle};
+use crate::audit::Event;
+use crate::factor::{Factor, Proven, Show, password, recovery_code, totp};
+use crate::identity::{Account, AccountId, Credential, CredentialId, FactorName, Need, Proofs, SessionId};
+use crate::session::{LiveSession, SecretToken};
+use crate::stdx::clock::Time;
+use crate::stdx::secret::Secret;
+use crate::store::OnceKind;
+use data_encoding::BASE64;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long an enrolment link is good for.
+pub const ENROLMENT_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+/// An enrolment under way: what is still to be enrolled, and what waits to be kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Enrolling {
+    /// The link that is spent at the end, hashed; none if a session enrols.
+    link: Option<String>,
+    /// The session that enrols, if one does.
+    session: Option<String>,
+    /// Still to come, the current one first.
+    wanted: Vec<String>,
+    /// How many there were.
+    steps: usize,
+    /// Whether what is enrolled stands beside what the account has of the same factor, not in its place.
+    beside: bool,
+    /// Finished, waiting for the end.
+    drafts: Vec<Draft>,
+    /// The current one's pending state and what the person is shown.
+    pending: String,
+    show: ShowRecord,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Draft {
+    factor: String,
+    state: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum ShowRecord {
+    Nothing,
+    Authenticator { uri: String, key: String },
+    Codes(Vec<String>),
+}
+
+/// What a live session wants to enrol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Another password.
+    Password,
+    /// One more authenticator app.
+    Authenticator,
+    /// New recovery codes.
+    RecoveryCodes,
+    /// What a recovered session must: an authenticator app, and new recovery codes.
+    Recovery,
+}
+
+impl Wanted {
+    fn factors(self) -> &'static [FactorName] {
+        match self {
+            Wanted::Password => &[password::NAME],
+            Wanted::Authenticator => &[totp::NAME],
+            Wanted::RecoveryCodes => &[recovery_code::NAME],
+            Wanted::Recovery => &[totp::NAME, recovery_code::NAME],
+        }
+    }
+}
+
+/// Where an enrolment stands, for its page.
+#[derive(Clone, Debug)]
+pub struct EnrolStep {
+    /// The attempt.
+    pub attempt: Attempt,
+    /// What is enrolled now.
+    pub factor: FactorName,
+    /// What the person is shown.
+    pub show: Show,
+    /// Which step this is, from 1.
+    pub step: usize,
+    /// Of how many.
+    pub steps: usize,
+}
+
+/// Where an enrolment step led.
+#[derive(Debug)]
+pub enum Enrolled {
+    /// To the next step.
+    Next(AttemptToken),
+    /// To the end: everything is kept.
+    Done {
+        /// What the enrolment, or the session that enrolled, proved.
+        proven: Proven,
+        /// The session that enrolled, if one did.
+        session: Option<SessionId>,
+        /// The attempt, for where it was going.
+        attempt: Box<Attempt>,
+    },
+}
+
+impl Login {
+    /// Makes a one-time enrolment link for an account; links made before are spent.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub async fn offer(&self, account: AccountId, now: Time) -> Result<SecretToken, Stop> {
+        self.store.once.spend(OnceKind::Enrolment, account).await?;
+        let token = SecretToken::fresh();
+        let (key, value) = (token.hash().0, account.to_string());
+        self.store
+            .once
+            .put(OnceKind::Enrolment, key, Some(account), value.as_bytes(), now.plus(ENROLMENT_LIFE))
+            .await?;
+        self.report(now, Event::EnrolmentOffered { account });
+        Ok(token)
+    }
+
+    /// Begins the enrolment that a link offers. The link is spent at the end, not here.
+    ///
+    /// # Errors
+    /// [`Stop::Gone`] if the link expired or was used, or its account is disabled.
+    pub async fn follow(&self, link: &SecretToken, ticket: Option<String>, now: Time) -> Result<AttemptToken, Stop> {
+        let key = link.hash().0;
+        let value = self.store.once.peek(OnceKind::Enrolment, key, now).await?.ok_or(Stop::Gone)?;
+        let id = std::str::from_utf8(&value).ok().and_then(|text| AccountId::parse(text).ok()).ok_or(Stop::Gone)?;
+        let account = self.account(id).await?;
+        let wanted = [password::NAME, totp::NAME, recovery_code::NAME];
+        let origin = Origin { link: Some(key), session: None, beside: false, proofs: Proofs::new(), ticket };
+        self.begin_enrolment(&account, &wanted, origin, now).await
+    }
+
+    /// Begins an enrolment by a live session, which must be fresh enough: that is for the caller to judge.
+    ///
+    /// # Errors
+    /// [`Stop::Down`].
+    pub async fn enrol(&self, session: &LiveSession, wanted: Wanted, now: Time) -> Result<AttemptToken, Stop> {
+        let proofs = session.proofs.clone();
+        let beside = wanted == Wanted::Authenticator;
+        let origin = Origin { link: None, session: Some(session.id), beside, proofs, ticket: None };
+        self.begin_enrolment(&session.account, wanted.factors(), origin, now).await
+    }
+
+    /// Where an enrolment stands.
+    ///
+    /// # Errors
+    /// [`Stop::Gone`] if there is none under this token.
+    pub async fn enrolment(&self, token: &AttemptToken, now: Time) -> Result<EnrolStep, Stop> {
+        let attempt = self.look(token, now).await?.attempt;
+        let Purpose::Enrol(enrolling) = &attempt.purpose else { return Err(Stop::Gone) };
+        let factor = enrolling.current().ok_or(Stop::Gone)?;
+        let (show, steps) = (enrolling.show.show(), enrolling.steps);
+        let step = steps + 1 - enrolling.wanted.len().min(steps);
+        Ok(EnrolStep { attempt, factor, show, step, steps })
+    }
+
+    /// Answers the current step of an enrolment. After the last one everything is kept at once.
+    ///
+    /// # Errors
+    /// [`Stop::Rejected`] and the enrolment stands as it was; [`Stop::Gone`] if it, or its link, is no more.
+    pub async fn finish_step(
+        &self,
+        token: &AttemptToken,
+        (factor, answer): (FactorName, &Secret),
+        moment: Moment,
+    ) -> Result<Enrolled, Stop> {
+        let step = self.enrolment(token, moment.now).await?;
+        if step.factor != factor {
+            return Err(Stop::Gone);
+        }
+        let (pending, machine) = (step.pending().ok_or(Stop::Gone)?, self.machine(factor)?);
+        let finished = machine.finish(&pending, answer, moment.now).await.map_err(Stop::Rejected)?;
+        let mut attempt = self.take(token, moment.now).await?;
+        if let Some(verified) = &finished.verified {
+            let proven = Proven::new(attempt.account, attempt.proofs.recovered(), verified);
+            attempt.proofs = proven.proofs().clone();
+        }
+        let Purpose::Enrol(enrolling) = &mut attempt.purpose else { return Err(Stop::Gone) };
+        enrolling.keep(factor, &finished.state);
+        match enrolling.current() {
+            Some(next) => Ok(Enrolled::Next(self.begin_factor(attempt, next, moment.now).await?)),
+            None => self.commit(attempt, moment).await,
+        }
+    }
+
+    async fn begin_enrolment(
+        &self,
+        account: &Account,
+        wanted: &[FactorName],
+        origin: Origin,
+        now: Time,
+    ) -> Result<AttemptToken, Stop> {
+        let factors = self.factors();
+        let wanted: Vec<FactorName> = wanted.iter().copied().filter(|name| factors.get(*name).is_some()).collect();
+        let first = *wanted.first().ok_or(Stop::Gone)?;
+        let enrolling = Enrolling {
+            link: origin.link.map(|key| BASE64.encode(&key)),
+            session: origin.session.map(|session| session.to_string()),
+            steps: wanted.len(),
+            beside: origin.beside,
+            wanted: wanted.iter().map(|name| name.0.to_owned()).collect(),
+            drafts: Vec::new(),
+            pending: String::new(),
+            show: ShowRecord::Nothing,
+        };
+        let attempt = Attempt {
+            purpose: Purpose::Enrol(Box::new(enrolling)),
+            account: account.id,
+            name: account.name.clone(),
+            proofs: origin.proofs,
+            need: Need::MFA,
+            ticket: origin.ticket,
+        };
+        self.begin_factor(attempt, first, now).await
+    }
+
+    async fn begin_factor(&self, mut attempt: Attempt, factor: FactorName, now: Time) -> Result<AttemptToken, Stop> {
+        let begun = self.machine(factor)?.begin(&attempt.name).await.map_err(Stop::Rejected)?;
+        let Purpose::Enrol(enrolling) = &mut attempt.purpose else { return Err(Stop::Gone) };
+        enrolling.pending = BASE64.encode(&begun.pending);
+        enrolling.show = begun.show.into();
+        self.put(&attempt, now).await
+    }
+
+    async fn commit(&self, attempt: Attempt, moment: Moment) -> Result<Enrolled, Stop> {
+        let account = self.account(attempt.account).await?;
+        let Purpose::Enrol(enrolling) = &attempt.purpose else { return Err(Stop::Gone) };
+        let credentials = enrolling.credentials(account.id, moment.now).ok_or(Stop::Gone)?;
+        let factors: Vec<FactorName> = credentials.iter().map(|credential| credential.factor).collect();
+        let link = enrolling.link_key();
+        if enrolling.beside {
+            for credential in &credentials {
+                self.store.credentials.add(credential).await?;
+            }
+        } else if !self.store.credentials.enrol(&credentials, link, moment.now).await? {
+            return Err(Stop::Gone);
+        }
+        self.store.throttles.reset(&throttle::prefix(account.name.as_str())).await?;
+        self.report(moment.now, Event::Enrolled { account: account.id, factors, address: moment.address });
+        let session = enrolling.session.as_deref().and_then(|text| SessionId::parse(text).ok());
+        let proven = Proven::resume(account.id, attempt.proofs.clone());
+        Ok(Enrolled::Done { proven, session, attempt: Box::new(attempt) })
+    }
+
+    fn machine(&self, name: FactorName) -> Result<Arc<dyn Factor>, Stop> {
+        self.factors().get(name).cloned().ok_or(Stop::Gone)
+    }
+}
+
+/// Where an enrolment comes from.
+struct Origin {
+    link: Option<[u8; 32]>,
+    session: Option<SessionId>,
+    beside: bool,
+    proofs: Proofs,
+    ticket: Option<String>,
+}
+
+impl EnrolStep {
+    fn pending(&self) -> Option<Vec<u8>> {
+        match &self.attempt.purpose {
+            Purpose::Enrol(enrolling) => BASE64.decode(enrolling.pending.as_bytes()).ok(),
+            Purpose::SignIn | Purpose::StepUp(_) => None,
+        }
+    }
+}
+
+impl Enrolling {
+    fn current(&self) -> Option<FactorName> {
+        self.wanted.first().and_then(|word| crate::factor::named(word))
+    }
+
+    /// Keeps the current factor's state for the end, and goes on to the next.
+    fn keep(&mut self, factor: FactorName, state: &[u8]) {
+        self.drafts.push(Draft { factor: factor.0.to_owned(), state: BASE64.encode(state) });
+        self.wanted.retain(|word| word != factor.0);
+        self.pending.clear();
+        self.show = ShowRecord::Nothing;
+    }
+
+    fn link_key(&self) -> Option<[u8; 32]> {
+        let key = BASE64.decode(self.link.as_ref()?.as_bytes()).ok()?;
+        key.try_into().ok()
+    }
+
+    fn credentials(&self, account: AccountId, now: Time) -> Option<Vec<Credential>> {
+        let credential = |draft: &Draft| {
+            let factor = crate::factor::named(&draft.factor)?;
+            let state = BASE64.decode(draft.state.as_bytes()).ok()?;
+            let (id, label) = (CredentialId::fresh(), String::new());
+            Some(Credential { id, account, factor, label, created: now, used: None, state, version: 0 })
+        };
+        self.drafts.iter().map(credential).collect()
+    }
+}
+
+impl ShowRecord {
+    fn show(&self) -> Show {
+        match self {
+            ShowRecord::Nothing => Show::Nothing,
+            ShowRecord::Authenticator { uri, key } => Show::Authenticator { uri: uri.clone(), key: key.clone() },
+            ShowRecord::Codes(codes) => Show::Codes(codes.clone()),
+        }
+    }
+}
+
+impl From<Show> for ShowRecord {
+    fn from(show: Show) -> Self {
+        match show {
+            Show::Nothing => ShowRecord::Nothing,
+            Show::Authenticator { uri, key } => ShowRecord::Authenticator { uri, key },
+            Show::Codes(codes) => ShowRecord::Codes(codes),
+        }
+    }
+}

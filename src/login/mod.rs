@@ -1,0 +1,122 @@
+//! A sign-in as rules: attempts, what is asked next, throttling, enrolment and recovery; knows neither HTTP nor pages.
+
+mod attempt;
+mod enrol;
+mod plan;
+mod throttle;
+mod verify;
+
+pub use attempt::{ATTEMPT_LIFE, Attempt, AttemptToken, Begun, Purpose};
+pub use enrol::{ENROLMENT_LIFE, EnrolStep, Enrolled, Wanted};
+pub use plan::{Next, next};
+pub use throttle::{PASSWORD, SOURCE, TOTP};
+
+use crate::audit::Recorder;
+use crate::factor::{Factors, Proven, Rejection};
+use crate::identity::{AccountId, Credential, CredentialId, FactorName, Need};
+use crate::stdx::clock::Time;
+use crate::stdx::seal::Seal;
+pub use crate::store::Unavailable;
+use crate::store::Store;
+use arc_swap::ArcSwap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The rules of signing in, over one store.
+pub struct Login {
+    store: Store,
+    /// Written by a reload, read by every step.
+    factors: ArcSwap<Factors>,
+    recorder: Recorder,
+    /// Seals attempts: they hold what was shown at enrolment.
+    seal: Seal,
+}
+
+/// Why a step did not lead further.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Stop {
+    /// The answer does not count.
+    #[error("the answer was not accepted")]
+    Rejected(Rejection),
+    /// The attempt, or the link, expired or was used.
+    #[error("there is no such attempt any more")]
+    Gone,
+    /// The store cannot be asked.
+    #[error(transparent)]
+    Down(#[from] Unavailable),
+}
+
+/// Where a right answer led.
+#[derive(Debug)]
+pub enum Progress {
+    /// Another factor is asked for; the attempt goes on under a new token.
+    Ask(AttemptToken, FactorName),
+    /// Enough is proven; the attempt is over.
+    Proven(Box<Completed>),
+    /// No factor the account has could prove what is needed; the attempt is over.
+    Impossible(Box<Completed>),
+}
+
+/// An attempt that is over.
+#[derive(Debug)]
+pub struct Completed {
+    /// What was proven.
+    pub proven: Proven,
+    /// The attempt, for where it was going.
+    pub attempt: Attempt,
+}
+
+/// How a sign-in begins.
+#[derive(Debug)]
+pub struct Opening<'a> {
+    /// The name as typed.
+    pub name: &'a str,
+    /// The first factor's answer.
+    pub answer: crate::stdx::secret::Secret,
+    /// The sealed ticket that came along.
+    pub ticket: Option<String>,
+    /// What has to be proven.
+    pub need: Need,
+}
+
+/// When and from where a step is taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// When.
+    pub now: Time,
+    /// From where.
+    pub address: IpAddr,
+}
+
+impl Login {
+    /// The rules over a store.
+    pub fn new(store: Store, factors: Factors, recorder: Recorder, seal: Seal) -> Self {
+        Login { store, factors: ArcSwap::from_pointee(factors), recorder, seal }
+    }
+
+    /// Puts newly configured factors in place of the old ones.
+    pub fn set_factors(&self, factors: Factors) {
+        self.factors.store(Arc::new(factors));
+    }
+
+    /// The factors in use.
+    pub fn factors(&self) -> Arc<Factors> {
+        self.factors.load_full()
+    }
+
+    /// The credentials of an account, oldest first.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn credentials(&self, account: AccountId) -> Result<Vec<Credential>, Unavailable> {
+        self.store.credentials.of(account).await
+    }
+
+    /// Removes one credential of an account.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub async fn remove_credential(&self, account: AccountId, id: CredentialId) -> Result<bool, Unavailable> {
+        self.store.credentials.remove(account, id).await
+    }
+}

@@ -1,0 +1,92 @@
+//! Checking one answer: reserved before it is verified, its state written before it is believed.
+
+use super::throttle::Reservation;
+use super::{Login, Moment, Stop};
+use crate::factor::{Factor, Rejection, Verified};
+use crate::identity::{Account, Credential, FactorName};
+use crate::stdx::secret::Secret;
+use std::sync::Arc;
+
+/// How often an answer is checked again because another step changed the credential meanwhile.
+const TRIES: usize = 2;
+
+impl Login {
+    /// Checks an answer for an account, or does the same work for one that does not exist.
+    pub(super) async fn verify(
+        &self,
+        subject: &str,
+        account: Option<&Account>,
+        (name, answer): (FactorName, &Secret),
+        moment: Moment,
+    ) -> Result<Verified, Stop> {
+        let factors = self.factors.load_full();
+        let factor = factors.get(name).ok_or(Stop::Rejected(Rejection::Wrong))?;
+        let throttles = &self.store.throttles;
+        let reservation = Reservation::take(throttles, subject, name, moment).await.inspect_err(|stop| {
+            if let Stop::Rejected(_) = stop {
+                self.report_failure(subject, name, "throttled", moment);
+            }
+        })?;
+        match self.check(factor, account, answer, moment).await {
+            Ok(verified) => {
+                reservation.forgive(throttles).await?;
+                Ok(verified)
+            }
+            Err(Stop::Rejected(Rejection::Wrong)) => {
+                self.report_failure(subject, name, "wrong", moment);
+                Err(Stop::Rejected(Rejection::Wrong))
+            }
+            Err(stop) => {
+                reservation.give_back(throttles).await?;
+                Err(stop)
+            }
+        }
+    }
+
+    async fn check(
+        &self,
+        factor: &Arc<dyn Factor>,
+        account: Option<&Account>,
+        answer: &Secret,
+        moment: Moment,
+    ) -> Result<Verified, Stop> {
+        for _ in 0..TRIES {
+            let held = self.held(account, factor.name()).await?;
+            let (credential, verified) = self.try_each(factor, &held, answer, moment).await?;
+            let state = verified.state.as_deref().unwrap_or(&credential.state);
+            let advanced = self.store.credentials.advance(credential.id, credential.version, state, moment.now).await?;
+            if advanced || verified.state.is_none() {
+                return Ok(verified);
+            }
+        }
+        Err(Stop::Rejected(Rejection::Wrong))
+    }
+
+    async fn held(&self, account: Option<&Account>, factor: FactorName) -> Result<Vec<Credential>, Stop> {
+        let Some(account) = account else { return Ok(Vec::new()) };
+        let all = self.store.credentials.of(account.id).await?;
+        Ok(all.into_iter().filter(|credential| credential.factor == factor).collect())
+    }
+
+    async fn try_each(
+        &self,
+        factor: &Arc<dyn Factor>,
+        held: &[Credential],
+        answer: &Secret,
+        moment: Moment,
+    ) -> Result<(Credential, Verified), Stop> {
+        let mut last = Rejection::Wrong;
+        for credential in held {
+            match factor.verify(Some(&credential.state), answer, moment.now).await {
+                Ok(verified) => return Ok((credential.clone(), verified)),
+                Err(rejection) => last = rejection,
+            }
+        }
+        if held.is_empty()
+            && let Err(rejection) = factor.verify(None, answer, moment.now).await
+        {
+            last = rejection;
+        }
+        Err(Stop::Rejected(last))
+    }
+}

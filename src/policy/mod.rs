@@ -1,0 +1,108 @@
+//! Who may pass: policies, their conditions, and the one function that says yes. Knows no clock, store or socket: every
+//! fact is handed in.
+
+pub mod condition;
+mod decide;
+
+pub use condition::{Condition, Line};
+pub use decide::{Denial, Permit, Recourse, decide, judge};
+
+use crate::identity::{Account, Assurance, Group, Proofs, SessionId};
+use crate::stdx::clock::Time;
+use condition::{Groups, Hours, Methods, Networks, Require};
+use http::Method;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// One named policy, compiled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// The name in configuration, logs and explanations.
+    pub name: Arc<str>,
+    /// What must hold.
+    pub rules: Rules,
+}
+
+/// The conditions of a policy: one field for each kind. All that are present must hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    /// How strongly and how freshly the session must be proved.
+    pub require: Require,
+    /// Lists of groups; the account must be in any group of *each* list. Extending a policy adds a list.
+    pub groups: Vec<Groups>,
+    /// Where the request must come from.
+    pub networks: Option<Networks>,
+    /// Which methods may be used.
+    pub methods: Option<Methods>,
+    /// When.
+    pub hours: Option<Hours>,
+}
+
+impl Rules {
+    /// Only a demand for a level; nothing else.
+    pub const fn level(level: Assurance) -> Self {
+        Rules { require: Require { level, max_age: None }, groups: Vec::new(), networks: None, methods: None, hours: None }
+    }
+}
+
+impl Policy {
+    /// The built-in policy for routes that say nothing anywhere: MFA.
+    pub fn mfa() -> Self {
+        Policy { name: "mfa".into(), rules: Rules::level(Assurance::Mfa) }
+    }
+
+    /// The built-in policy of routes that say they are open. Absence never means this one.
+    pub fn open() -> Self {
+        Policy { name: "open".into(), rules: Rules::level(Assurance::None) }
+    }
+
+    /// The conditions in the order in which they are judged: first who asks, then what they may do.
+    pub fn conditions(&self) -> impl Iterator<Item = &dyn Condition> {
+        let Rules { require, groups, networks, methods, hours } = &self.rules;
+        let first: &dyn Condition = require;
+        std::iter::once(first)
+            .chain(groups.iter().map(|leaf| leaf as &dyn Condition))
+            .chain(networks.iter().map(|leaf| leaf as &dyn Condition))
+            .chain(methods.iter().map(|leaf| leaf as &dyn Condition))
+            .chain(hours.iter().map(|leaf| leaf as &dyn Condition))
+    }
+
+    /// Whether a caller without a session may pass.
+    pub fn needs_session(&self) -> bool {
+        self.rules.require.level > Assurance::None
+    }
+
+    /// The groups that the policy names: the only ones that a service is told of.
+    pub fn named_groups(&self) -> impl Iterator<Item = &Group> {
+        self.rules.groups.iter().flat_map(|groups| &groups.any_of)
+    }
+
+    /// Until when proofs satisfy this policy, if they do.
+    pub fn lapses(&self, proofs: &Proofs) -> Option<Time> {
+        proofs.satisfy_until(self.rules.require.level, self.rules.require.max_age)
+    }
+}
+
+/// What is known of one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// When it is judged.
+    pub now: Time,
+    /// Who asks, if a live session says so.
+    pub caller: Option<Caller<'a>>,
+    /// The address it comes from, after trusted proxies were believed.
+    pub client: IpAddr,
+    /// What it wants to do.
+    pub method: &'a Method,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// The session.
+    pub session: SessionId,
+    /// Its account.
+    pub account: &'a Account,
+    /// What it has proved.
+    pub proofs: &'a Proofs,
+}

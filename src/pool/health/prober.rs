@@ -1,0 +1,147 @@
+//! The one prober of the process: runs every wanted check once per interval, however many pools want it; knows no pool.
+
+use super::{Check, Turn};
+use crate::pool::tally::Tally;
+use crate::stdx::clock::Clock;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::{self, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+/// Probes under way at once. A hundred thousand members probed every 5 s, each answering within 5 ms, keep a hundred
+/// busy; and it is few enough file descriptors not to matter. Where members hang until their timeout, intervals
+/// stretch.
+const PROBES_AT_ONCE: usize = 128;
+
+/// New checks begin within this time: soon enough for a new member to get traffic, spread enough for a reload not to be
+/// a burst.
+const FIRST_WITHIN: Duration = Duration::from_secs(1);
+
+/// Longer intervals count as this one, so that no date ever overflows; what is asked less often is not watched at all.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// How far an interval may be off, as a fraction of it, so that gateways started together drift apart.
+const JITTER: f64 = 0.1;
+
+/// The checks that are wanted, as the prober is told.
+pub type Wanted = Arc<[Arc<Check>]>;
+
+/// The state of the prober's one task. Between probes a check costs an entry in a map and one in a heap.
+pub struct Prober {
+    clock: Arc<dyn Clock>,
+    tally: Arc<Tally>,
+    rng: fastrand::Rng,
+    checks: HashMap<u64, Arc<Check>>,
+    /// Each check that is not under way, by when it is due.
+    due: BinaryHeap<Reverse<(Instant, u64)>>,
+    under_way: HashMap<task::Id, (Arc<Check>, Instant)>,
+    /// Ends them all when the prober ends.
+    probes: JoinSet<Result<(), String>>,
+}
+
+type Joined = Result<(task::Id, Result<(), String>), JoinError>;
+
+impl Prober {
+    /// A prober that probes nothing yet.
+    pub fn new(clock: Arc<dyn Clock>, tally: Arc<Tally>) -> Self {
+        Prober {
+            clock,
+            tally,
+            rng: fastrand::Rng::new(),
+            checks: HashMap::new(),
+            due: BinaryHeap::new(),
+            under_way: HashMap::new(),
+            probes: JoinSet::new(),
+        }
+    }
+
+    /// Probes what is wanted, until nobody is left who could want anything.
+    pub async fn run(mut self, mut wanted: watch::Receiver<Wanted>) {
+        wanted.mark_changed();
+        loop {
+            let next = self.next_due();
+            tokio::select! {
+                changed = wanted.changed() => match changed {
+                    Ok(()) => {
+                        let checks = wanted.borrow_and_update().clone();
+                        self.adopt(&checks);
+                    }
+                    Err(_closed) => return,
+                },
+                Some(joined) = self.probes.join_next_with_id() => self.finish(joined),
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => self.begin_due(),
+            }
+        }
+    }
+
+    /// When the next probe may begin; `None` if none is due or there is no room for one.
+    fn next_due(&self) -> Option<Instant> {
+        let has_room = self.probes.len() < PROBES_AT_ONCE;
+        self.due.peek().filter(|_| has_room).map(|Reverse((at, _))| *at)
+    }
+
+    /// Takes up checks that are new, drops those no longer wanted, and leaves the others as they are.
+    fn adopt(&mut self, wanted: &[Arc<Check>]) {
+        let wanted = wanted.iter().map(|check| (check.id(), Arc::clone(check))).collect();
+        let before = std::mem::replace(&mut self.checks, wanted);
+        self.due.retain(|Reverse((_, id))| self.checks.contains_key(id));
+        let under_way: HashSet<u64> = self.under_way.values().map(|(check, _)| check.id()).collect();
+        let now = Instant::now();
+        for (id, check) in self.checks.iter().filter(|(id, _)| !before.contains_key(id)) {
+            check.forget();
+            if !under_way.contains(id) {
+                let within = check.plan().every.min(FIRST_WITHIN);
+                self.due.push(Reverse((now + within.mul_f64(self.rng.f64()), *id)));
+            }
+        }
+    }
+
+    fn begin_due(&mut self) {
+        let now = Instant::now();
+        while self.next_due().is_some_and(|at| at <= now) {
+            let next = self.due.pop().and_then(|Reverse((_, id))| self.checks.get(&id).cloned());
+            if let Some(check) = next {
+                let asked = Arc::clone(&check);
+                let probe = self.probes.spawn(async move { asked.ask().await });
+                self.under_way.insert(probe.id(), (check, now));
+            }
+        }
+    }
+
+    fn finish(&mut self, joined: Joined) {
+        let (task, answer) = match joined {
+            Ok(ended) => ended,
+            Err(error) => (error.id(), Err(String::from("the probe itself failed"))),
+        };
+        let Some((check, began)) = self.under_way.remove(&task) else { return };
+        if self.checks.contains_key(&check.id()) {
+            self.note(&check, &answer);
+            let stretch = 1.0 + JITTER * (2.0 * self.rng.f64() - 1.0);
+            let every = check.plan().every.min(LONGEST).mul_f64(stretch);
+            self.due.push(Reverse((began + every, check.id())));
+        }
+    }
+
+    fn note(&self, check: &Check, answer: &Result<(), String>) {
+        let (member, reason) = (check.address(), answer.as_ref().err().map_or("", String::as_str));
+        if answer.is_ok() {
+            self.tally.good_probes.add()
+        } else {
+            self.tally.bad_probes.add()
+        }
+        match check.settle(answer, self.clock.now()) {
+            Turn::None => {}
+            Turn::Rose => {
+                self.tally.rises.add();
+                tracing::info!(%member, "member is healthy");
+            }
+            Turn::Fell => {
+                self.tally.falls.add();
+                tracing::warn!(%member, reason, "member is unhealthy");
+            }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! "My account": where I am signed in and how, and changing it after a fresh proof.
+
+use super::ask::form_token;
+use super::page::{
+    self, Actions, Confirm, Form, Link, MyAccount, Question, Sessions, Sort, Way, Ways, field,
+};
+use super::sign_out::forgetting;
+use super::{Ask, Outcome, Portal, Trouble, respond};
+use crate::audit::Event;
+use crate::edition::PortalPlan;
+use crate::factor::{password, recovery_code, totp};
+use crate::identity::{Assurance, Credential, CredentialId, Need, SessionId};
+use crate::login::{Stop, Wanted};
+use crate::session::cookie::Name;
+use crate::session::{LiveSession, SecretToken};
+use crate::token::{Destination, Ticket};
+use http::StatusCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How fresh the proofs must be to change a factor (ASVS 5.0 §7.5.1: full re-authentication).
+const FRESH: Need = Need { level: Assurance::Mfa, max_age: Some(Duration::from_secs(5 * 60)) };
+
+/// A session and the token that it was presented with, which ties its forms.
+struct Held {
+    session: Arc<LiveSession>,
+    token: SecretToken,
+}
+
+impl Portal {
+    /// The page itself; whoever is not signed in is sent to.
+    pub(super) async fn my_account(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
+        let Some(held) = self.held(ask).await? else { return Ok(respond::see_other("/sign-in")) };
+        if held.session.proofs.only_enrol() {
+            return Ok(respond::see_other("/sign-in"));
+        }
+        let all = self.keeper.of(held.session.account.id).await?;
+        let credentials = self.login.credentials(held.session.account.id).await?;
+        let rows = rows(&self.login.factors(), &credentials);
+        let ways: Vec<Way<'_>> = rows.iter().map(Row::way).collect();
+        let csrf = form_token(&self.forms, &held.token);
+        let view = MyAccount {
+            portal: &portal.name,
+            account: held.session.account.name.as_str(),
+            groups: &held.session.account.groups,
+            now: ask.now,
+            sessions: Sessions { all: &all, current: held.session.id },
+            ways: Ways { held: &ways, additions: &additions(&self.login.factors()) },
+            recent: &[],
+            actions: Actions {
+                csrf: &csrf,
+                end_session: "/account/sessions/end",
+                end_others: "/account/sessions/end-others",
+                sign_out: "/sign-out",
+                sign_out_everywhere: "/account/sessions/end-all",
+            },
+            notice: None,
+        };
+        Ok(respond::page(StatusCode::OK, page::my_account(&view), None).strict_transport(ask))
+    }
+
+    /// Pages below it: enrolments, which need a fresh proof, and questions.
+    pub(super) async fn account_page(&self, ask: &Ask<'_>, portal: &PortalPlan, path: &[&str]) -> Outcome {
+        let Some(held) = self.held(ask).await? else { return Ok(respond::see_other("/sign-in")) };
+        match path {
+            ["password"] => self.enrol_fresh(ask, portal, &held, Wanted::Password).await,
+            ["app"] => self.enrol_fresh(ask, portal, &held, Wanted::Authenticator).await,
+            ["codes"] => self.enrol_fresh(ask, portal, &held, Wanted::RecoveryCodes).await,
+            ["remove", id] => self.ask_remove(ask, portal, &held, id).await,
+            ["sessions", "end-others"] => {
+                let others = self.keeper.of(held.session.account.id).await?.len().saturating_sub(1);
+                Ok(self.question(portal, &held, "/account/sessions/end-others", Question::EndOthers(others)))
+            }
+            ["sessions", "end-all"] => {
+                let question = Question::SignOutEverywhere(held.session.account.name.as_str());
+                Ok(self.question(portal, &held, "/account/sessions/end-all", question))
+            }
+            _ => Err(Trouble::NoPage),
+        }
+    }
+
+    /// Forms below it.
+    pub(super) async fn account_action(&self, ask: &Ask<'_>, portal: &PortalPlan, path: &[&str]) -> Outcome {
+        let held = self.held(ask).await?.ok_or(Stop::Gone)?;
+        ask.check_form(&self.forms, &held.token)?;
+        let account = held.session.account.id;
+        match path {
+            ["sessions", "end"] => self.end_one(ask, &held).await,
+            ["sessions", "end-others"] => {
+                let count = self.keeper.end_all(account, Some(held.session.id)).await?;
+                self.recorder.report(ask.now, Event::SessionsEnded { account, count, by: "self" });
+                Ok(respond::see_other("/"))
+            }
+            ["sessions", "end-all"] => {
+                let count = self.keeper.end_all(account, None).await?;
+                self.recorder.report(ask.now, Event::SessionsEnded { account, count, by: "self" });
+                Ok(forgetting(respond::see_other("/signed-out"), ask))
+            }
+            ["remove", id] => self.remove(ask, portal, &held, id).await,
+            _ => Err(Trouble::NoPage),
+        }
+    }
+
+    async fn held(&self, ask: &Ask<'_>) -> Result<Option<Held>, Trouble> {
+        let session = self.session(ask).await?;
+        Ok(session.zip(ask.token(Name::Session)).map(|(session, token)| Held { session, token }))
+    }
+
+    /// Only a session of this very account, whatever id a form carries.
+    async fn end_one(&self, ask: &Ask<'_>, held: &Held) -> Outcome {
+        let account = held.session.account.id;
+        let wanted = SessionId::parse(ask.form.text(field::SESSION)).map_err(|_| Trouble::NoPage)?;
+        let theirs = self.keeper.of(account).await?.iter().any(|session| session.id == wanted);
+        if !theirs {
+            return Err(Trouble::NoPage);
+        }
+        self.keeper.end(wanted).await?;
+        self.recorder.report(ask.now, Event::SessionEnded { account, session: wanted, by: "self" });
+        match wanted == held.session.id {
+            true => Ok(forgetting(respond::see_other("/signed-out"), ask)),
+            false => Ok(respond::see_other("/")),
+        }
+    }
+
+    async fn enrol_fresh(&self, ask: &Ask<'_>, portal: &PortalPlan, held: &Held, wanted: Wanted) -> Outcome {
+        match self.stale(ask, portal, held).await? {
+            Some(answer) => Ok(answer),
+            None => self.begin_enrolment(ask, &held.session, wanted).await,
+        }
+    }
+
+    /// The way to a fresh proof and back to this page, if the session's are too old to change anything.
+    async fn stale(
+        &self,
+        ask: &Ask<'_>,
+        portal: &PortalPlan,
+        held: &Held,
+    ) -> Result<Option<crate::reply::Answer>, Trouble> {
+        let oldest = FRESH.max_age.map_or(ask.now, |age| ask.now.minus(age));
+        if held.session.proofs.assurance_within(oldest) >= FRESH.level {
+            return Ok(None);
+        }
+        let to = Destination {
+            scheme: portal.scheme.to_owned(),
+            host: portal.host.clone(),
+            port: portal.port,
+            path: ask.path.to_owned(),
+        };
+        // Within the portal's own host no browser has to be bound: no code is sent anywhere.
+        let ticket = self.tickets.seal(&Ticket { to, binding: [0; 32], need: FRESH }, ask.now);
+        self.step_up(ask, &held.session, FRESH, Some(ticket)).await.map(Some)
+    }
+
+    async fn ask_remove(&self, ask: &Ask<'_>, portal: &PortalPlan, held: &Held, id: &str) -> Outcome {
+        if let Some(answer) = self.stale(ask, portal, held).await? {
+            return Ok(answer);
+        }
+        let credentials = self.login.credentials(held.session.account.id).await?;
+        let rows = rows(&self.login.factors(), &credentials);
+        let row = rows.iter().find(|row| row.remove.is_some() && row.id.to_string() == id).ok_or(Trouble::NoPage)?;
+        Ok(self.question(portal, held, &format!("/account/remove/{id}"), Question::Remove(&row.label)))
+    }
+
+    async fn remove(&self, ask: &Ask<'_>, portal: &PortalPlan, held: &Held, id: &str) -> Outcome {
+        if let Some(answer) = self.stale(ask, portal, held).await? {
+            return Ok(answer);
+        }
+        let account = held.session.account.id;
+        let credentials = self.login.credentials(account).await?;
+        let rows = rows(&self.login.factors(), &credentials);
+        let id = CredentialId::parse(id).map_err(|_| Trouble::NoPage)?;
+        let row = rows.iter().find(|row| row.remove.is_some() && row.id == id).ok_or(Trouble::NoPage)?;
+        self.login.remove_credential(account, id).await?;
+        self.keeper.end_all(account, Some(held.session.id)).await?;
+        self.recorder.report(ask.now, Event::FactorRemoved { account, factor: row.factor, by: "self" });
+        Ok(respond::see_other("/"))
+    }
+
+    fn question(
+        &self,
+        portal: &PortalPlan,
+        held: &Held,
+        action: &str,
+        question: Question<'_>,
+    ) -> crate::reply::Answer {
+        let csrf = form_token(&self.forms, &held.token);
+        let form = Form { action, csrf: &csrf, carried: &[] };
+        let view = Confirm { portal: &portal.name, form, question, cancel: "/" };
+        respond::page(StatusCode::OK, page::confirm(&view), None)
+    }
+}
+
+/// One credential as the page shows it.
+struct Row {
+    id: CredentialId,
+    factor: crate::identity::FactorName,
+    sort: Sort,
+    label: String,
+    remark: Option<String>,
+    created: crate::stdx::clock::Time,
+    used: Option<crate::stdx::clock::Time>,
+    change: Option<Link<'static>>,
+    remove: Option<String>,
+}
+
+impl Row {
+    fn way(&self) -> Way<'_> {
+        Way {
+            sort: self.sort,
+            label: &self.label,
+            remark: self.remark.as_deref(),
+            created: self.created,
+            used: self.used,
+            change: self.change,
+            remove: self.remove.as_deref(),
+        }
+    }
+}
+
+/// The credentials as rows. One of several authenticator apps may be removed, the last one may not: it is what makes a
+/// sign-in strong enough to get back here.
+fn rows(factors: &crate::factor::Factors, credentials: &[Credential]) -> Vec<Row> {
+    let apps = credentials.iter().filter(|credential| credential.factor == totp::NAME).count();
+    let mut number = 0;
+    let row = |credential: &Credential| {
+        let removal = Some(format!("/account/remove/{}", credential.id));
+        let (sort, label, remark, change, remove) = match credential.factor {
+            password::NAME => {
+                (Sort::Secret, "Password".to_owned(), None, Some(link("Change", "/account/password")), None)
+            }
+            totp::NAME => {
+                number += 1;
+                let label = if apps > 1 { format!("Authenticator app {number}") } else { "Authenticator app".to_owned() };
+                (Sort::App, label, None, None, removal.filter(|_| apps > 1))
+            }
+            recovery_code::NAME => {
+                let left = recovery_code::RecoveryCode::left(&credential.state);
+                let remark = Some(if left == 1 { "1 code left".to_owned() } else { format!("{left} codes left") });
+                (Sort::Codes, "Recovery codes".to_owned(), remark, Some(link("Replace", "/account/codes")), removal)
+            }
+            other => (Sort::Key, other.to_string(), None, None, removal),
+        };
+        let &Credential { id, factor, created, used, .. } = credential;
+        Row { id, factor, sort, label, remark, created, used, change, remove }
+    };
+    credentials.iter().filter(|credential| factors.get(credential.factor).is_some()).map(row).collect()
+}
+
+fn additions(factors: &crate::factor::Factors) -> Vec<Link<'static>> {
+    let app = factors.get(totp::NAME).map(|_| link("Add an authenticator app", "/account/app"));
+    let codes = factors.get(recovery_code::NAME).map(|_| link("New recovery codes", "/account/codes"));
+    app.into_iter().chain(codes).collect()
+}
+
+const fn link(label: &'static str, href: &'static str) -> Link<'static> {
+    Link { label, href }
+}

@@ -1,0 +1,162 @@
+//! Enrolment as pages: from a link, from a session, or after recovery; one page for each factor.
+
+use super::ask::form_token;
+use super::page::{
+    self, AFTER_RECOVERY, ChoosePassword, ConfirmApp, FIRST_TIME, Form, Journey, Notice, SaveCodes, ScanKey, Step, field,
+};
+use super::sign_in::{signed_in, status_of};
+use super::{Ask, Outcome, Portal, message, respond};
+use crate::edition::PortalPlan;
+use crate::factor::{Proven, Rejection, Show, password, recovery_code, totp};
+use crate::identity::SessionId;
+use crate::login::{ATTEMPT_LIFE, Attempt, AttemptToken, EnrolStep, Enrolled, Stop, Wanted};
+use crate::reply::Answer;
+use crate::session::cookie::Name;
+use crate::session::{LiveSession, SecretToken};
+use http::StatusCode;
+use std::sync::Arc;
+
+/// What a person reads who typed two different new passwords.
+const DIFFERENT: &str = "The two passwords are not the same. Please type them again.";
+
+/// What a form's answer was found to be, for the page that shows it again.
+#[derive(Clone, Copy)]
+enum Verdict<'a> {
+    Rejected(&'a Rejection),
+    Different,
+}
+
+impl Portal {
+    /// Somebody opens an enrolment link: it is exchanged for a cookie at once, so that it stays in no history.
+    pub(super) async fn follow_link(&self, ask: &Ask<'_>, token: &str) -> Outcome {
+        let Some(link) = SecretToken::parse(token.as_bytes()) else { return Ok(spent(ask)) };
+        let ticket = ask.cookie(Name::Destination).and_then(|text| std::str::from_utf8(text).ok());
+        let ticket = ticket.filter(|text| self.tickets.open(text, ask.now).is_some()).map(str::to_owned);
+        match self.login.follow(&link, ticket, ask.now).await {
+            Ok(attempt) => Ok(to_enrolment(ask, &attempt)),
+            Err(Stop::Gone) => Ok(spent(ask)),
+            Err(stop) => Err(stop.into()),
+        }
+    }
+
+    /// A live session begins an enrolment.
+    pub(super) async fn begin_enrolment(&self, ask: &Ask<'_>, session: &LiveSession, wanted: Wanted) -> Outcome {
+        let attempt = self.login.enrol(session, wanted, ask.now).await?;
+        Ok(to_enrolment(ask, &attempt))
+    }
+
+    /// The page of the current step.
+    pub(super) async fn enrolment(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
+        let token = ask.token(Name::Attempt).ok_or(Stop::Gone)?;
+        let step = self.login.enrolment(&token, ask.now).await?;
+        Ok(self.step_page(ask, portal, (&token, &step), None))
+    }
+
+    /// The answer to it.
+    pub(super) async fn enrol_step(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
+        let token = ask.token(Name::Attempt).ok_or(Stop::Gone)?;
+        ask.check_form(&self.forms, &token)?;
+        let step = self.login.enrolment(&token, ask.now).await?;
+        let choosing = step.factor == password::NAME;
+        if choosing && ask.form.text(field::NEW_PASSWORD) != ask.form.text(field::REPEATED) {
+            return Ok(self.step_page(ask, portal, (&token, &step), Some(Verdict::Different)));
+        }
+        let answer = ask.form.secret(if choosing { field::NEW_PASSWORD } else { field::CODE });
+        match self.login.finish_step(&token, (step.factor, &answer), ask.moment()).await {
+            Ok(Enrolled::Next(token)) => Ok(to_enrolment(ask, &token)),
+            Ok(Enrolled::Done { proven, session, attempt }) => {
+                self.enrolled(ask, portal, (&proven, session, *attempt)).await
+            }
+            Err(Stop::Rejected(rejection)) => {
+                Ok(self.step_page(ask, portal, (&token, &step), Some(Verdict::Rejected(&rejection))))
+            }
+            Err(stop) => Err(stop.into()),
+        }
+    }
+
+    /// Factors changed: every other session of the account ends, and this browser goes on with a new token.
+    async fn enrolled(
+        &self,
+        ask: &Ask<'_>,
+        portal: &PortalPlan,
+        (proven, session, attempt): (&Proven, Option<SessionId>, Attempt),
+    ) -> Outcome {
+        self.keeper.end_all(proven.account(), session).await?;
+        let Some(id) = session else {
+            let (opened, token) = self.open_session(ask, portal, proven).await?;
+            let ticket = attempt.ticket.and_then(|text| self.tickets.open(&text, ask.now));
+            return Ok(signed_in(self.go_on(ask, portal, opened, ticket).await?, ask, &token));
+        };
+        let live: Option<Arc<LiveSession>> = self.session(ask).await?.filter(|session| session.id == id);
+        let live = live.ok_or(Stop::Gone)?;
+        let token = self.keeper.raise(&live, proven, &portal.host).await?.ok_or(Stop::Gone)?;
+        Ok(signed_in(respond::see_other("/"), ask, &token))
+    }
+
+    fn step_page(
+        &self,
+        ask: &Ask<'_>,
+        portal: &PortalPlan,
+        (token, step): (&AttemptToken, &EnrolStep),
+        verdict: Option<Verdict<'_>>,
+    ) -> Answer {
+        let csrf = form_token(&self.forms, token);
+        let form = Form { action: "/enrol", csrf: &csrf, carried: &[] };
+        let notice = verdict.map(|verdict| match verdict {
+            Verdict::Rejected(rejection) => Notice::Rejected(rejection, ask.now),
+            Verdict::Different => Notice::Mistake(DIFFERENT),
+        });
+        let journey = journey(step);
+        let account = step.attempt.name.as_str();
+        let markup = match &step.show {
+            Show::Nothing => page::choose_password(&ChoosePassword {
+                portal: &portal.name,
+                journey,
+                form,
+                account,
+                least: ask.least_password,
+                notice,
+            }),
+            Show::Authenticator { uri, key } if ask.path == "/enrol" && verdict.is_none() => {
+                page::scan_key(&ScanKey { portal: &portal.name, journey, uri, key, next: "/enrol/confirm" })
+            }
+            Show::Authenticator { .. } => {
+                page::confirm_app(&ConfirmApp { portal: &portal.name, journey, form, back: "/enrol", notice })
+            }
+            Show::Codes(codes) => {
+                page::save_codes(&SaveCodes { portal: &portal.name, journey, form, account, codes, made: ask.now })
+            }
+        };
+        let status = match verdict {
+            Some(Verdict::Rejected(rejection)) => status_of(Some(rejection)),
+            Some(Verdict::Different) => StatusCode::UNPROCESSABLE_ENTITY,
+            None => StatusCode::OK,
+        };
+        let ticket = step.attempt.ticket.as_deref().and_then(|text| self.tickets.open(text, ask.now));
+        respond::page(status, markup, ticket.as_ref().map(|ticket| &ticket.to)).strict_transport(ask)
+    }
+}
+
+/// Which list of steps is shown beside the page.
+fn journey(step: &EnrolStep) -> Journey<'static> {
+    const PASSWORD: &[Step] = &[Step::Password];
+    const APP: &[Step] = &[Step::Scan, Step::Confirm];
+    const CODES: &[Step] = &[Step::Codes];
+    let cancel = Some("/");
+    match (step.steps, step.factor) {
+        (3, _) => Journey { steps: FIRST_TIME, cancel: None },
+        (2, totp::NAME | recovery_code::NAME) => Journey { steps: AFTER_RECOVERY, cancel: None },
+        (_, password::NAME) => Journey { steps: PASSWORD, cancel },
+        (_, totp::NAME) => Journey { steps: APP, cancel },
+        (_, _) => Journey { steps: CODES, cancel },
+    }
+}
+
+fn to_enrolment(ask: &Ask<'_>, token: &AttemptToken) -> Answer {
+    respond::see_other("/enrol").with_cookie(ask, Name::Attempt, &token.text(), Some(ATTEMPT_LIFE))
+}
+
+fn spent(ask: &Ask<'_>) -> Answer {
+    message::subject(ask, StatusCode::GONE, page::Subject::LinkSpent)
+}
+

@@ -1,0 +1,44 @@
+//! Carrying a session from the portal's host to another, and its arrival there.
+
+use super::{Ask, Outcome, Portal, message, respond};
+use crate::audit::Event;
+use crate::identity::SessionId;
+use crate::session::cookie::Name;
+use crate::session::{HandOff, HandOffCode};
+use crate::token::Ticket;
+use http::StatusCode;
+
+/// What a person reads whose hand-off did not work. Going on by itself could go in circles for ever.
+const NOT_ENTERED: &str = "The last step of signing in did not work: it took too long, was used before, or this \
+                           browser does not keep cookies. Please try once more.";
+
+impl Portal {
+    /// Sends the browser to the ticket's host with a one-use code.
+    pub(super) async fn hand_off(&self, ask: &Ask<'_>, session: SessionId, ticket: Ticket) -> Outcome {
+        let (origin, Ticket { to, binding, .. }) = (ticket.to.origin(), ticket);
+        let code = self.hand_offs.put(&HandOff { session, host: to.host, binding, path: to.path }, ask.now).await?;
+        Ok(respond::see_other(&format!("{origin}/.portcullis/enter?code={}", code.text().as_str())))
+    }
+
+    /// The other end: the code becomes a cookie of this host's own, for the same session.
+    pub(super) async fn enter(&self, ask: &Ask<'_>) -> Outcome {
+        let code = ask.parameter("code").and_then(|code| HandOffCode::parse(code.as_bytes()));
+        let binding = ask.cookie(Name::Binding);
+        let (Some(code), Some(binding)) = (code, binding) else { return Ok(self.not_entered(ask)) };
+        let Some(hand_off) = self.hand_offs.take(&code, ask.host, binding, ask.now).await? else {
+            return Ok(self.not_entered(ask));
+        };
+        let Some(token) = self.keeper.lend(hand_off.session, ask.host).await? else {
+            return Ok(self.not_entered(ask));
+        };
+        self.recorder.report(ask.now, Event::Entered { session: hand_off.session, host: ask.host.to_owned() });
+        let answer = respond::see_other(&hand_off.path).with_cookie(ask, Name::Session, &token.text(), None);
+        Ok(answer.without_cookie(ask, Name::Binding))
+    }
+
+    fn not_entered(&self, ask: &Ask<'_>) -> crate::reply::Answer {
+        let event = Event::EntryRefused { host: ask.host.to_owned(), address: ask.client };
+        self.recorder.report(ask.now, event);
+        message::refused(ask, StatusCode::BAD_REQUEST, Some(NOT_ENTERED))
+    }
+}

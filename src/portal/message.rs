@@ -1,0 +1,130 @@
+//! Pages for what did not work, each with a way on; says nothing that a stranger should not know.
+
+use super::page::{self, Finding, Link, Message, Refused, Subject};
+use super::{Ask, Trouble, respond};
+use crate::factor::Rejection;
+use crate::login::Stop;
+use crate::policy::Line;
+use crate::reply::Answer;
+use http::{StatusCode, header};
+
+/// The page of a refusal by the gateway, for the edge, which knows no pages.
+pub fn refusal(
+    (portal, status): (&str, u16),
+    sentence: Option<&str>,
+    lines: &[Line],
+    (decision, request): (Option<&str>, &str),
+) -> String {
+    let (title, usual) = page::words_for(status);
+    let findings: Vec<Finding<'_>> = lines
+        .iter()
+        .filter(|line| !line.holds)
+        .map(|line| Finding {
+            condition: line.condition,
+            has: &line.has,
+            needs: &line.needs,
+            remedy: (!line.remedy.is_empty()).then_some(line.remedy.as_str()),
+        })
+        .collect();
+    // The usual words are kinder than ours where a policy said no: the findings follow below them.
+    let said = sentence.filter(|_| findings.is_empty() && (status == 400 || status == 503));
+    let said = said.map(capitalised);
+    let view = Refused {
+        portal,
+        status,
+        title,
+        sentence: said.as_deref().unwrap_or(usual),
+        findings: &findings,
+        decision,
+        request,
+        action: None,
+    };
+    page::refused(&view).into_string()
+}
+
+fn capitalised(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}
+
+/// The answer to what a page's logic gave up on.
+pub(super) fn trouble(ask: &Ask<'_>, trouble: Trouble) -> Answer {
+    match trouble {
+        Trouble::Stop(stop) => stopped(ask, &stop),
+        Trouble::Foreign => subject(ask, StatusCode::FORBIDDEN, Subject::FormStale),
+        Trouble::NoPage => refused(ask, StatusCode::NOT_FOUND, None),
+        Trouble::NoMethod(allowed) => {
+            let mut answer = refused(ask, StatusCode::METHOD_NOT_ALLOWED, None);
+            answer.field(header::ALLOW, allowed);
+            answer
+        }
+    }
+}
+
+fn stopped(ask: &Ask<'_>, stop: &Stop) -> Answer {
+    match stop {
+        Stop::Gone => subject(ask, StatusCode::GONE, Subject::AttemptEnded),
+        Stop::Rejected(Rejection::Wait(until)) => waiting(ask, *until),
+        Stop::Rejected(Rejection::Busy) => busy(ask),
+        Stop::Rejected(Rejection::Wrong | Rejection::Weak(_) | Rejection::Locked) => {
+            subject(ask, StatusCode::UNPROCESSABLE_ENTITY, Subject::AttemptEnded)
+        }
+        Stop::Down(error) => {
+            tracing::warn!(%error, "the portal could not ask the store");
+            let mut answer = refused(ask, StatusCode::SERVICE_UNAVAILABLE, Some(DOWN));
+            answer.field(header::RETRY_AFTER, "5");
+            answer
+        }
+    }
+}
+
+const DOWN: &str = "Nobody can sign in or change anything at the moment. Please try again shortly.";
+
+fn waiting(ask: &Ask<'_>, until: crate::stdx::clock::Time) -> Answer {
+    let wait = until.since(ask.now);
+    let mut answer = subject(ask, StatusCode::TOO_MANY_REQUESTS, Subject::TooMany(wait));
+    answer.field(header::RETRY_AFTER, &wait.as_secs().max(1).to_string());
+    answer
+}
+
+fn busy(ask: &Ask<'_>) -> Answer {
+    let mut answer = subject(ask, StatusCode::SERVICE_UNAVAILABLE, Subject::Busy);
+    answer.field(header::RETRY_AFTER, "2");
+    answer
+}
+
+/// A message with a way to start again.
+pub(super) fn subject(ask: &Ask<'_>, status: StatusCode, subject: Subject) -> Answer {
+    let (portal, home) = (portal_name(ask), home(ask));
+    let action = Some(Link { label: "Start again", href: &home });
+    respond::page(status, page::message(&Message { portal, subject, action, request: &ask.request }), None)
+}
+
+/// A page for a status.
+pub(super) fn refused(ask: &Ask<'_>, status: StatusCode, sentence: Option<&str>) -> Answer {
+    let (portal, home) = (portal_name(ask), home(ask));
+    let (title, usual) = page::words_for(status.as_u16());
+    let view = Refused {
+        portal,
+        status: status.as_u16(),
+        title,
+        sentence: sentence.unwrap_or(usual),
+        findings: &[],
+        decision: None,
+        request: &ask.request,
+        action: Some(Link { label: "Start again", href: &home }),
+    };
+    respond::page(status, page::refused(&view), None)
+}
+
+fn portal_name<'a>(ask: &Ask<'a>) -> &'a str {
+    ask.plan.map_or("Portcullis", |portal| &portal.name)
+}
+
+fn home(ask: &Ask<'_>) -> String {
+    match (ask.portal, ask.plan) {
+        (Some(_), _) => "/sign-in".to_owned(),
+        (None, _) => "/".to_owned(),
+    }
+}

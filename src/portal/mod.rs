@@ -1,0 +1,136 @@
+//! Pages and forms for people: signing in, stepping up, enrolling, looking after sessions, and the few addresses that
+//! are ours on every host. Cold: nothing here is on a forwarded request's way.
+
+pub mod page;
+
+mod account;
+mod ask;
+mod device;
+mod enrol;
+mod hand_off;
+mod message;
+mod own;
+mod respond;
+mod sign_in;
+mod sign_out;
+
+pub use ask::{Ask, FORM_LIMIT, Form};
+pub use message::refusal;
+
+use crate::audit::Recorder;
+use crate::edition::PortalPlan;
+use crate::identity::SessionRules;
+use crate::login::{Login, Stop};
+use crate::reply::Answer;
+use crate::session::cookie::Name;
+use crate::session::{HandOffs, Keeper, LiveSession, Reader, Reading, SessionToken};
+use crate::stdx::digest::Mac;
+use crate::token::{Keyring, Tickets};
+use http::Method;
+use std::sync::Arc;
+
+/// What the portal works with.
+pub struct Portal {
+    /// The rules of signing in.
+    pub login: Arc<Login>,
+    /// Live sessions.
+    pub reader: Arc<Reader>,
+    /// The writer of sessions.
+    pub keeper: Keeper,
+    /// Codes that carry sessions to other hosts.
+    pub hand_offs: HandOffs,
+    /// Return addresses.
+    pub tickets: Arc<Tickets>,
+    /// Published keys.
+    pub keys: Arc<Keyring>,
+    /// Ties forms to the browsers they were sent to.
+    pub forms: Mac,
+    /// Security events.
+    pub recorder: Recorder,
+}
+
+/// What every page's logic gives: an answer, or why there is none; [`message`] has a page for each reason.
+type Outcome = Result<Answer, Trouble>;
+
+/// Why a page's logic gave up.
+enum Trouble {
+    /// A step of a sign-in or enrolment did not lead further.
+    Stop(Stop),
+    /// The form did not come from us, or from another browser.
+    Foreign,
+    /// There is no such page.
+    NoPage,
+    /// The page exists, the method does not.
+    NoMethod(&'static str),
+}
+
+impl From<Stop> for Trouble {
+    fn from(stop: Stop) -> Self {
+        Trouble::Stop(stop)
+    }
+}
+
+impl From<crate::login::Unavailable> for Trouble {
+    fn from(error: crate::login::Unavailable) -> Self {
+        Trouble::Stop(Stop::Down(error))
+    }
+}
+
+impl Portal {
+    /// Whether the portal answers this request: everything on its own host, and a few addresses on every host.
+    pub fn answers(ask_path: &str, on_portal: OnPortal) -> bool {
+        on_portal == OnPortal::Yes || ask_path.starts_with("/.portcullis/")
+    }
+
+    /// Answers a request.
+    pub async fn answer(&self, ask: &Ask<'_>) -> Answer {
+        let outcome = match (own::is_own(ask.path), ask.portal) {
+            (true, _) => self.own(ask).await,
+            (false, Some(portal)) => self.page(ask, portal).await,
+            (false, None) => Err(Trouble::NoPage),
+        };
+        outcome.unwrap_or_else(|trouble| message::trouble(ask, trouble))
+    }
+
+    async fn page(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
+        let path: Vec<&str> = ask.path.trim_start_matches('/').split('/').collect();
+        let (get, post) = (ask.method == Method::GET || ask.method == Method::HEAD, ask.method == Method::POST);
+        match path.as_slice() {
+            [""] if get => self.my_account(ask, portal).await,
+            ["sign-in"] if get => self.start(ask, portal).await,
+            ["sign-in"] if post => self.first_factor(ask, portal).await,
+            ["sign-in", step] if get => self.next_factor(ask, portal, step).await,
+            ["sign-in", step] if post => self.answer_factor(ask, portal, step).await,
+            ["enrol"] | ["enrol", "confirm"] if get => self.enrolment(ask, portal).await,
+            ["enrol"] | ["enrol", "confirm"] if post => self.enrol_step(ask, portal).await,
+            ["enrol", token] if get => self.follow_link(ask, token).await,
+            ["account", rest @ ..] if get => self.account_page(ask, portal, rest).await,
+            ["account", rest @ ..] if post => self.account_action(ask, portal, rest).await,
+            ["sign-out"] if get => self.ask_sign_out(ask, portal).await,
+            ["sign-out"] if post => self.sign_out(ask, portal).await,
+            ["signed-out"] if get => Ok(Self::signed_out(portal)),
+            [".well-known", "jwks.json"] if get => Ok(self.jwks()),
+            ["" | "sign-in" | "enrol" | "account" | "sign-out" | "signed-out", ..] => {
+                Err(Trouble::NoMethod("GET, HEAD, POST"))
+            }
+            _ => Err(Trouble::NoPage),
+        }
+    }
+
+    /// The live session that a request carries for its host.
+    async fn session(&self, ask: &Ask<'_>) -> Result<Option<Arc<LiveSession>>, Trouble> {
+        let Some(token) = ask.cookie(Name::Session).and_then(SessionToken::parse) else { return Ok(None) };
+        let (token, host, now) = (token.hash(), ask.host, ask.now);
+        let rules: SessionRules = ask.rules;
+        Ok(self.reader.read(Reading { token: &token, host, now, rules }).await?)
+    }
+}
+
+/// Whether a request came to the portal's own host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnPortal {
+    /// It did.
+    Yes,
+    /// It came to another.
+    No,
+}

@@ -1,0 +1,138 @@
+//! The pages that ask before something ends, and the one that says it has; knows not how anything ends.
+
+use super::part::{Form, Link, Look, submit};
+use super::shell::Shell;
+use maud::{Markup, html};
+
+/// What [`confirm`] shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Confirm<'a> {
+    /// The portal's name.
+    pub portal: &'a str,
+    /// Sends nothing but its hidden fields: does what is asked.
+    pub form: Form<'a>,
+    /// What is asked.
+    pub question: Question<'a>,
+    /// Where one leaves with nothing changed.
+    pub cancel: &'a str,
+}
+
+/// What a person is asked to confirm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question<'a> {
+    /// To remove the way to sign in with this label.
+    Remove(&'a str),
+    /// To make new recovery codes, which ends the old ones.
+    NewCodes,
+    /// To end this many other sessions.
+    EndOthers(usize),
+    /// To sign this account out here.
+    SignOut(&'a str),
+    /// To end every session of this account, this one too.
+    SignOutEverywhere(&'a str),
+    /// To let a command line with this name, which shows this code, act for this account.
+    Connect {
+        /// What asks, for example `portcullis login on build-7`.
+        client: &'a str,
+        /// The code that the person compares.
+        code: &'a str,
+        /// The account.
+        account: &'a str,
+    },
+}
+
+/// A question with one button; without JavaScript and without a change until it is pressed.
+pub fn confirm(view: &Confirm) -> Markup {
+    let words = view.question.words();
+    let content = html! {
+        h1 { (words.title) }
+        p.lead { (words.sentence) }
+        @if let Question::Connect { code, .. } = view.question { code.key.large { (code) } }
+        (view.form.around(submit(words.button, words.look)))
+        ul.others { li { a href=(view.cancel) { "Cancel" } } }
+    };
+    Shell::form(view.portal, words.title).around(content)
+}
+
+/// What [`signed_out`] shows.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedOut<'a> {
+    /// The portal's name.
+    pub portal: &'a str,
+    /// Where to sign in again.
+    pub sign_in: &'a str,
+}
+
+/// That the session has ended.
+pub fn signed_out(view: &SignedOut) -> Markup {
+    let content = html! {
+        h1 { "You are signed out" }
+        p.lead { "Your session has ended for every service you used with it." }
+        (Link { label: "Sign in again", href: view.sign_in }.button(Look::Quiet))
+    };
+    Shell::form(view.portal, "Signed out").around(content)
+}
+
+struct Words {
+    title: &'static str,
+    sentence: Markup,
+    button: &'static str,
+    look: Look,
+}
+
+impl Question<'_> {
+    fn words(&self) -> Words {
+        match self {
+            Question::Remove(label) => Words {
+                title: "Remove this way to sign in?",
+                sentence: html! {
+                    strong { (label) } " will stop working at once, and your other devices will be signed out."
+                },
+                button: "Remove",
+                look: Look::Danger,
+            },
+            Question::NewCodes => Words {
+                title: "Make new recovery codes?",
+                sentence: html! { "The codes you have now will stop working at once." },
+                button: "Make new codes",
+                look: Look::Primary,
+            },
+            Question::EndOthers(count) => Words {
+                title: "Sign out all other devices?",
+                sentence: html! { (others(*count)) " will have to sign in again. You stay signed in here." },
+                button: "Sign them out",
+                look: Look::Danger,
+            },
+            Question::SignOut(account) => Words {
+                title: "Sign out?",
+                sentence: html! {
+                    "You are signed in as " strong { (account) }
+                    ". Signing out ends this session for every service you use with it."
+                },
+                button: "Sign out",
+                look: Look::Primary,
+            },
+            Question::SignOutEverywhere(account) => Words {
+                title: "Sign out everywhere?",
+                sentence: html! {
+                    "Every session of " strong { (account) } " will end, on all devices and on this one too."
+                },
+                button: "Sign out everywhere",
+                look: Look::Danger,
+            },
+            Question::Connect { client, account, .. } => Words {
+                title: "Connect a command line?",
+                sentence: html! {
+                    strong { (client) } " will be able to act as " strong { (account) }
+                    ". Go on only if you started this yourself and it shows this same code:"
+                },
+                button: "Connect",
+                look: Look::Primary,
+            },
+        }
+    }
+}
+
+fn others(count: usize) -> String {
+    if count == 1 { "One other device".to_owned() } else { format!("{count} other devices") }
+}

@@ -1,0 +1,235 @@
+//! The pages on which a person sets up ways to sign in, for the first time or anew; knows not which an account needs.
+
+use super::icon;
+use super::part::{Field, Focus, Form, Input, Link, Look, Notice, field, submit};
+use super::shell::Shell;
+use super::wording::{Asked, date};
+use crate::stdx::clock::Time;
+use maud::{Markup, html};
+
+/// One step of setting up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// [`choose_password`].
+    Password,
+    /// [`scan_key`].
+    Scan,
+    /// [`confirm_app`].
+    Confirm,
+    /// [`save_codes`].
+    Codes,
+}
+
+/// The steps of a new account.
+pub const FIRST_TIME: &[Step] = &[Step::Password, Step::Scan, Step::Confirm, Step::Codes];
+
+/// The steps of somebody who came in with a recovery code.
+pub const AFTER_RECOVERY: &[Step] = &[Step::Scan, Step::Confirm, Step::Codes];
+
+/// What a step belongs to.
+#[derive(Clone, Copy, Debug)]
+pub struct Journey<'a> {
+    /// The steps in order, shown as a list unless there is but one.
+    pub steps: &'a [Step],
+    /// Where one leaves it without a change; `None` if it must be finished.
+    pub cancel: Option<&'a str>,
+}
+
+/// What [`choose_password`] shows.
+#[derive(Clone, Copy, Debug)]
+pub struct ChoosePassword<'a> {
+    /// The portal's name.
+    pub portal: &'a str,
+    /// What this step belongs to.
+    pub journey: Journey<'a>,
+    /// Sends [`field::NEW_PASSWORD`] and [`field::REPEATED`].
+    pub form: Form<'a>,
+    /// The account's name.
+    pub account: &'a str,
+    /// The fewest characters a password may have.
+    pub least: usize,
+    /// Said above the form.
+    pub notice: Option<Notice<'a>>,
+}
+
+/// A new password, typed twice; in a first set-up also the welcome.
+pub fn choose_password(view: &ChoosePassword) -> Markup {
+    let rules = format!(
+        "At least {} characters, of any kind: a few unrelated words work well. \
+         Common and leaked passwords are refused.",
+        view.least
+    );
+    let first = Field {
+        name: field::NEW_PASSWORD,
+        label: "New password",
+        input: Input::NewPassword(view.least),
+        value: "",
+        hint: Some(&rules),
+        notice: view.notice,
+        focus: Focus::Here,
+    };
+    let again =
+        Field { name: field::REPEATED, label: "The same once more", hint: None, focus: Focus::Elsewhere, ..first };
+    let welcome = view.journey.steps.len() > 1;
+    let title = if welcome { "Welcome" } else { "Choose a new password" };
+    let content = html! {
+        (progress(&view.journey, Step::Password))
+        h1 { (title) }
+        p.lead {
+            @if welcome {
+                "Set up the account " strong { (view.account) }
+                ". It takes about three minutes and an authenticator app on your phone."
+            }
+            @else { "For the account " strong { (view.account) } "." }
+        }
+        @if let Some(notice) = view.notice { (notice.draw(Asked::NewPassword)) }
+        (view.form.around(html! {
+            input type="text" autocomplete="username" aria-label="User name" value=(view.account) readonly hidden;
+            (first.draw())
+            (again.draw())
+            (submit(if welcome { "Continue" } else { "Change password" }, Look::Primary))
+        }))
+        (cancel(&view.journey))
+    };
+    Shell::form(view.portal, title).around(content)
+}
+
+/// What [`scan_key`] shows.
+#[derive(Clone, Copy, Debug)]
+pub struct ScanKey<'a> {
+    /// The portal's name.
+    pub portal: &'a str,
+    /// What this step belongs to.
+    pub journey: Journey<'a>,
+    /// `otpauth://…`, drawn as a QR code.
+    pub uri: &'a str,
+    /// The key in base 32, in groups of four.
+    pub key: &'a str,
+    /// Where [`confirm_app`] is.
+    pub next: &'a str,
+}
+
+/// A key for an authenticator app: to scan, to open on the same phone, or to type.
+pub fn scan_key(view: &ScanKey) -> Markup {
+    let here = Some(view.uri).filter(|uri| uri.starts_with("otpauth://"));
+    let content = html! {
+        (progress(&view.journey, Step::Scan))
+        h1 { "Connect your authenticator app" }
+        p.lead {
+            "Scan this code with an authenticator app, such as the one built into your phone’s password manager."
+        }
+        @if let Some(code) = icon::qr(view.uri) { (code) }
+        div.aside {
+            @if let Some(uri) = here { p { a href=(uri) { "On this phone? Open your app" } } }
+            p { "Can’t scan? Type this key into the app:" }
+            code.key { (view.key) }
+        }
+        (Link { label: "Continue", href: view.next }.button(Look::Primary))
+        (cancel(&view.journey))
+    };
+    Shell::form(view.portal, "Connect your authenticator app").around(content)
+}
+
+/// What [`confirm_app`] shows.
+#[derive(Clone, Copy, Debug)]
+pub struct ConfirmApp<'a> {
+    /// The portal's name.
+    pub portal: &'a str,
+    /// What this step belongs to.
+    pub journey: Journey<'a>,
+    /// Sends [`field::CODE`].
+    pub form: Form<'a>,
+    /// Where [`scan_key`] is.
+    pub back: &'a str,
+    /// Said above the form.
+    pub notice: Option<Notice<'a>>,
+}
+
+/// The first code from the app, which shows that the key has arrived.
+pub fn confirm_app(view: &ConfirmApp) -> Markup {
+    let code = Field {
+        name: field::CODE,
+        label: "Code from your authenticator app",
+        input: Input::Digits,
+        value: "",
+        hint: Some("The six digits the app shows now. They change every 30 seconds."),
+        notice: view.notice,
+        focus: Focus::Here,
+    };
+    let content = html! {
+        (progress(&view.journey, Step::Confirm))
+        h1 { "Check that it works" }
+        p.lead { "Enter the code that your app shows for this account." }
+        @if let Some(notice) = view.notice { (notice.draw(Asked::FirstCode)) }
+        (view.form.around(html! { (code.draw()) (submit("Confirm", Look::Primary)) }))
+        ul.others { li { a href=(view.back) { "Back to the QR code" } } }
+        (cancel(&view.journey))
+    };
+    Shell::form(view.portal, "Check that it works").around(content)
+}
+
+/// What [`save_codes`] shows.
+#[derive(Clone, Copy, Debug)]
+pub struct SaveCodes<'a> {
+    /// The portal's name.
+    pub portal: &'a str,
+    /// What this step belongs to.
+    pub journey: Journey<'a>,
+    /// Sends nothing but its hidden fields.
+    pub form: Form<'a>,
+    /// The account's name, for the printed page.
+    pub account: &'a str,
+    /// The codes.
+    pub codes: &'a [String],
+    /// When they were made, for the printed page.
+    pub made: Time,
+}
+
+/// Recovery codes, shown this once; laid out to be copied or printed.
+pub fn save_codes(view: &SaveCodes) -> Markup {
+    let content = html! {
+        (progress(&view.journey, Step::Codes))
+        h1 { "Save your recovery codes" }
+        p.lead {
+            "If you lose your phone, one of these codes and your password let you set up a new one. Each works once."
+        }
+        ul.codes aria-label="Recovery codes" { @for code in view.codes { li { code { (code) } } } }
+        p.hint {
+            "Click the codes to select them all. Keep them in a password manager, or print this page: "
+            "they will not be shown again."
+        }
+        p.printed { (view.portal) ", account " (view.account) ", " (date(view.made)) }
+        (view.form.around(submit("I have saved them", Look::Primary)))
+    };
+    Shell::form(view.portal, "Save your recovery codes").around(content)
+}
+
+fn progress(journey: &Journey, here: Step) -> Markup {
+    let at = journey.steps.iter().position(|step| *step == here);
+    let (Some(at), 2..) = (at, journey.steps.len()) else { return html! {} };
+    html! {
+        ol.steps aria-label="Progress" {
+            @for (place, step) in journey.steps.iter().enumerate() {
+                li class=[(place < at).then_some("done")] aria-current=[(place == at).then_some("step")] {
+                    (step.label())
+                    @if place < at { span.unseen { " (done)" } }
+                }
+            }
+        }
+    }
+}
+
+fn cancel(journey: &Journey) -> Markup {
+    html! { @if let Some(href) = journey.cancel { ul.others { li { a href=(href) { "Cancel" } } } } }
+}
+
+impl Step {
+    const fn label(self) -> &'static str {
+        match self {
+            Step::Password => "Password",
+            Step::Scan => "Scan",
+            Step::Confirm => "Confirm",
+            Step::Codes => "Codes",
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The pages people see, as pure functions from a view to markup; knows no request, no store and no time of its own.
+//!
+//! A view holds exactly what its page shows. No page needs a script, an inline style or another origin, so a strict
+//! content security policy holds: `default-src 'none'; style-src 'self'; img-src 'self' data:`.
+
+mod account;
+mod confirm;
+mod enrol;
+mod icon;
+mod message;
+mod part;
+mod refused;
+mod shell;
+mod sign_in;
+mod wording;
+
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod sample;
+
+pub use account::{Actions, MyAccount, Outcome, Sessions, SignInRecord, Sort, Way, Ways, my_account};
+pub use confirm::{Confirm, Question, SignedOut, confirm, signed_out};
+pub use enrol::{
+    AFTER_RECOVERY, ChoosePassword, ConfirmApp, FIRST_TIME, Journey, SaveCodes, ScanKey, Step, choose_password,
+    confirm_app, save_codes, scan_key,
+};
+pub use message::{Message, Subject, message};
+pub use part::{Form, Link, Notice, field};
+pub use refused::{Finding, Refused, refused, words_for};
+pub use sign_in::{Prompt, Reason, SignIn, authenticator_code, password_again, recovery_code, sign_in};
+pub use wording::{Asked, ago, sentence, span};
+
+use crate::stdx::digest::sha256;
+use std::sync::LazyLock;
+
+/// The one stylesheet, served as `text/css` at [`STYLE_PATH`] on every host.
+pub const STYLE: &str = include_str!("style.css");
+
+/// Where pages expect the stylesheet, on whichever host they are shown.
+pub const STYLE_PATH: &str = "/.portcullis/style.css";
+
+/// A short hash of [`STYLE`]: the `v` in pages' links to it, so that it may be cached for ever.
+pub fn style_hash() -> &'static str {
+    static HASH: LazyLock<String> = LazyLock::new(|| {
+        let hex = data_encoding::HEXLOWER.encode(&sha256(STYLE.as_bytes()));
+        // 64 bits tell the versions of one file apart.
+        hex.chars().take(16).collect()
+    });
+    &HASH
+}

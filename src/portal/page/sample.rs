@@ -1,0 +1,238 @@
+//! One sample of every page at least, for the contract and to look at; checks nothing.
+
+use super::*;
+use crate::factor::{Rejection, Weakness};
+use crate::identity::{AccountId, Device, Group, Proofs, Session, SessionId};
+use crate::stdx::clock::Time;
+use maud::Markup;
+use std::time::Duration;
+
+const NOW: Time = Time::from_secs(1_700_000_000);
+const MINUTES: u64 = 60;
+const HOURS: u64 = 3600;
+const DAYS: u64 = 86_400;
+
+/// What strangers may have chosen; the rest of a page is ours.
+#[derive(Clone, Copy)]
+pub(super) struct Words<'a> {
+    portal: &'a str,
+    account: &'a str,
+    host: &'a str,
+    device: &'a str,
+}
+
+pub(super) const EVERYDAY: Words =
+    Words { portal: "Example Corp", account: "alice@example.com", host: "app.example.com", device: "Firefox on Linux" };
+
+const EVIL: &str = "\"><script>alert('1')</script><b style=x>&amp;";
+pub(super) const HOSTILE: Words = Words { portal: EVIL, account: EVIL, host: EVIL, device: EVIL };
+
+const FORM: Form = Form { action: "/sign-in", csrf: "c5rf", carried: &[("to", "sealed-address")] };
+const RECOVER: &[Link] = &[Link { label: "Use a recovery code instead", href: "/sign-in/recovery" }];
+
+fn past(secs: u64) -> Time {
+    NOW.minus(Duration::from_secs(secs))
+}
+
+/// Every sample, by the name of its file.
+pub(super) fn all(words: Words) -> Vec<(&'static str, Markup)> {
+    [signing_in(words), proving_again(words), setting_up(words), account(words), asking(words), saying(words)].concat()
+}
+
+pub(super) fn signing_in(words: Words) -> Vec<(&'static str, Markup)> {
+    let first = SignIn { portal: words.portal, form: FORM, target: Some(words.host), name: "", notice: None };
+    let wrong = Some(Notice::Rejected(&Rejection::Wrong, NOW));
+    let told = Some(Notice::Told("Your password was changed. Sign in with the new one."));
+    let code = prompt(words, Reason::SignIn);
+    let until = Rejection::Wait(NOW.plus(Duration::from_secs(30)));
+    vec![
+        ("sign-in", sign_in(&first)),
+        ("sign-in-wrong", sign_in(&SignIn { name: words.account, notice: wrong, ..first })),
+        ("sign-in-told", sign_in(&SignIn { target: None, notice: told, ..first })),
+        ("code", authenticator_code(&code)),
+        ("code-wrong", authenticator_code(&Prompt { notice: wrong, ..code })),
+        ("code-wait", authenticator_code(&Prompt { notice: Some(Notice::Rejected(&until, NOW)), ..code })),
+        (
+            "recovery",
+            recovery_code(&Prompt {
+                others: &[Link { label: "Use your authenticator app instead", href: "/" }],
+                ..code
+            }),
+        ),
+    ]
+}
+
+fn prompt(words: Words, reason: Reason) -> Prompt {
+    Prompt {
+        portal: words.portal,
+        form: FORM,
+        target: Some(words.host),
+        account: words.account,
+        reason,
+        others: RECOVER,
+        restart: "/sign-in/restart",
+        notice: None,
+    }
+}
+
+fn proving_again(words: Words) -> Vec<(&'static str, Markup)> {
+    let older = prompt(words, Reason::Older(Duration::from_secs(10 * MINUTES)));
+    let stronger = prompt(words, Reason::Stronger);
+    let change = Prompt { target: None, others: &[], ..prompt(words, Reason::Change) };
+    vec![
+        ("step-up-code", authenticator_code(&older)),
+        ("step-up-stronger", authenticator_code(&stronger)),
+        ("step-up-password", password_again(&change)),
+    ]
+}
+
+fn setting_up(words: Words) -> Vec<(&'static str, Markup)> {
+    let journey = Journey { steps: FIRST_TIME, cancel: None };
+    let alone = Journey { steps: &[Step::Password], cancel: Some("/account") };
+    let Words { portal, account, .. } = words;
+    let weak = Rejection::Weak(Weakness::TooShort(8));
+    let choose = ChoosePassword { portal, journey, form: FORM, account, least: 8, notice: None };
+    let change = ChoosePassword { journey: alone, notice: Some(Notice::Rejected(&weak, NOW)), ..choose };
+    let uri = "otpauth://totp/Example%20Corp:alice%40example.com\
+        ?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Example%20Corp";
+    let key = "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP";
+    let scan = ScanKey { portal, journey, uri, key, next: "/enrol/confirm" };
+    let wrong = Some(Notice::Rejected(&Rejection::Wrong, NOW));
+    let check = ConfirmApp { portal, journey, form: FORM, back: "/enrol/scan", notice: wrong };
+    let codes: Vec<String> = (0..10u8).map(|n| format!("k7q{n}-x2fd-{n}r4w-8hb{n}-m3c{n}-zt6{n}")).collect();
+    let save = SaveCodes { portal, journey, form: FORM, account, codes: &codes, made: NOW };
+    vec![
+        ("enrol-1-password", choose_password(&choose)),
+        ("enrol-2-scan", scan_key(&scan)),
+        ("enrol-3-confirm", confirm_app(&check)),
+        ("enrol-4-codes", save_codes(&save)),
+        ("change-password", choose_password(&change)),
+    ]
+}
+
+fn session(device: &str, address: [u8; 4], opened: u64, used: u64) -> Session {
+    Session {
+        id: SessionId::new([address[3]; 16]),
+        account: AccountId::new([1; 16]),
+        proofs: Proofs::new(),
+        created: past(opened),
+        used: past(used),
+        device: Device { name: device.to_owned(), address: address.into() },
+    }
+}
+
+fn account(words: Words) -> Vec<(&'static str, Markup)> {
+    let groups: Vec<Group> = ["staff", "orders"].into_iter().filter_map(|name| Group::parse(name).ok()).collect();
+    let sessions = [
+        session(words.device, [192, 0, 2, 17], 2 * HOURS, 5),
+        session("Safari on iPhone", [198, 51, 100, 4], 30 * HOURS, 12 * MINUTES),
+        session("portcullis login", [203, 0, 113, 200], 5 * HOURS, 3 * HOURS),
+    ];
+    let Some(current) = sessions.first().map(|session| session.id) else { return Vec::new() };
+    let way = Way {
+        sort: Sort::Secret,
+        label: "Password",
+        remark: None,
+        created: past(90 * DAYS),
+        used: Some(past(2 * HOURS)),
+        change: Some(Link { label: "Change", href: "/account/password" }),
+        remove: None,
+    };
+    let replace = Some(Link { label: "Replace", href: "/account/app" });
+    let renew = Some(Link { label: "New codes", href: "/account/codes" });
+    let held = [
+        way,
+        Way { sort: Sort::App, label: words.device, change: replace, remove: Some("/account/remove"), ..way },
+        Way {
+            sort: Sort::Codes,
+            label: "Recovery codes",
+            remark: Some("7 of 10 left"),
+            used: None,
+            change: renew,
+            ..way
+        },
+    ];
+    let additions = [Link { label: "Add an authenticator app", href: "/account/app/new" }];
+    let record = SignInRecord {
+        at: past(2 * HOURS),
+        device: words.device,
+        address: [192, 0, 2, 17].into(),
+        outcome: Outcome::SignedIn,
+    };
+    let recent = [record, SignInRecord { at: past(3 * DAYS), outcome: Outcome::Failed, ..record }];
+    let view = MyAccount {
+        portal: words.portal,
+        account: words.account,
+        groups: &groups,
+        now: NOW,
+        sessions: Sessions { all: &sessions, current },
+        ways: Ways { held: &held, additions: &additions },
+        recent: &recent,
+        actions: Actions {
+            csrf: "c5rf",
+            end_session: "/account/end",
+            end_others: "/account/end-others",
+            sign_out: "/sign-out",
+            sign_out_everywhere: "/account/end-all",
+        },
+        notice: Some(Notice::Told("Your authenticator app was replaced.")),
+    };
+    vec![
+        ("account", my_account(&view)),
+        ("account-quiet", my_account(&MyAccount { recent: &[], notice: None, ..view })),
+    ]
+}
+
+fn asking(words: Words) -> Vec<(&'static str, Markup)> {
+    let connect = Question::Connect { client: words.device, code: "WDJB-MJHT", account: words.account };
+    let ask = |question| confirm(&Confirm { portal: words.portal, form: FORM, question, cancel: "/account" });
+    vec![
+        ("confirm-remove", ask(Question::Remove(words.device))),
+        ("confirm-codes", ask(Question::NewCodes)),
+        ("confirm-others", ask(Question::EndOthers(2))),
+        ("confirm-sign-out", ask(Question::SignOut(words.account))),
+        ("confirm-everywhere", ask(Question::SignOutEverywhere(words.account))),
+        ("confirm-connect", ask(connect)),
+        ("signed-out", signed_out(&SignedOut { portal: words.portal, sign_in: "/sign-in" })),
+    ]
+}
+
+fn saying(words: Words) -> Vec<(&'static str, Markup)> {
+    let request = "req_5v8c1d2e3f4g5h6j7k8m9n0p1q";
+    let action = Some(Link { label: "Start again", href: "/sign-in" });
+    let say = |subject, action| message(&Message { portal: words.portal, subject, action, request });
+    let finding = Finding {
+        condition: "Groups",
+        has: words.account,
+        needs: "one of: admin",
+        remedy: Some("Ask an owner of the group admin to add you."),
+    };
+    let (title, sentence) = words_for(403);
+    let denied = Refused {
+        portal: words.portal,
+        status: 403,
+        title,
+        sentence,
+        findings: &[finding],
+        decision: Some("dec_7k2m9n4p5q6r7s8t9v0w1x2y3z"),
+        request,
+        action: None,
+    };
+    let plain = |status| {
+        let (title, sentence) = words_for(status);
+        refused(&Refused { status, title, sentence, findings: &[], decision: None, ..denied })
+    };
+    vec![
+        ("message-link", say(Subject::LinkSpent, None)),
+        ("message-expired", say(Subject::AttemptEnded, action)),
+        ("message-many", say(Subject::TooMany(Duration::from_secs(12 * MINUTES)), None)),
+        ("message-busy", say(Subject::Busy, action)),
+        ("message-stale", say(Subject::FormStale, action)),
+        ("refused-403", refused(&denied)),
+        ("refused-400", plain(400)),
+        ("refused-404", plain(404)),
+        ("refused-421", plain(421)),
+        ("refused-500", plain(500)),
+        ("refused-503", plain(503)),
+    ]
+}

@@ -1,0 +1,176 @@
+//! The pages on which a person proves who they are, at a sign-in or again later; knows not what proof is enough.
+
+use super::part::{Field, Focus, Form, Input, Link, Look, Notice, field, submit};
+use super::shell::Shell;
+use super::wording::{Asked, span};
+use maud::{Markup, html};
+use std::time::Duration;
+
+/// What [`sign_in`] shows.
+#[derive(Clone, Copy, Debug)]
+pub struct SignIn<'a> {
+    /// The portal's name.
+    pub portal: &'a str,
+    /// Sends [`field::NAME`] and [`field::PASSWORD`].
+    pub form: Form<'a>,
+    /// The host the person is on the way to; `None` on the way to the portal itself.
+    pub target: Option<&'a str>,
+    /// What was typed as a name before; empty at first.
+    pub name: &'a str,
+    /// Said above the form.
+    pub notice: Option<Notice<'a>>,
+}
+
+/// User name and password: how a sign-in begins.
+pub fn sign_in(view: &SignIn) -> Markup {
+    let focus = if view.name.is_empty() { (Focus::Here, Focus::Elsewhere) } else { (Focus::Elsewhere, Focus::Here) };
+    let name = Field {
+        name: field::NAME,
+        label: "User name",
+        input: Input::Name,
+        value: view.name,
+        hint: None,
+        notice: view.notice,
+        focus: focus.0,
+    };
+    let password =
+        Field { name: field::PASSWORD, label: "Password", input: Input::Password, value: "", focus: focus.1, ..name };
+    let content = html! {
+        h1 { "Sign in" }
+        (towards(view.target))
+        @if let Some(notice) = view.notice { (notice.draw(Asked::NameAndPassword)) }
+        (view.form.around(html! { (name.draw()) (password.draw()) (submit("Sign in", Look::Primary)) }))
+    };
+    Shell::form(view.portal, "Sign in").around(content)
+}
+
+/// What the pages for one more proof of an account already named show.
+#[derive(Clone, Copy, Debug)]
+pub struct Prompt<'a> {
+    /// The portal's name.
+    pub portal: &'a str,
+    /// Sends [`field::PASSWORD`] or [`field::CODE`].
+    pub form: Form<'a>,
+    /// The host the person is on the way to; `None` on the way to the portal itself.
+    pub target: Option<&'a str>,
+    /// The account's name as typed at the start.
+    pub account: &'a str,
+    /// Why this proof is asked for.
+    pub reason: Reason,
+    /// Other ways to give it, for example `Use a recovery code instead`.
+    pub others: &'a [Link<'a>],
+    /// Where somebody else starts again.
+    pub restart: &'a str,
+    /// Said above the form.
+    pub notice: Option<Notice<'a>>,
+}
+
+/// Why one more proof is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It completes a sign-in.
+    SignIn,
+    /// The page asked for needs a proof no older than this.
+    Older(Duration),
+    /// The page asked for needs a stronger proof than the session has.
+    Stronger,
+    /// The person is about to change how they sign in.
+    Change,
+}
+
+/// Six digits from an authenticator app.
+pub fn authenticator_code(view: &Prompt) -> Markup {
+    let code = Field {
+        name: field::CODE,
+        label: "Code from your authenticator app",
+        input: Input::Digits,
+        value: "",
+        hint: Some("The six digits shown for this account. They change every 30 seconds."),
+        notice: view.notice,
+        focus: Focus::Here,
+    };
+    prompt(view, "Enter your code", Asked::AuthenticatorCode, &code)
+}
+
+/// A recovery code, for somebody who has lost the authenticator app.
+pub fn recovery_code(view: &Prompt) -> Markup {
+    let code = Field {
+        name: field::CODE,
+        label: "Recovery code",
+        input: Input::RecoveryCode,
+        value: "",
+        hint: Some(
+            "One of the codes you saved at set-up. It works once, and lets you connect a new authenticator app.",
+        ),
+        notice: view.notice,
+        focus: Focus::Here,
+    };
+    prompt(view, "Use a recovery code", Asked::RecoveryCode, &code)
+}
+
+/// The password once more, for a session whose password has grown too old.
+pub fn password_again(view: &Prompt) -> Markup {
+    let password = Field {
+        name: field::PASSWORD,
+        label: "Password",
+        input: Input::Password,
+        value: "",
+        hint: None,
+        notice: view.notice,
+        focus: Focus::Here,
+    };
+    prompt(view, "Enter your password", Asked::Password, &password)
+}
+
+fn prompt(view: &Prompt, title: &str, asked: Asked, answer: &Field) -> Markup {
+    let title = match view.reason {
+        Reason::SignIn => title,
+        Reason::Older(_) | Reason::Stronger | Reason::Change => "Confirm it’s you",
+    };
+    let form = view.form.around(html! {
+        // Password managers look for the name beside the password; the person sees it above.
+        @if asked == Asked::Password {
+            input type="text" autocomplete="username" aria-label="User name" value=(view.account) readonly hidden;
+        }
+        (answer.draw())
+        (submit("Continue", Look::Primary))
+    });
+    let content = html! {
+        h1 { (title) }
+        (why(view))
+        (who(view))
+        @if let Some(notice) = view.notice { (notice.draw(asked)) }
+        (form)
+        @if !view.others.is_empty() {
+            ul.others { @for other in view.others { li { (other.plain()) } } }
+        }
+    };
+    Shell::form(view.portal, title).around(content)
+}
+
+fn why(view: &Prompt) -> Markup {
+    let sentence = match view.reason {
+        Reason::SignIn => return towards(view.target),
+        Reason::Older(age) => format!("This page needs a proof no older than {}.", span(age)),
+        Reason::Stronger => "This page needs a stronger proof than the one you signed in with.".to_owned(),
+        Reason::Change => "Before you change how you sign in, prove once more that it is you.".to_owned(),
+    };
+    html! {
+        p.lead { (sentence) @if let Some(host) = view.target { " You will return to " strong { (host) } "." } }
+    }
+}
+
+fn towards(target: Option<&str>) -> Markup {
+    html! { @if let Some(host) = target { p.lead { "to continue to " strong { (host) } } } }
+}
+
+fn who(view: &Prompt) -> Markup {
+    let initial = view.account.chars().next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    html! {
+        div.who {
+            span.initial aria-hidden="true" { (initial) }
+            span.name { (view.account) }
+            a href=(view.restart) { "Not you?" span.unseen { " Start again" } }
+        }
+    }
+}

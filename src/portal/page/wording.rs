@@ -1,0 +1,165 @@
+//! What is said to people about rejected answers and times; knows no page.
+
+use crate::factor::{Rejection, Weakness};
+use crate::stdx::clock::Time;
+use maud::{Markup, html};
+use std::time::Duration;
+
+/// What a person had been asked for when an answer was rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// An account's name and its password.
+    NameAndPassword,
+    /// The password of an account already named.
+    Password,
+    /// A code from an authenticator app.
+    AuthenticatorCode,
+    /// A recovery code.
+    RecoveryCode,
+    /// A password to choose.
+    NewPassword,
+    /// The first code of an authenticator app being set up.
+    FirstCode,
+}
+
+/// The sentence for a rejected answer. It is the same whether or not the account, or the factor, exists.
+pub fn sentence(rejection: &Rejection, asked: Asked, now: Time) -> String {
+    match rejection {
+        Rejection::Wrong => wrong(asked).to_owned(),
+        Rejection::Weak(weakness) => weak(*weakness),
+        Rejection::Busy => {
+            "Too many people are signing in at this moment. Please try again in a few seconds.".to_owned()
+        }
+        Rejection::Wait(until) => format!("Too many wrong answers. Please try again in {}.", span(until.since(now))),
+        Rejection::Locked => locked(asked).to_owned(),
+    }
+}
+
+const fn wrong(asked: Asked) -> &'static str {
+    match asked {
+        Asked::NameAndPassword => "The user name or the password is not right.",
+        Asked::Password => "That password is not right.",
+        Asked::AuthenticatorCode => {
+            "That code is not right, or was used before. Wait for your app to show the next one, then enter that."
+        }
+        Asked::RecoveryCode => "That recovery code is not right, or was used before.",
+        Asked::NewPassword => "That password could not be set. Please try again.",
+        Asked::FirstCode => {
+            "That code does not match this key. Check that your phone sets its own clock, then enter the next code."
+        }
+    }
+}
+
+fn weak(weakness: Weakness) -> String {
+    match weakness {
+        Weakness::TooShort(least) => format!("That password is too short. Use at least {least} characters."),
+        Weakness::TooLong(most) => format!("That password is too long. Use at most {most} characters."),
+        Weakness::Common => "That password is on a list of common or leaked passwords. Choose another one.".to_owned(),
+    }
+}
+
+const fn locked(asked: Asked) -> &'static str {
+    match asked {
+        Asked::NameAndPassword | Asked::Password | Asked::NewPassword => {
+            "Signing in with this password is locked after too many wrong answers. Ask your administrator to unlock it."
+        }
+        Asked::AuthenticatorCode | Asked::FirstCode => {
+            "Codes from the app are locked after too many wrong ones. Use another way below, or ask your administrator."
+        }
+        Asked::RecoveryCode => {
+            "Recovery codes are locked after too many wrong ones. Use another way below, or ask your administrator."
+        }
+    }
+}
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// A length of time in its largest fitting unit, rounded up: `40 seconds`, `10 minutes`, `2 hours`, `3 days`.
+pub fn span(length: Duration) -> String {
+    let secs = u64::try_from(length.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+    match secs {
+        0..=1 => "1 second".to_owned(),
+        2..=90 => format!("{secs} seconds"),
+        _ if secs <= 90 * MINUTE => counted(secs.div_ceil(MINUTE), "minute"),
+        _ if secs <= 36 * HOUR => counted(secs.div_ceil(HOUR), "hour"),
+        _ => counted(secs.div_ceil(DAY), "day"),
+    }
+}
+
+/// `then` as people say it, in a `time` element that also holds the exact time: `just now`, `12 minutes ago`,
+/// `yesterday`, or the date in UTC once that is a month past.
+pub fn ago(then: Time, now: Time) -> Markup {
+    let secs = now.since(then).as_secs();
+    let said = match secs {
+        0..MINUTE => "just now".to_owned(),
+        MINUTE..HOUR => format!("{} ago", counted(secs / MINUTE, "minute")),
+        HOUR..DAY => format!("{} ago", counted(secs / HOUR, "hour")),
+        _ if secs < 2 * DAY => "yesterday".to_owned(),
+        _ if secs < 31 * DAY => format!("{} ago", counted(secs / DAY, "day")),
+        _ => on(then),
+    };
+    html! { time datetime=(then.to_string()) title=(then.to_string()) { (said) } }
+}
+
+/// The date in UTC: `14 November 2023`.
+pub(super) fn date(then: Time) -> String {
+    let millis = i64::try_from(then.millis()).unwrap_or(i64::MAX);
+    let stamp = jiff::Timestamp::from_millisecond(millis);
+    stamp.map_or_else(|_| "never".to_owned(), |stamp| stamp.strftime("%-d %B %Y").to_string())
+}
+
+fn on(then: Time) -> String {
+    format!("on {}", date(then))
+}
+
+fn counted(count: u64, unit: &str) -> String {
+    if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_secs(1_700_000_000);
+
+    fn said(secs: u64) -> String {
+        let markup = ago(NOW.minus(Duration::from_secs(secs)), NOW).into_string();
+        markup.split(['<', '>']).nth(2).unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn a_time_is_said_as_people_say_it() {
+        assert_eq!(said(5), "just now");
+        assert_eq!(said(60), "1 minute ago");
+        assert_eq!(said(12 * 60 + 59), "12 minutes ago");
+        assert_eq!(said(3 * 3600), "3 hours ago");
+        assert_eq!(said(30 * 3600), "yesterday");
+        assert_eq!(said(3 * 86_400), "3 days ago");
+        assert_eq!(said(60 * 86_400), "on 15 September 2023");
+        assert!(ago(NOW, NOW).into_string().contains(r#"datetime="2023-11-14T22:13:20.000Z""#));
+    }
+
+    #[test]
+    fn a_time_to_wait_is_never_said_too_short() {
+        assert_eq!(span(Duration::from_millis(10)), "1 second");
+        assert_eq!(span(Duration::from_secs(90)), "90 seconds");
+        assert_eq!(span(Duration::from_secs(121)), "3 minutes");
+        assert_eq!(span(Duration::from_secs(600)), "10 minutes");
+        assert_eq!(span(Duration::from_secs(12 * 3600)), "12 hours");
+    }
+
+    #[test]
+    fn a_wrong_answer_does_not_tell_which_half_was_wrong() {
+        let said = sentence(&Rejection::Wrong, Asked::NameAndPassword, NOW);
+        assert!(said.contains("user name or the password"), "{said}");
+    }
+
+    #[test]
+    fn a_person_who_must_wait_is_told_how_long() {
+        let until = NOW.plus(Duration::from_secs(300));
+        let said = sentence(&Rejection::Wait(until), Asked::AuthenticatorCode, NOW);
+        assert_eq!(said, "Too many wrong answers. Please try again in 5 minutes.");
+    }
+}

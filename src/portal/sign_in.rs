@@ -1,0 +1,309 @@
+//! Signing in and stepping up: each page asks for one proof, and each right answer leads on; knows the order of pages,
+//! not which factor counts for what.
+
+use super::ask::form_token;
+use super::page::{self, Form, Link, Notice, Prompt, Reason, SignIn, field};
+use super::{Ask, Outcome, Portal, Trouble, device, message, respond};
+use crate::audit::Event;
+use crate::edition::PortalPlan;
+use crate::factor::{Rejection, password, recovery_code, totp};
+use crate::identity::{Assurance, Device, FactorName, Need, SessionId};
+use crate::login::{ATTEMPT_LIFE, Attempt, AttemptToken, Begun, Completed, Next, Opening, Progress, Purpose, Stop, Wanted};
+use crate::reply::Answer;
+use crate::session::cookie::Name;
+use crate::session::{LiveSession, SecretToken};
+use crate::token::{Destination, TICKET_LIFE, Ticket};
+use http::{StatusCode, header};
+
+/// The hidden field, and the query's parameter, that carries the sealed ticket.
+const TO: &str = "to";
+
+/// The pages that ask for one proof each, and the factor each is for.
+const STEPS: [(&str, FactorName); 3] =
+    [("password", password::NAME), ("code", totp::NAME), ("recovery", recovery_code::NAME)];
+
+impl Portal {
+    /// The beginning: somebody comes with a ticket, or without one. A session that is good enough goes straight on.
+    pub(super) async fn start(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
+        let text = ask.parameter(TO);
+        let ticket = text.as_deref().and_then(|text| self.tickets.open(text, ask.now));
+        let need = ticket.as_ref().map_or(Need::MFA, |ticket| ticket.need);
+        let text = text.filter(|_| ticket.is_some());
+        let Some(session) = self.session(ask).await? else {
+            return Ok(self.sign_in_page(ask, portal, (text.as_deref(), ticket.as_ref()), None));
+        };
+        if session.proofs.only_enrol() {
+            return self.begin_enrolment(ask, &session, Wanted::Recovery).await;
+        }
+        let oldest = need.max_age.map_or(crate::stdx::clock::Time::EPOCH, |age| ask.now.minus(age));
+        if session.proofs.assurance_within(oldest) >= need.level {
+            return self.go_on(ask, portal, session.id, ticket).await;
+        }
+        self.step_up(ask, &session, need, text).await
+    }
+
+    /// Asks a live session for the proof it lacks.
+    pub(super) async fn step_up(
+        &self,
+        ask: &Ask<'_>,
+        session: &LiveSession,
+        need: Need,
+        ticket: Option<String>,
+    ) -> Outcome {
+        match self.login.step_up(session, need, ticket, ask.now).await? {
+            (token, Next::Ask(factor)) => Ok(to_step(ask, &token, factor)),
+            (_, Next::Done) => Ok(respond::see_other("/")),
+            (_, Next::Impossible) => Ok(impossible(ask, need)),
+        }
+    }
+
+    /// The name and the password.
+    pub(super) async fn first_factor(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
+        let tie = ask.token(Name::Form).ok_or(Trouble::Foreign)?;
+        ask.check_form(&self.forms, &tie)?;
+        let text = ask.form.text(TO).to_owned();
+        let ticket = self.tickets.open(&text, ask.now);
+        let need = ticket.as_ref().map_or(Need::MFA, |ticket| ticket.need);
+        let opening = Opening {
+            name: ask.form.text(field::NAME),
+            answer: ask.form.secret(field::PASSWORD),
+            ticket: ticket.is_some().then(|| text.clone()),
+            need,
+        };
+        match self.login.begin(opening, ask.moment()).await {
+            Ok(progress) => self.progress(ask, portal, progress).await,
+            Err(Stop::Rejected(rejection)) => {
+                let text = ticket.is_some().then_some(text.as_str());
+                Ok(self.sign_in_page(ask, portal, (text, ticket.as_ref()), Some(&rejection)))
+            }
+            Err(stop) => Err(stop.into()),
+        }
+    }
+
+    /// The page that asks for the next proof.
+    pub(super) async fn next_factor(&self, ask: &Ask<'_>, portal: &PortalPlan, step: &str) -> Outcome {
+        let token = ask.token(Name::Attempt).ok_or(Stop::Gone)?;
+        let begun = self.login.look(&token, ask.now).await?;
+        match (begun.next, factor_of(step)) {
+            (Next::Ask(factor), Some(asked)) if factor == asked => {
+                Ok(self.prompt(ask, portal, (&token, &begun, factor), None))
+            }
+            (_, Some(asked)) if asked == recovery_code::NAME && begun.recoverable => {
+                Ok(self.prompt(ask, portal, (&token, &begun, asked), None))
+            }
+            (Next::Ask(factor), _) => Ok(respond::see_other(&address_of(factor))),
+            (Next::Done | Next::Impossible, _) => Err(Stop::Gone.into()),
+        }
+    }
+
+    /// The answer to it.
+    pub(super) async fn answer_factor(&self, ask: &Ask<'_>, portal: &PortalPlan, step: &str) -> Outcome {
+        let token = ask.token(Name::Attempt).ok_or(Stop::Gone)?;
+        ask.check_form(&self.forms, &token)?;
+        let factor = factor_of(step).ok_or(Trouble::NoPage)?;
+        let typed = if factor == password::NAME { field::PASSWORD } else { field::CODE };
+        match self.login.answer(&token, (factor, &ask.form.secret(typed)), ask.moment()).await {
+            Ok(progress) => self.progress(ask, portal, progress).await,
+            Err(Stop::Rejected(rejection)) => {
+                let begun = self.login.look(&token, ask.now).await?;
+                Ok(self.prompt(ask, portal, (&token, &begun, factor), Some(&rejection)))
+            }
+            Err(stop) => Err(stop.into()),
+        }
+    }
+
+    async fn progress(&self, ask: &Ask<'_>, portal: &PortalPlan, progress: Progress) -> Outcome {
+        match progress {
+            Progress::Ask(token, factor) => Ok(to_step(ask, &token, factor)),
+            Progress::Proven(completed) => self.complete(ask, portal, *completed).await,
+            Progress::Impossible(completed) => Ok(impossible(ask, completed.attempt.need)),
+        }
+    }
+
+    async fn complete(&self, ask: &Ask<'_>, portal: &PortalPlan, completed: Completed) -> Outcome {
+        let Completed { proven, attempt } = completed;
+        let (account, address) = (proven.account(), ask.client);
+        match attempt.purpose {
+            Purpose::SignIn => {
+                let (session, token) = self.open_session(ask, portal, &proven).await?;
+                if proven.proofs().only_enrol() {
+                    self.recorder.report(ask.now, Event::Recovered { account, session, address });
+                    let answer = respond::see_other("/sign-in");
+                    return Ok(signed_in(answer, ask, &token));
+                }
+                let ticket = attempt.ticket.and_then(|text| self.tickets.open(&text, ask.now));
+                Ok(signed_in(self.go_on(ask, portal, session, ticket).await?, ask, &token))
+            }
+            Purpose::StepUp(id) => {
+                let session = self.session(ask).await?.filter(|session| session.id == id).ok_or(Stop::Gone)?;
+                let token = self.keeper.raise(&session, &proven, &portal.host).await?.ok_or(Stop::Gone)?;
+                let newest = proven.proofs().iter().max_by_key(|proof| proof.at);
+                let factor = newest.map_or(password::NAME, |proof| proof.factor);
+                self.recorder.report(ask.now, Event::SteppedUp { account, session: id, factor, address });
+                let ticket = attempt.ticket.and_then(|text| self.tickets.open(&text, ask.now));
+                Ok(signed_in(self.go_on(ask, portal, id, ticket).await?, ask, &token))
+            }
+            Purpose::Enrol(_) => Err(Stop::Gone.into()),
+        }
+    }
+
+    /// Opens a session; one that the browser held before ends, whoever planted it.
+    pub(super) async fn open_session(
+        &self,
+        ask: &Ask<'_>,
+        portal: &PortalPlan,
+        proven: &crate::factor::Proven,
+    ) -> Result<(SessionId, SecretToken), Trouble> {
+        if let Some(old) = self.session(ask).await? {
+            self.keeper.end(old.id).await?;
+        }
+        let name = device::name(ask.field(header::USER_AGENT));
+        let device = Device { name, address: ask.client };
+        let (session, token) = self.keeper.open(proven, device, &portal.host, ask.now).await?;
+        let factors = proven.proofs().iter().map(|proof| proof.factor).collect();
+        let (account, address) = (proven.account(), ask.client);
+        self.recorder.report(ask.now, Event::SignedIn { account, session, factors, address });
+        Ok((session, token))
+    }
+
+    fn sign_in_page(
+        &self,
+        ask: &Ask<'_>,
+        portal: &PortalPlan,
+        (text, ticket): (Option<&str>, Option<&Ticket>),
+        rejection: Option<&Rejection>,
+    ) -> Answer {
+        let held = ask.token(Name::Form);
+        let tie = held.clone().unwrap_or_else(SecretToken::fresh);
+        let csrf = form_token(&self.forms, &tie);
+        let carried: Vec<(&str, &str)> = text.iter().map(|text| (TO, *text)).collect();
+        let view = SignIn {
+            portal: &portal.name,
+            form: Form { action: "/sign-in", csrf: &csrf, carried: &carried },
+            target: ticket.map(|ticket| ticket.to.host.as_str()),
+            name: ask.form.text(field::NAME),
+            notice: rejection.map(|rejection| Notice::Rejected(rejection, ask.now)),
+        };
+        let onward = ticket.map(|ticket| &ticket.to);
+        let mut answer = respond::page(status_of(rejection), page::sign_in(&view), onward).strict_transport(ask);
+        if held.is_none() {
+            answer = answer.with_cookie(ask, Name::Form, &tie.text(), None);
+        }
+        match text {
+            // For whoever enrols before the first sign-in: then the form is never sent.
+            Some(text) => answer.with_cookie(ask, Name::Destination, text, Some(TICKET_LIFE)),
+            None => answer,
+        }
+    }
+
+    fn prompt(
+        &self,
+        ask: &Ask<'_>,
+        portal: &PortalPlan,
+        (token, begun, factor): (&AttemptToken, &Begun, FactorName),
+        rejection: Option<&Rejection>,
+    ) -> Answer {
+        let csrf = form_token(&self.forms, token);
+        let attempt = &begun.attempt;
+        let ticket = attempt.ticket.as_deref().and_then(|text| self.tickets.open(text, ask.now));
+        let restart = match &attempt.ticket {
+            Some(text) => format!("/sign-in?{TO}={text}"),
+            None => "/sign-in".to_owned(),
+        };
+        let recovering = factor == recovery_code::NAME;
+        let other = match (recovering, begun.recoverable) {
+            (true, _) => Some(Link { label: "Use your authenticator app instead", href: "/sign-in/code" }),
+            (false, true) => Some(Link { label: "Use a recovery code instead", href: "/sign-in/recovery" }),
+            (false, false) => None,
+        };
+        let view = Prompt {
+            portal: &portal.name,
+            form: Form { action: &address_of(factor), csrf: &csrf, carried: &[] },
+            target: ticket.as_ref().map(|ticket| ticket.to.host.as_str()).filter(|host| *host != portal.host),
+            account: attempt.name.as_str(),
+            reason: reason(attempt),
+            others: other.as_slice(),
+            restart: &restart,
+            notice: rejection.map(|rejection| Notice::Rejected(rejection, ask.now)),
+        };
+        let markup = match factor {
+            recovery_code::NAME => page::recovery_code(&view),
+            totp::NAME => page::authenticator_code(&view),
+            _ => page::password_again(&view),
+        };
+        respond::page(status_of(rejection), markup, ticket.as_ref().map(|ticket| &ticket.to)).strict_transport(ask)
+    }
+
+    /// Where a session goes on to: the address in the ticket, or the account page.
+    pub(super) async fn go_on(
+        &self,
+        ask: &Ask<'_>,
+        portal: &PortalPlan,
+        session: SessionId,
+        ticket: Option<Ticket>,
+    ) -> Outcome {
+        match ticket {
+            None => Ok(respond::see_other("/")),
+            Some(Ticket { to: Destination { host, path, .. }, .. }) if host == portal.host => {
+                Ok(respond::see_other(&path))
+            }
+            Some(ticket) => self.hand_off(ask, session, ticket).await,
+        }
+    }
+}
+
+/// The answer after which a browser is signed in at the portal.
+pub(super) fn signed_in(answer: Answer, ask: &Ask<'_>, token: &SecretToken) -> Answer {
+    answer
+        .with_cookie(ask, Name::Session, &token.text(), None)
+        .without_cookie(ask, Name::Attempt)
+        .without_cookie(ask, Name::Destination)
+}
+
+fn to_step(ask: &Ask<'_>, token: &AttemptToken, factor: FactorName) -> Answer {
+    respond::see_other(&address_of(factor)).with_cookie(ask, Name::Attempt, &token.text(), Some(ATTEMPT_LIFE))
+}
+
+fn factor_of(step: &str) -> Option<FactorName> {
+    STEPS.iter().find(|(word, _)| *word == step).map(|(_, factor)| *factor)
+}
+
+fn address_of(factor: FactorName) -> String {
+    let step = STEPS.iter().find(|(_, own)| *own == factor).map_or("password", |(word, _)| *word);
+    format!("/sign-in/{step}")
+}
+
+fn reason(attempt: &Attempt) -> Reason {
+    match (&attempt.purpose, attempt.need.max_age) {
+        (Purpose::SignIn, _) => Reason::SignIn,
+        (Purpose::StepUp(_) | Purpose::Enrol(_), _) if attempt.ticket.is_none() => Reason::Change,
+        (Purpose::StepUp(_) | Purpose::Enrol(_), Some(age)) if attempt.proofs.assurance() >= attempt.need.level => {
+            Reason::Older(age)
+        }
+        (Purpose::StepUp(_) | Purpose::Enrol(_), _) => Reason::Stronger,
+    }
+}
+
+/// A page with a rejection is no success: programs see it, browsers show the page all the same.
+pub(super) fn status_of(rejection: Option<&Rejection>) -> StatusCode {
+    match rejection {
+        None => StatusCode::OK,
+        Some(Rejection::Wrong | Rejection::Weak(_)) => StatusCode::UNPROCESSABLE_ENTITY,
+        Some(Rejection::Wait(_) | Rejection::Locked) => StatusCode::TOO_MANY_REQUESTS,
+        Some(Rejection::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// The account has nothing that could prove what is needed.
+fn impossible(ask: &Ask<'_>, need: Need) -> Answer {
+    let sentence = match need.level {
+        Assurance::PhishingResistant => {
+            "This page asks for a passkey, and your account has none. Ask whoever runs this portal how to get one."
+        }
+        Assurance::None | Assurance::OneFactor | Assurance::Mfa => {
+            "This page asks for a second factor, and your account has none yet. Ask whoever runs this portal for an \
+             enrolment link."
+        }
+    };
+    message::refused(ask, StatusCode::FORBIDDEN, Some(sentence))
+}

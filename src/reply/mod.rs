@@ -1,0 +1,71 @@
+//! An answer of the gateway's own, before anybody sends it: status, fields, body; knows no engine and no page.
+
+use http::{HeaderName, HeaderValue, StatusCode, header};
+
+/// An answer of the gateway's own.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// Header fields; `Content-Length` and `X-Request-Id` are added when it is sent.
+    pub fields: Vec<(HeaderName, HeaderValue)>,
+    /// The body.
+    pub body: Body,
+    /// Whether the connection is closed afterwards.
+    pub then: Then,
+}
+
+/// What becomes of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// It is kept.
+    Keep,
+    /// It is closed: what follows on it cannot be trusted.
+    Close,
+}
+
+/// A body.
+#[derive(Debug)]
+pub enum Body {
+    /// None.
+    Empty,
+    /// A page.
+    Html(String),
+    /// A problem document (RFC 9457) or another JSON text, with its media type.
+    Json(&'static str, String),
+    /// Another text, with its media type.
+    Text(&'static str, String),
+}
+
+impl Answer {
+    /// An answer that nobody may keep.
+    pub fn new(status: StatusCode, body: Body) -> Self {
+        let kept = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Answer { status, fields: vec![kept], body, then: Then::Keep }
+    }
+
+    /// Adds a field. A value that no field can carry is left out: all values here are made by us.
+    pub fn field(&mut self, name: HeaderName, value: &str) {
+        match HeaderValue::from_str(value) {
+            Ok(value) => self.fields.push((name, value)),
+            Err(_) => tracing::error!(field = %name, "a header field of our own could not be written"),
+        }
+    }
+
+    /// Puts a value in place of all that the field had.
+    pub fn replace(&mut self, name: HeaderName, value: &str) {
+        self.fields.retain(|(own, _)| *own != name);
+        self.field(name, value);
+    }
+}
+
+impl Body {
+    /// The media type and the bytes.
+    pub fn parts(self) -> (Option<&'static str>, Vec<u8>) {
+        match self {
+            Body::Empty => (None, Vec::new()),
+            Body::Html(text) => (Some("text/html; charset=utf-8"), text.into_bytes()),
+            Body::Json(kind, text) | Body::Text(kind, text) => (Some(kind), text.into_bytes()),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The feed of changes and the writing-behind of activity: one task that keeps the reader honest; decides nothing.
+
+use super::{Blind, Reader};
+use crate::identity::SessionRules;
+use crate::stdx::clock::Clock;
+use crate::store::{Change, Changes, Sessions, Unavailable};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often other processes' changes are looked for: a revocation must hold within one second.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// How often uses are written down.
+const WRITE_EVERY: Duration = Duration::from_secs(5);
+
+/// How often the cache and the store are swept of what is over.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// How long the store may be silent before nobody is believed: the longest that a revocation made elsewhere may stay
+/// unknown here while the store is down.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Changes taken at once; more come with the next look, at once.
+const BATCH: usize = 1_000;
+
+/// What the feed reads and writes.
+pub struct Feed {
+    /// Kept honest.
+    pub reader: Arc<Reader>,
+    /// Looked at.
+    pub changes: Arc<dyn Changes>,
+    /// Written to.
+    pub sessions: Arc<dyn Sessions>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// The number of the newest change when the reader's cache was empty.
+    pub after: u64,
+}
+
+impl Feed {
+    /// Runs until the caller drops it. `on_change` hears every change after the reader did; `rules` gives the rules in
+    /// force.
+    pub async fn run(mut self, on_change: impl Fn(Change), rules: impl Fn() -> SessionRules) {
+        let mut heard = Instant::now();
+        let (mut written, mut swept) = (Instant::now(), Instant::now());
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.listen(&on_change, &mut heard).await;
+            if written.elapsed() >= WRITE_EVERY {
+                self.write().await;
+                written = Instant::now();
+            }
+            if swept.elapsed() >= SWEEP_EVERY {
+                self.sweep(rules()).await;
+                swept = Instant::now();
+            }
+        }
+    }
+
+    async fn listen(&mut self, on_change: &impl Fn(Change), heard: &mut Instant) {
+        match self.look(on_change).await {
+            Ok(()) => {
+                if heard.elapsed() > SILENCE {
+                    tracing::info!("the store answers again: sessions are believed again");
+                }
+                *heard = Instant::now();
+                self.reader.set_blind(Blind::No);
+            }
+            Err(error) if heard.elapsed() > SILENCE => {
+                tracing::error!(%error, "the store was silent for too long: no session is believed");
+                self.reader.set_blind(Blind::Yes);
+            }
+            Err(error) => tracing::warn!(%error, "cannot look for changes made elsewhere"),
+        }
+    }
+
+    async fn look(&mut self, on_change: &impl Fn(Change)) -> Result<(), Unavailable> {
+        loop {
+            let batch = self.changes.after(self.after, BATCH).await?;
+            for (number, change) in &batch {
+                self.reader.apply(*change);
+                on_change(*change);
+                self.after = *number;
+            }
+            if batch.len() < BATCH {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes down the uses noted so far; what cannot be written is kept for the next time.
+    pub async fn write(&self) {
+        let uses = self.reader.take_uses();
+        if uses.is_empty() {
+            return;
+        }
+        if let Err(error) = self.sessions.touch(&uses).await {
+            tracing::warn!(%error, sessions = uses.len(), "cannot write down when sessions were used");
+            self.reader.return_uses(uses);
+        }
+    }
+
+    async fn sweep(&self, rules: SessionRules) {
+        let now = self.clock.now();
+        self.reader.sweep(now, rules);
+        if let Err(error) = self.sessions.sweep(now, rules).await {
+            tracing::warn!(%error, "cannot remove ended sessions");
+        }
+        // An hour is far longer than any process stays silent and is still believed.
+        if let Err(error) = self.changes.sweep(now.minus(Duration::from_secs(3600))).await {
+            tracing::warn!(%error, "cannot forget old changes");
+        }
+    }
+}

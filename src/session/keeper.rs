@@ -1,0 +1,99 @@
+//! The only writer of sessions: opens, raises, lends to another host, and ends them; knows no page.
+
+use super::{LiveSession, Reader, SessionToken};
+use crate::factor::Proven;
+use crate::identity::{AccountId, Device, Session, SessionId};
+use crate::stdx::clock::Time;
+use crate::store::{Sessions, Unavailable};
+use std::sync::Arc;
+
+/// Writes sessions, and tells the reader before anybody is answered.
+#[derive(Clone)]
+pub struct Keeper {
+    store: Arc<dyn Sessions>,
+    reader: Arc<Reader>,
+}
+
+impl Keeper {
+    /// A keeper that writes to `store` and keeps `reader` honest.
+    pub fn new(store: Arc<dyn Sessions>, reader: Arc<Reader>) -> Self {
+        Keeper { store, reader }
+    }
+
+    /// Opens a session for what was proven, with its first token, which is for `host`.
+    ///
+    /// # Errors
+    /// If the store cannot be written; then there is no session.
+    pub async fn open(
+        &self,
+        proven: &Proven,
+        device: Device,
+        host: &str,
+        now: Time,
+    ) -> Result<(SessionId, SessionToken), Unavailable> {
+        let (account, proofs) = (proven.account(), proven.proofs().clone());
+        let session = Session { id: SessionId::fresh(), account, proofs, created: now, used: now, device };
+        let token = SessionToken::fresh();
+        self.store.open(&session, token.hash(), host).await?;
+        Ok((session.id, token))
+    }
+
+    /// Raises a session to what was proven since. Every token it had ends; the new one is for `host`.
+    /// `None` if the session ended meanwhile, or is not the account's that was proven.
+    ///
+    /// # Errors
+    /// If the store cannot be written; then nothing changed.
+    pub async fn raise(
+        &self,
+        session: &LiveSession,
+        proven: &Proven,
+        host: &str,
+    ) -> Result<Option<SessionToken>, Unavailable> {
+        if session.account.id != proven.account() {
+            return Ok(None);
+        }
+        let token = SessionToken::fresh();
+        let raised = self.store.raise(session.id, proven.proofs(), token.hash(), host).await?;
+        self.reader.forget(session.id);
+        Ok(raised.then_some(token))
+    }
+
+    /// A token for a live session on one more host; `None` if the session ended meanwhile.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub async fn lend(&self, session: SessionId, host: &str) -> Result<Option<SessionToken>, Unavailable> {
+        let token = SessionToken::fresh();
+        let lent = self.store.add_token(session, token.hash(), host).await?;
+        Ok(lent.then_some(token))
+    }
+
+    /// Ends one session.
+    ///
+    /// # Errors
+    /// If the store cannot be written; then the session lives on.
+    pub async fn end(&self, session: SessionId) -> Result<(), Unavailable> {
+        self.store.end(session).await?;
+        self.reader.forget(session);
+        Ok(())
+    }
+
+    /// Ends the sessions of an account, except one; gives how many.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub async fn end_all(&self, account: AccountId, except: Option<SessionId>) -> Result<usize, Unavailable> {
+        let theirs = self.store.of(account).await?;
+        let ended = self.store.end_all(account, except).await?;
+        theirs.iter().filter(|session| Some(session.id) != except).for_each(|session| self.reader.forget(session.id));
+        Ok(ended)
+    }
+
+    /// The sessions of an account, newest use first.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn of(&self, account: AccountId) -> Result<Vec<Session>, Unavailable> {
+        self.store.of(account).await
+    }
+}

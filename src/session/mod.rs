@@ -1,0 +1,17 @@
+//! Live sessions: the token that opens one, the cookie that carries it, the hot path's reader, and the only writer of
+//! sessions; knows no page and no factor.
+
+pub mod cookie;
+mod feed;
+mod hand_off;
+mod keeper;
+mod live;
+mod reader;
+mod token;
+
+pub use feed::Feed;
+pub use hand_off::{HAND_OFF_LIFE, HandOff, HandOffCode, HandOffs};
+pub use keeper::Keeper;
+pub use live::{LiveSession, Stamp};
+pub use reader::{Blind, Reader, Reading};
+pub use token::{SecretToken, SessionToken};

@@ -1,0 +1,311 @@
+//! The hot path's reader: a bounded cache of live sessions, the store only on a miss; never writes a session.
+
+use super::LiveSession;
+use crate::identity::{AccountId, SessionId, SessionRules, TokenHash};
+use crate::stdx::bounded::BoundedMap;
+use crate::stdx::clock::Time;
+use crate::store::{Change, Opened, Sessions, Unavailable};
+use dashmap::DashMap;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
+
+/// Tokens kept in memory. At about half a kibibyte each, the most they take is half a gigabyte.
+const CACHED_TOKENS: usize = 1_000_000;
+
+/// Store reads at once: a flood of made-up tokens waits here and never becomes a flood on the store.
+const READS_AT_ONCE: usize = 32;
+
+/// Store reads that may wait; beyond that the answer is "unavailable" at once.
+const READS_WAITING: usize = 1_024;
+
+/// Reads live sessions by token.
+pub struct Reader {
+    tokens: BoundedMap<TokenHash, Arc<Entry>>,
+    /// The sessions behind the cached tokens, so that several hosts share one. Written on a miss and by the feed.
+    sessions: DashMap<SessionId, Arc<LiveSession>>,
+    store: Arc<dyn Sessions>,
+    gate: Semaphore,
+    /// Misses that wait at the gate.
+    waiting: AtomicU64,
+    /// Raised by every change that was applied: a store reading older than the newest change is not kept.
+    epoch: AtomicU64,
+    /// Set by the feed when it has not heard from the store for too long: then nobody may be believed.
+    blind: AtomicBool,
+    /// Uses not yet written down, by session. Written by requests at most every few seconds each, taken by the feed's
+    /// task; never held across an await.
+    uses: Mutex<HashMap<SessionId, Time>>,
+}
+
+struct Entry {
+    session: Arc<LiveSession>,
+    host: Box<str>,
+}
+
+/// A token and where it was presented.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading<'a> {
+    /// The token's hash.
+    pub token: &'a TokenHash,
+    /// The canonical host it came to.
+    pub host: &'a str,
+    /// When.
+    pub now: Time,
+    /// When sessions end.
+    pub rules: SessionRules,
+}
+
+impl Reader {
+    /// A reader with an empty cache.
+    pub fn new(store: Arc<dyn Sessions>) -> Self {
+        Reader {
+            tokens: BoundedMap::new(CACHED_TOKENS),
+            sessions: DashMap::new(),
+            store,
+            gate: Semaphore::new(READS_AT_ONCE),
+            waiting: AtomicU64::new(0),
+            epoch: AtomicU64::new(0),
+            blind: AtomicBool::new(false),
+            uses: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// The live session that a token opens on a host, if it does. No await is reached when the session is cached.
+    ///
+    /// # Errors
+    /// If the session is not cached and the store cannot be asked, or the store was silent for too long.
+    pub async fn read(&self, reading: Reading<'_>) -> Result<Option<Arc<LiveSession>>, Unavailable> {
+        if self.blind.load(Ordering::Acquire) {
+            return Err(Unavailable("no word from it for too long, so no session can be trusted".to_owned()));
+        }
+        let entry = match self.tokens.get(reading.token) {
+            Some(entry) if !entry.session.is_stale() => entry,
+            Some(_) | None => match self.load(reading.token).await? {
+                Some(entry) => entry,
+                None => return Ok(None),
+            },
+        };
+        Ok(self.admit(&entry, &reading))
+    }
+
+    fn admit(&self, entry: &Entry, reading: &Reading<'_>) -> Option<Arc<LiveSession>> {
+        let session = &entry.session;
+        if &*entry.host != reading.host || !session.lives(reading.now, reading.rules) {
+            return None;
+        }
+        self.note_use(session, reading.now);
+        Some(session.clone())
+    }
+
+    /// Notes that a session was used, by a request or by what a client sends on an open stream.
+    pub fn note_use(&self, session: &LiveSession, now: Time) {
+        if session.touch(now) {
+            let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+            uses.insert(session.id, now);
+        }
+    }
+
+    async fn load(&self, token: &TokenHash) -> Result<Option<Arc<Entry>>, Unavailable> {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= READS_WAITING as u64 {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(Unavailable("too many sessions are being read".to_owned()));
+        }
+        let permit = self.gate.acquire().await;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        let _permit = permit.map_err(|_| Unavailable("stopping".to_owned()))?;
+        let before = self.epoch.load(Ordering::Acquire);
+        let Some(opened) = self.store.by_token(token).await? else {
+            self.tokens.remove(token);
+            return Ok(None);
+        };
+        let entry = self.keep(opened, token);
+        if self.epoch.load(Ordering::Acquire) != before {
+            // A change came in while we read: what we hold may be from before it. It serves this request, whose
+            // reading began before the change was known, and is read again by the next.
+            entry.session.mark_stale();
+        }
+        Ok(Some(entry))
+    }
+
+    fn keep(&self, opened: Opened, token: &TokenHash) -> Arc<Entry> {
+        let fresh = Arc::new(LiveSession::new(opened.session, opened.account));
+        let session = {
+            let mut slot = self.sessions.entry(fresh.id).or_insert_with(|| fresh.clone());
+            if slot.is_stale() || slot.proofs != fresh.proofs {
+                *slot = fresh.clone();
+            }
+            slot.clone()
+        };
+        let entry = Arc::new(Entry { session, host: opened.host.into() });
+        self.tokens.insert(*token, entry.clone());
+        entry
+    }
+
+    /// Takes note of a change: whatever it is about is read again at its next use.
+    pub fn apply(&self, change: Change) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+        match change {
+            Change::Account(account) => self.forget_account(account),
+            Change::SessionEnded(session) | Change::SessionRaised(session) => self.forget(session),
+        }
+    }
+
+    /// Forgets one session, before the answer to whoever changed it goes out.
+    pub fn forget(&self, session: SessionId) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+        if let Some((_, session)) = self.sessions.remove(&session) {
+            session.mark_stale();
+        }
+    }
+
+    fn forget_account(&self, account: AccountId) {
+        self.sessions.retain(|_, session| {
+            let theirs = session.account.id == account;
+            if theirs {
+                session.mark_stale();
+            }
+            !theirs
+        });
+    }
+
+    /// Forgets tokens and sessions that are stale or over.
+    pub fn sweep(&self, now: Time, rules: SessionRules) {
+        self.tokens.retain(|_, entry| !entry.session.is_stale() && entry.session.lives(now, rules));
+        self.sessions.retain(|_, session| !session.is_stale() && session.lives(now, rules));
+    }
+
+    /// The uses noted since the last call.
+    pub fn take_uses(&self) -> Vec<(SessionId, Time)> {
+        let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *uses).into_iter().collect()
+    }
+
+    /// Puts back uses that could not be written.
+    pub fn return_uses(&self, unwritten: Vec<(SessionId, Time)>) {
+        let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        for (session, at) in unwritten {
+            let held = uses.entry(session).or_insert(at);
+            *held = (*held).max(at);
+        }
+    }
+
+    /// Whether the store was silent for too long, as the feed judges.
+    pub fn set_blind(&self, blind: Blind) {
+        self.blind.store(blind == Blind::Yes, Ordering::Release);
+    }
+
+    /// How many tokens are cached.
+    pub fn cached(&self) -> usize {
+        self.tokens.len()
+    }
+}
+
+/// Whether the feed still hears from the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blind {
+    /// It does not.
+    Yes,
+    /// It does.
+    No,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{Account, AccountName, Device, Proofs, Session};
+    use crate::session::SessionToken;
+    use crate::store::{Store, memory};
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    const HOST: &str = "app.example.com";
+
+    struct Case {
+        store: Store,
+        reader: Reader,
+        session: Session,
+        token: SessionToken,
+    }
+
+    async fn case() -> Case {
+        let store = memory::open();
+        let account = Account {
+            id: AccountId::new([1; 16]),
+            name: AccountName::parse("alice").expect("a valid name"),
+            groups: Vec::new(),
+            disabled: false,
+            created: Time::EPOCH,
+        };
+        store.accounts.add(&account).await.expect("memory");
+        let device = Device { name: "curl".to_owned(), address: Ipv4Addr::LOCALHOST.into() };
+        let at = Time::from_secs(1000);
+        let id = SessionId::new([2; 16]);
+        let session = Session { id, account: account.id, proofs: Proofs::new(), created: at, used: at, device };
+        let token = SessionToken::fresh();
+        store.sessions.open(&session, token.hash(), HOST).await.expect("memory");
+        Case { reader: Reader::new(store.sessions.clone()), store, session, token }
+    }
+
+    async fn read(case: &Case, host: &str, secs: u64) -> bool {
+        let (now, token) = (Time::from_secs(secs), case.token.hash());
+        let reading = Reading { token: &token, host, now, rules: SessionRules::DEFAULT };
+        case.reader.read(reading).await.expect("the store answers").is_some()
+    }
+
+    #[tokio::test]
+    async fn a_token_opens_its_session_on_its_own_host_only() {
+        let case = case().await;
+        assert!(read(&case, HOST, 1001).await);
+        assert!(!read(&case, "other.example.com", 1001).await);
+    }
+
+    #[tokio::test]
+    async fn an_unused_session_ends_and_a_used_one_lives_until_its_absolute_end() {
+        let case = case().await;
+        let idle = SessionRules::DEFAULT.idle.as_secs();
+        assert!(read(&case, HOST, 1000 + idle - 1).await);
+        assert!(read(&case, HOST, 1000 + 2 * idle - 2).await);
+        assert!(!read(&case, HOST, 1000 + 3 * idle - 1).await);
+    }
+
+    #[tokio::test]
+    async fn an_ended_session_is_refused_as_soon_as_the_change_is_heard() {
+        let case = case().await;
+        assert!(read(&case, HOST, 1001).await);
+        case.store.sessions.end(case.session.id).await.expect("memory");
+        assert!(read(&case, HOST, 1002).await, "served from the cache until the change is heard");
+        case.reader.apply(Change::SessionEnded(case.session.id));
+        assert!(!read(&case, HOST, 1003).await);
+    }
+
+    #[tokio::test]
+    async fn a_disabled_account_has_no_live_session() {
+        let case = case().await;
+        assert!(read(&case, HOST, 1001).await);
+        case.store.accounts.set_disabled(case.session.account, true).await.expect("memory");
+        case.reader.apply(Change::Account(case.session.account));
+        assert!(!read(&case, HOST, 1002).await);
+    }
+
+    #[tokio::test]
+    async fn nobody_is_believed_when_the_store_was_silent_for_too_long() {
+        let case = case().await;
+        case.reader.set_blind(Blind::Yes);
+        let token = case.token.hash();
+        let reading = Reading { token: &token, host: HOST, now: Time::from_secs(1001), rules: SessionRules::DEFAULT };
+        assert!(case.reader.read(reading).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn uses_are_collected_once_and_returned_uses_are_not_lost() {
+        let case = case().await;
+        assert!(read(&case, HOST, 1100).await);
+        assert!(read(&case, HOST, 1101).await);
+        let uses = case.reader.take_uses();
+        assert_eq!(uses, vec![(case.session.id, Time::EPOCH.plus(Duration::from_secs(1100)))]);
+        assert!(case.reader.take_uses().is_empty());
+        case.reader.return_uses(uses.clone());
+        assert_eq!(case.reader.take_uses(), uses);
+    }
+}

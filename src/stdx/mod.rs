@@ -1,0 +1,12 @@
+//! What std could have had: time, secrets, sealing, identifiers, bounded maps. Knows no noun of the product.
+
+pub mod bounded;
+pub mod clock;
+pub mod digest;
+pub mod entropy;
+pub mod id;
+pub mod lifeline;
+pub mod memo;
+pub mod seal;
+pub mod secret;
+pub mod task;

@@ -1,0 +1,88 @@
+//! What every engine promises of one-time values.
+
+use super::*;
+use crate::store::OnceKind;
+
+on_every_engine!(
+    a_value_is_seen_often_and_taken_once,
+    of_a_hundred_who_take_one_value_exactly_one_gets_it,
+    a_value_of_one_kind_does_not_open_another,
+    an_expired_value_is_gone,
+    a_value_put_again_replaces_the_first,
+    spending_takes_one_kind_of_one_account,
+    sweeping_takes_what_expired,
+);
+
+async fn a_value_is_seen_often_and_taken_once(store: Store) -> Result<()> {
+    store.once.put(OnceKind::Attempt, [1; 32], None, b"value", at(10)).await?;
+    for _ in 0..2 {
+        assert_eq!(store.once.peek(OnceKind::Attempt, [1; 32], at(1)).await?, Some(b"value".to_vec()));
+    }
+    assert_eq!(store.once.take(OnceKind::Attempt, [1; 32], at(1)).await?, Some(b"value".to_vec()));
+    assert_eq!(store.once.take(OnceKind::Attempt, [1; 32], at(1)).await?, None);
+    assert_eq!(store.once.peek(OnceKind::Attempt, [1; 32], at(1)).await?, None);
+    Ok(())
+}
+
+async fn of_a_hundred_who_take_one_value_exactly_one_gets_it(store: Store) -> Result<()> {
+    store.once.put(OnceKind::HandOff, [1; 32], None, b"value", at(10)).await?;
+    let takes = all_at_once(100, |_| {
+        let once = store.once.clone();
+        async move { once.take(OnceKind::HandOff, [1; 32], at(1)).await }
+    });
+    let taken = takes.await?.iter().filter(|value| value.is_some()).count();
+    assert_eq!(taken, 1);
+    Ok(())
+}
+
+async fn a_value_of_one_kind_does_not_open_another(store: Store) -> Result<()> {
+    store.once.put(OnceKind::Attempt, [1; 32], None, b"attempt", at(10)).await?;
+    store.once.put(OnceKind::Enrolment, [1; 32], None, b"enrolment", at(10)).await?;
+    assert_eq!(store.once.take(OnceKind::HandOff, [1; 32], at(1)).await?, None);
+    assert_eq!(store.once.take(OnceKind::Enrolment, [1; 32], at(1)).await?, Some(b"enrolment".to_vec()));
+    assert_eq!(store.once.take(OnceKind::Attempt, [1; 32], at(1)).await?, Some(b"attempt".to_vec()));
+    Ok(())
+}
+
+async fn an_expired_value_is_gone(store: Store) -> Result<()> {
+    for key in [[1; 32], [2; 32]] {
+        store.once.put(OnceKind::Attempt, key, None, b"value", at(10)).await?;
+    }
+    assert_eq!(store.once.peek(OnceKind::Attempt, [1; 32], at(10)).await?, None);
+    assert_eq!(store.once.take(OnceKind::Attempt, [1; 32], at(10)).await?, None);
+    assert!(store.once.take(OnceKind::Attempt, [2; 32], at(9)).await?.is_some());
+    Ok(())
+}
+
+async fn a_value_put_again_replaces_the_first(store: Store) -> Result<()> {
+    store.once.put(OnceKind::Attempt, [1; 32], None, b"first", at(5)).await?;
+    store.once.put(OnceKind::Attempt, [1; 32], None, b"second", at(10)).await?;
+    assert_eq!(store.once.take(OnceKind::Attempt, [1; 32], at(7)).await?, Some(b"second".to_vec()));
+    assert_eq!(store.once.take(OnceKind::Attempt, [1; 32], at(1)).await?, None);
+    Ok(())
+}
+
+async fn spending_takes_one_kind_of_one_account(store: Store) -> Result<()> {
+    let (alice, bob) = (added(&store, "alice").await?, added(&store, "bob").await?);
+    store.once.put(OnceKind::Enrolment, [1; 32], Some(alice.id), b"a", at(10)).await?;
+    store.once.put(OnceKind::Attempt, [1; 32], Some(alice.id), b"b", at(10)).await?;
+    store.once.put(OnceKind::Enrolment, [2; 32], Some(bob.id), b"c", at(10)).await?;
+    store.once.put(OnceKind::Enrolment, [3; 32], None, b"d", at(10)).await?;
+    assert_eq!(store.once.spend(OnceKind::Enrolment, alice.id).await?, 1);
+    assert_eq!(store.once.peek(OnceKind::Enrolment, [1; 32], at(1)).await?, None);
+    assert!(store.once.peek(OnceKind::Attempt, [1; 32], at(1)).await?.is_some());
+    assert!(store.once.peek(OnceKind::Enrolment, [2; 32], at(1)).await?.is_some());
+    assert!(store.once.peek(OnceKind::Enrolment, [3; 32], at(1)).await?.is_some());
+    Ok(())
+}
+
+async fn sweeping_takes_what_expired(store: Store) -> Result<()> {
+    for (key, expires) in [([1; 32], at(5)), ([2; 32], at(6)), ([3; 32], Time::NEVER)] {
+        store.once.put(OnceKind::Attempt, key, None, b"value", expires).await?;
+    }
+    assert_eq!(store.once.sweep(at(5)).await?, 1);
+    assert_eq!(store.once.sweep(at(5)).await?, 0);
+    assert_eq!(store.once.sweep(at(1_000)).await?, 1);
+    assert!(store.once.peek(OnceKind::Attempt, [3; 32], at(1_000)).await?.is_some());
+    Ok(())
+}

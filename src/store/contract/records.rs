@@ -1,0 +1,70 @@
+//! What every engine promises of the record of events and the feed of changes.
+
+use super::*;
+use crate::store::EventRow;
+
+on_every_engine!(
+    events_are_numbered_from_one_in_order,
+    events_are_read_in_pages,
+    events_outlive_their_account,
+    changes_are_read_in_pages,
+    a_change_that_was_forgotten_does_not_give_up_its_number,
+);
+
+fn event(text: &str, account: Option<AccountId>) -> EventRow {
+    EventRow { at: at(3), name: text.to_owned(), account, body: r#"{"has":"\"quotes\""}"#.to_owned() }
+}
+
+async fn events_are_numbered_from_one_in_order(store: Store) -> Result<()> {
+    assert_eq!(store.events.newest().await?, 0);
+    assert_eq!(store.events.after(0, 10).await?, []);
+    let rows = [event("sign-in.succeeded", Some(AccountId::fresh())), event("sign-out", None)];
+    store.events.append(&rows).await?;
+    store.events.append(&[]).await?;
+    let [first, second] = rows;
+    assert_eq!(store.events.after(0, 10).await?, [(1, first), (2, second)]);
+    assert_eq!(store.events.newest().await?, 2);
+    Ok(())
+}
+
+async fn events_are_read_in_pages(store: Store) -> Result<()> {
+    let rows: Vec<_> = (0..5).map(|number| event(&number.to_string(), None)).collect();
+    store.events.append(&rows).await?;
+    let page = store.events.after(2, 2).await?;
+    assert_eq!(page.iter().map(|(number, row)| (*number, row.name.as_str())).collect::<Vec<_>>(), [(3, "2"), (4, "3")]);
+    assert_eq!(store.events.after(5, 2).await?, []);
+    assert_eq!(store.events.after(0, 0).await?, []);
+    assert_eq!(store.events.after(u64::MAX, usize::MAX).await?, []);
+    Ok(())
+}
+
+async fn events_outlive_their_account(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    store.events.append(&[event("account.removed", Some(alice.id))]).await?;
+    store.accounts.remove(alice.id).await?;
+    assert_eq!(store.events.after(0, 10).await?, [(1, event("account.removed", Some(alice.id)))]);
+    Ok(())
+}
+
+async fn changes_are_read_in_pages(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    for _ in 0..3 {
+        store.accounts.set_groups(alice.id, &[]).await?;
+    }
+    let change = Change::Account(alice.id);
+    assert_eq!(store.changes.after(1, 2).await?, [(2, change), (3, change)]);
+    assert_eq!(store.changes.after(4, 2).await?, []);
+    assert_eq!(store.changes.newest().await?, 4);
+    Ok(())
+}
+
+async fn a_change_that_was_forgotten_does_not_give_up_its_number(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    assert_eq!(store.changes.sweep(Time::EPOCH).await?, 0);
+    assert_eq!(store.changes.sweep(Time::NEVER).await?, 1);
+    assert_eq!(store.changes.after(0, 10).await?, []);
+    assert_eq!(store.changes.newest().await?, 1);
+    store.accounts.remove(alice.id).await?;
+    assert_eq!(store.changes.after(0, 10).await?, [(2, Change::Account(alice.id))]);
+    Ok(())
+}

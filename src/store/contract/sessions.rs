@@ -1,0 +1,158 @@
+//! What every engine promises of sessions and their tokens.
+
+use super::*;
+use crate::identity::SessionRules;
+use crate::store::Opened;
+use std::time::Duration;
+
+on_every_engine!(
+    a_token_opens_its_session_with_account_and_host,
+    a_session_has_one_token_for_each_host,
+    a_session_that_is_not_there_gets_no_token,
+    raising_ends_old_tokens_and_keeps_the_session,
+    an_ended_session_is_gone_with_its_tokens,
+    ending_all_spares_the_one_excepted,
+    sessions_are_listed_newest_use_first,
+    a_use_is_never_set_back,
+    touching_ten_thousand_sessions_is_one_question,
+    sweeping_ends_idle_and_old_sessions,
+    rules_without_end_end_nothing,
+);
+
+async fn a_token_opens_its_session_with_account_and_host(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    let session = opened(&store, &alice, token(1)).await?;
+    assert_eq!(store.sessions.by_token(&token(2)).await?, None);
+    let expected = Opened { session, account: alice, host: HOST.to_owned() };
+    assert_eq!(store.sessions.by_token(&token(1)).await?, Some(expected));
+    Ok(())
+}
+
+async fn a_session_has_one_token_for_each_host(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    let session = opened(&store, &alice, token(1)).await?;
+    assert!(store.sessions.add_token(session.id, token(2), "docs.example.com").await?);
+    assert!(store.sessions.add_token(session.id, token(3), HOST).await?);
+    assert_eq!(store.sessions.by_token(&token(1)).await?, None);
+    for (number, host) in [(2, "docs.example.com"), (3, HOST)] {
+        let opened = store.sessions.by_token(&token(number)).await?;
+        assert_eq!(opened.map(|opened| (opened.session.id, opened.host)), Some((session.id, host.to_owned())));
+    }
+    Ok(())
+}
+
+async fn a_session_that_is_not_there_gets_no_token(store: Store) -> Result<()> {
+    assert!(!store.sessions.add_token(SessionId::fresh(), token(1), HOST).await?);
+    assert!(!store.sessions.raise(SessionId::fresh(), &Proofs::new(), token(1), HOST).await?);
+    assert!(!store.sessions.end(SessionId::fresh()).await?);
+    assert_eq!(store.sessions.by_token(&token(1)).await?, None);
+    assert_eq!(store.changes.newest().await?, 0);
+    Ok(())
+}
+
+async fn raising_ends_old_tokens_and_keeps_the_session(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    let session = opened(&store, &alice, token(1)).await?;
+    store.sessions.add_token(session.id, token(2), "docs.example.com").await?;
+    let proofs = Proofs::from_iter([proof(TOTP, Kind::Possession, 50)]);
+    assert!(store.sessions.raise(session.id, &proofs, token(3), HOST).await?);
+    assert_eq!(store.sessions.by_token(&token(1)).await?, None);
+    assert_eq!(store.sessions.by_token(&token(2)).await?, None);
+    let opened = store.sessions.by_token(&token(3)).await?;
+    assert_eq!(opened.map(|opened| opened.session), Some(Session { proofs, ..session.clone() }));
+    assert_eq!(changes_after(&store, 1).await?, [Change::SessionRaised(session.id)]);
+    Ok(())
+}
+
+async fn an_ended_session_is_gone_with_its_tokens(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    let session = opened(&store, &alice, token(1)).await?;
+    assert!(store.sessions.end(session.id).await?);
+    assert!(!store.sessions.end(session.id).await?);
+    assert_eq!(store.sessions.by_token(&token(1)).await?, None);
+    assert_eq!(store.sessions.of(alice.id).await?, []);
+    assert_eq!(changes_after(&store, 1).await?, [Change::SessionEnded(session.id)]);
+    Ok(())
+}
+
+async fn ending_all_spares_the_one_excepted(store: Store) -> Result<()> {
+    let (alice, bob) = (added(&store, "alice").await?, added(&store, "bob").await?);
+    let kept = opened(&store, &alice, token(1)).await?;
+    let other = opened(&store, &alice, token(2)).await?;
+    opened(&store, &bob, token(3)).await?;
+    assert_eq!(store.sessions.end_all(alice.id, Some(kept.id)).await?, 1);
+    assert_eq!(store.sessions.of(alice.id).await?, std::slice::from_ref(&kept));
+    assert_eq!(store.sessions.end_all(alice.id, None).await?, 1);
+    assert_eq!(store.sessions.end_all(alice.id, None).await?, 0);
+    assert_eq!(store.sessions.of(bob.id).await?.len(), 1);
+    assert_eq!(changes_after(&store, 2).await?, [Change::SessionEnded(other.id), Change::SessionEnded(kept.id)]);
+    Ok(())
+}
+
+async fn sessions_are_listed_newest_use_first(store: Store) -> Result<()> {
+    let (alice, bob) = (added(&store, "alice").await?, added(&store, "bob").await?);
+    let mut sessions = Vec::new();
+    for (account, number) in [(&alice, 1), (&bob, 2), (&alice, 3)] {
+        let session = opened(&store, account, token(number)).await?;
+        sessions.push(Session { used: at(10 + u64::from(number)), ..session });
+    }
+    let uses: Vec<_> = sessions.iter().map(|session| (session.id, session.used)).collect();
+    store.sessions.touch(&uses).await?;
+    let listed: Vec<_> = store.sessions.list(2).await?;
+    let first_two: Vec<_> = listed.into_iter().map(|(name, session)| (name, session.id)).collect();
+    assert_eq!(first_two, [(name("alice"), sessions[2].id), (name("bob"), sessions[1].id)]);
+    let of_alice: Vec<_> = store.sessions.of(alice.id).await?.into_iter().map(|session| session.id).collect();
+    assert_eq!(of_alice, [sessions[2].id, sessions[0].id]);
+    Ok(())
+}
+
+async fn a_use_is_never_set_back(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    let session = opened(&store, &alice, token(1)).await?;
+    let gone = SessionId::fresh();
+    store.sessions.touch(&[(session.id, at(50)), (gone, at(60)), (session.id, at(40))]).await?;
+    store.sessions.touch(&[(session.id, at(30))]).await?;
+    store.sessions.touch(&[]).await?;
+    assert_eq!(store.sessions.of(alice.id).await?, [Session { used: at(50), ..session }]);
+    assert_eq!(changes_after(&store, 1).await?, []);
+    Ok(())
+}
+
+async fn touching_ten_thousand_sessions_is_one_question(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    let session = opened(&store, &alice, token(1)).await?;
+    let mut uses: Vec<_> = (0..10_000).map(|_| (SessionId::fresh(), at(5))).collect();
+    uses.push((session.id, at(7)));
+    store.sessions.touch(&uses).await?;
+    assert_eq!(store.sessions.of(alice.id).await?, [Session { used: at(7), ..session }]);
+    Ok(())
+}
+
+async fn sweeping_ends_idle_and_old_sessions(store: Store) -> Result<()> {
+    let rules = SessionRules { idle: Duration::from_secs(10), absolute: Duration::from_secs(100) };
+    let alice = added(&store, "alice").await?;
+    let mut ids = Vec::new();
+    for (number, created, used) in [(1, 50, 89), (2, 50, 90), (3, 0, 99), (4, 1, 99)] {
+        let session = Session { created: at(created), used: at(used), ..session(&alice) };
+        store.sessions.open(&session, token(number), HOST).await?;
+        ids.push(session.id);
+    }
+    assert_eq!(store.sessions.sweep(at(98), rules).await?, 0);
+    assert_eq!(store.sessions.sweep(at(99), rules).await?, 1, "the first has been idle for 10 s");
+    assert_eq!(store.sessions.sweep(at(100), rules).await?, 2, "the second idle, the third 100 s old");
+    assert_eq!(store.sessions.by_token(&token(3)).await?, None);
+    assert!(store.sessions.by_token(&token(4)).await?.is_some());
+    let changes = changes_after(&store, 1).await?;
+    assert_eq!(changes.first(), Some(&Change::SessionEnded(ids[0])));
+    assert_eq!(changes.len(), 3);
+    Ok(())
+}
+
+async fn rules_without_end_end_nothing(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    let session = Session { created: Time::EPOCH, used: Time::EPOCH, ..session(&alice) };
+    store.sessions.open(&session, token(1), HOST).await?;
+    let rules = SessionRules { idle: Duration::MAX, absolute: Duration::MAX };
+    assert_eq!(store.sessions.sweep(at(0), rules).await?, 0);
+    Ok(())
+}

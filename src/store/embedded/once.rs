@@ -1,0 +1,76 @@
+//! One-time values as a table.
+
+use super::database::{Database, Write, within};
+use super::row;
+use crate::identity::AccountId;
+use crate::stdx::clock::Time;
+use crate::store::{Once, OnceKind, Result};
+use async_trait::async_trait;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+#[async_trait]
+impl Once for Database {
+    async fn put(
+        &self,
+        kind: OnceKind,
+        key: [u8; 32],
+        owner: Option<AccountId>,
+        value: &[u8],
+        expires: Time,
+    ) -> Result<()> {
+        let insert = sqlx::query(
+            "INSERT OR REPLACE INTO once (kind, key, owner, value, expires)
+             SELECT ?1, ?2, ?3, ?4, ?5 WHERE ?3 IS NULL OR EXISTS (SELECT 1 FROM account WHERE account = ?3)",
+        );
+        let insert = insert
+            .bind(kind.as_str())
+            .bind(&key[..])
+            .bind(owner.map(|owner| owner.bits().to_vec()))
+            .bind(value)
+            .bind(row::stamp(expires));
+        self.run(insert).await?;
+        Ok(())
+    }
+
+    async fn peek(&self, kind: OnceKind, key: [u8; 32], now: Time) -> Result<Option<Vec<u8>>> {
+        let query = sqlx::query("SELECT value, expires FROM once WHERE kind = ? AND key = ?");
+        let row = self.read_one(query.bind(kind.as_str()).bind(&key[..])).await?;
+        row.map_or(Ok(None), |row| live(&row, now))
+    }
+
+    async fn take(&self, kind: OnceKind, key: [u8; 32], now: Time) -> Result<Option<Vec<u8>>> {
+        within(async {
+            let mut write = self.write().await?;
+            let value = remove(&mut write, (kind, key), now).await?;
+            write.commit().await?;
+            Ok(value)
+        })
+        .await
+    }
+
+    async fn spend(&self, kind: OnceKind, owner: AccountId) -> Result<usize> {
+        let delete = sqlx::query("DELETE FROM once WHERE kind = ? AND owner = ?");
+        Ok(self.run(delete.bind(kind.as_str()).bind(&owner.bits()[..])).await? as usize)
+    }
+
+    async fn sweep(&self, now: Time) -> Result<usize> {
+        Ok(self.run(sqlx::query("DELETE FROM once WHERE expires <= ?").bind(row::stamp(now))).await? as usize)
+    }
+}
+
+/// Spends a value as part of a larger step; `false` if there is none, or it expired.
+pub(super) async fn spend(write: &mut Write<'_>, what: (OnceKind, [u8; 32]), now: Time) -> Result<bool> {
+    Ok(remove(write, what, now).await?.is_some())
+}
+
+async fn remove(write: &mut Write<'_>, (kind, key): (OnceKind, [u8; 32]), now: Time) -> Result<Option<Vec<u8>>> {
+    let delete = sqlx::query("DELETE FROM once WHERE kind = ? AND key = ? RETURNING value, expires");
+    let rows = write.rows(delete.bind(kind.as_str()).bind(&key[..])).await?;
+    rows.first().map_or(Ok(None), |row| live(row, now))
+}
+
+/// The value, if it has not expired.
+fn live(row: &SqliteRow, now: Time) -> Result<Option<Vec<u8>>> {
+    Ok(if now < row::time(row, "expires")? { Some(row.try_get("value")?) } else { None })
+}

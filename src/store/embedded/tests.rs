@@ -1,0 +1,214 @@
+//! What only a file can do: be shared, be another's, be damaged, and fill a disk.
+
+use super::*;
+use crate::identity::{Account, AccountId, AccountName};
+use crate::stdx::clock::Time;
+use crate::store::{Change, EventRow, OnceKind, Reserved, ThrottleRule};
+use std::path::PathBuf;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+fn no_factors(_: &str) -> Option<FactorName> {
+    None
+}
+
+fn somewhere() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().expect("the test may make a directory");
+    let path = directory.path().join("state").join("portcullis.db");
+    (directory, path)
+}
+
+async fn opened(path: &Path) -> Store {
+    open(path, no_factors).await.expect("the store opens")
+}
+
+async fn refusal(path: &Path) -> String {
+    match open(path, no_factors).await {
+        Ok(_) => panic!("the store opened"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn account(name: &str) -> Account {
+    Account {
+        id: AccountId::fresh(),
+        name: AccountName::parse(name).expect("a sound name"),
+        groups: Vec::new(),
+        disabled: false,
+        created: Time::from_secs(1),
+    }
+}
+
+fn event(body: String) -> EventRow {
+    EventRow { at: Time::from_secs(1), name: "sign-in.failed".to_owned(), account: None, body }
+}
+
+async fn sql(path: &Path, statements: &'static str) {
+    use sqlx::ConnectOptions;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    let mut connection = options.connect().await.expect("SQLite opens the file");
+    sqlx::raw_sql(statements).execute(&mut connection).await.expect("the statements run");
+    sqlx::Connection::close(connection).await.expect("the file closes");
+}
+
+#[tokio::test]
+async fn file_and_directory_are_the_owners_alone() {
+    let (_directory, path) = somewhere();
+    let store = opened(&path).await;
+    store.accounts.add(&account("alice")).await.expect("the store answers");
+    let state = path.parent().expect("the file is in a directory");
+    assert_eq!(fs::metadata(state).expect("it exists").permissions().mode() & 0o777, 0o700);
+    let files: Vec<_> = fs::read_dir(state).expect("it lists").map(|entry| entry.expect("an entry").path()).collect();
+    assert_eq!(files.len(), 3, "{files:?}");
+    for file in files {
+        assert_eq!(fs::metadata(&file).expect("it exists").permissions().mode() & 0o777, 0o600, "{file:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_a_restart() {
+    let (_directory, path) = somewhere();
+    let alice = account("alice");
+    assert!(opened(&path).await.accounts.add(&alice).await.expect("the store answers"));
+    assert_eq!(opened(&path).await.accounts.by_id(alice.id).await.expect("the store answers"), Some(alice));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_may_open_a_new_file_at_once() {
+    let (_directory, path) = somewhere();
+    let mut opening = JoinSet::new();
+    for number in 0..8 {
+        let path = path.clone();
+        opening.spawn(async move {
+            let store = opened(&path).await;
+            store.accounts.add(&account(&format!("user{number}"))).await.expect("the store answers")
+        });
+    }
+    assert!(opening.join_all().await.into_iter().all(|added| added));
+    assert_eq!(opened(&path).await.accounts.list().await.expect("the store answers").len(), 8);
+}
+
+#[tokio::test]
+async fn two_that_opened_one_file_see_each_others_changes() {
+    let (_directory, path) = somewhere();
+    let (gateway, command) = (opened(&path).await, opened(&path).await);
+    let alice = account("alice");
+    command.accounts.add(&alice).await.expect("the store answers");
+    assert_eq!(gateway.accounts.by_name(&alice.name).await.expect("the store answers"), Some(alice.clone()));
+    let feed = gateway.changes.after(0, 10).await.expect("the store answers");
+    assert_eq!(feed, [(1, Change::Account(alice.id))]);
+    gateway.accounts.remove(alice.id).await.expect("the store answers");
+    assert_eq!(command.accounts.list().await.expect("the store answers"), []);
+    assert_eq!(command.changes.newest().await.expect("the store answers"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_that_opened_one_file_share_one_time_values_and_counters() {
+    let (_directory, path) = somewhere();
+    let stores = [opened(&path).await, opened(&path).await];
+    let now = Time::from_secs(100);
+    let rule = ThrottleRule::Window { most: 5, per: Duration::from_secs(60) };
+    stores[0].once.put(OnceKind::Attempt, [1; 32], None, b"x", Time::from_secs(200)).await.expect("the store answers");
+    let mut racing = JoinSet::new();
+    for number in 0..40 {
+        let store = stores[number % 2].clone();
+        racing.spawn(async move {
+            let taken = store.once.take(OnceKind::Attempt, [1; 32], now).await.expect("the store answers");
+            let reserved = store.throttles.reserve("k", rule, now).await.expect("the store answers");
+            (taken.is_some(), reserved == Reserved::Go)
+        });
+    }
+    let (taken, gone): (Vec<_>, Vec<_>) = racing.join_all().await.into_iter().unzip();
+    let (taken, gone) = (taken.into_iter().filter(|it| *it).count(), gone.into_iter().filter(|it| *it).count());
+    assert_eq!((taken, gone), (1, 5));
+}
+
+#[tokio::test]
+async fn a_newer_file_is_refused() {
+    let (_directory, path) = somewhere();
+    drop(opened(&path).await);
+    sql(&path, "PRAGMA user_version = 1000").await;
+    let refusal = refusal(&path).await;
+    assert!(refusal.contains("version 1000") && refusal.contains("a newer release wrote it"), "{refusal}");
+}
+
+#[tokio::test]
+async fn the_database_of_another_program_is_refused_and_left_as_it_is() {
+    let (directory, _) = somewhere();
+    let path = directory.path().join("other.db");
+    sql(&path, "CREATE TABLE song (title TEXT)").await;
+    let before = fs::read(&path).expect("the test may read");
+    assert!(refusal(&path).await.contains("of another program"));
+    assert!(fs::read(&path).expect("the test may read") == before, "the file was changed");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused_with_its_name() {
+    let (directory, _) = somewhere();
+    let path = directory.path().join("notes.txt");
+    fs::write(&path, "milk, bread, ".repeat(1000)).expect("the test may write");
+    let refusal = refusal(&path).await;
+    assert!(refusal.contains("notes.txt") && refusal.contains("not a database"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_an_error_and_not_a_default() {
+    let (_directory, path) = somewhere();
+    let store = opened(&path).await;
+    sql(&path, "INSERT INTO account VALUES (x'01', 'alice', '', 0, 0)").await;
+    let error = store.accounts.list().await.expect_err("an id has 16 bytes");
+    assert_eq!(error.to_string(), "the store is unavailable: a stored record is damaged: account");
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_writes_alone_and_only_while_it_is_full() {
+    let (_directory, path) = somewhere();
+    prepare(&path).expect("the test may make files");
+    let database = Arc::new(Database::new(&path, no_factors));
+    schema::migrate(&database).await.expect("a new file");
+    database.anchor().await.expect("the file opens");
+    let events: &dyn crate::store::Events = &*database;
+    events.append(&[event("first".to_owned())]).await.expect("there is room");
+    database.fill_disk().await.expect("the store answers");
+    let error = events.append(&[event("x".repeat(100_000))]).await.expect_err("there is no room");
+    assert!(error.to_string().contains("full"), "{error}");
+    assert_eq!(events.after(0, 10).await.expect("reading needs no room").len(), 1);
+    events.append(&[event("second".to_owned())]).await.expect("there is room again");
+    assert_eq!(events.newest().await.expect("the store answers"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_whose_caller_went_away_happened_whole_or_not_at_all() {
+    let (_directory, path) = somewhere();
+    let store = opened(&path).await;
+    for number in 0..40 {
+        let (store, alice) = (store.clone(), account(&format!("user{number}")));
+        let mut task = JoinSet::new();
+        task.spawn(async move { store.accounts.add(&alice).await });
+        for _ in 0..number {
+            tokio::task::yield_now().await;
+        }
+        task.shutdown().await;
+    }
+    store.accounts.add(&account("last")).await.expect("the store still answers");
+    let added = store.accounts.list().await.expect("the store answers").len();
+    let noted = store.changes.after(0, 100).await.expect("the store answers").len();
+    assert_eq!(added, noted);
+}
+
+#[tokio::test]
+async fn a_question_that_takes_too_long_is_unavailable() {
+    let (_directory, path) = somewhere();
+    let database = Arc::new(Database::new(&path, no_factors));
+    prepare(&path).expect("the test may make files");
+    schema::migrate(&database).await.expect("a new file");
+    let held = database.write().await.expect("nobody else writes");
+    tokio::time::pause();
+    let accounts: &dyn crate::store::Accounts = &*database;
+    let error = accounts.add(&account("alice")).await.expect_err("another holds the only connection that writes");
+    assert!(error.to_string().contains("no answer within 5 s"), "{error}");
+    tokio::time::resume();
+    held.commit().await.expect("it had changed nothing");
+    assert!(accounts.add(&account("alice")).await.expect("the store answers again"));
+}

@@ -1,0 +1,10 @@
+//! What the gateway tells its operator: metrics, the access log, and set-up of the program's log; knows what is counted,
+//! not why.
+
+mod access;
+mod log;
+mod metric;
+
+pub use access::{AccessLog, Line};
+pub use log::set_up;
+pub use metric::{Metrics, Outcome, RouteCounters};

@@ -1,0 +1,191 @@
+//! Assertions: what a service is told of a caller, signed once per session and audience and used for minutes; makes no
+//! decision.
+
+use super::Keyring;
+use crate::identity::{Assurance, Group};
+use crate::session::{LiveSession, Stamp};
+use crate::stdx::clock::Time;
+use http::HeaderValue;
+use jsonwebtoken::{Algorithm, Header};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long an assertion is good for.
+pub const ASSERTION_LIFE: Duration = Duration::from_secs(5 * 60);
+
+/// An assertion is sent only while it is good for at least this much longer, so that a slow service still accepts it.
+const SPARE: Duration = Duration::from_secs(60);
+
+/// Whom an assertion is for, and what they may be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audience {
+    /// A number of its own for each pool and policy of one edition and its successors: the key of the memo.
+    pub key: u64,
+    /// The pool's name.
+    pub pool: Arc<str>,
+    /// The groups that the policy names.
+    pub groups: Vec<Group>,
+}
+
+/// Makes and remembers stamps.
+pub struct Mint {
+    keys: Arc<Keyring>,
+    issuer: Arc<str>,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    sub: String,
+    aud: &'a str,
+    iat: u64,
+    exp: u64,
+    sid: String,
+    preferred_username: &'a str,
+    groups: Vec<&'a str>,
+    acr: &'static str,
+    amr: Vec<&'static str>,
+    auth_time: u64,
+}
+
+impl Mint {
+    /// A mint that signs with `keys` as `issuer`, the portal's origin.
+    pub fn new(keys: Arc<Keyring>, issuer: Arc<str>) -> Self {
+        Mint { keys, issuer }
+    }
+
+    /// The stamp of a session for an audience: from the session's memo, or made now and kept there. `None` if signing
+    /// failed, and then the request must not go on.
+    pub fn stamp(&self, session: &LiveSession, audience: &Audience, now: Time) -> Option<Stamp> {
+        if let Some(stamp) = session.stamps.get(audience.key, |stamp| now.plus(SPARE) < stamp.until) {
+            return Some(stamp);
+        }
+        let stamp = self.make(session, audience, now)?;
+        session.stamps.keep(audience.key, stamp.clone());
+        Some(stamp)
+    }
+
+    #[cold]
+    fn make(&self, session: &LiveSession, audience: &Audience, now: Time) -> Option<Stamp> {
+        let held = session.account.groups.iter().filter(|group| audience.groups.contains(group));
+        let groups: Vec<&str> = held.map(Group::as_str).collect();
+        let assurance = session.proofs.assurance();
+        let until = now.plus(ASSERTION_LIFE);
+        let oldest = session.proofs.iter().map(|proof| proof.at).min().unwrap_or(session.created);
+        let claims = Claims {
+            iss: &self.issuer,
+            sub: session.account.id.to_string(),
+            aud: &audience.pool,
+            iat: now.secs(),
+            exp: until.secs(),
+            sid: session.id.to_string(),
+            preferred_username: session.account.name.as_str(),
+            groups: groups.clone(),
+            acr: assurance.as_str(),
+            amr: methods(session, assurance),
+            auth_time: oldest.secs(),
+        };
+        let joined = (!groups.is_empty()).then(|| groups.join(","));
+        Some(Stamp {
+            account: HeaderValue::from_str(session.account.name.as_str()).ok()?,
+            groups: joined.and_then(|groups| HeaderValue::from_str(&groups).ok()),
+            assurance: HeaderValue::from_static(assurance.as_str()),
+            assertion: HeaderValue::from_str(&self.sign(&claims)?).ok()?,
+            until,
+        })
+    }
+
+    fn sign(&self, claims: &Claims<'_>) -> Option<String> {
+        let key = self.keys.current();
+        let mut header = Header::new(Algorithm::ES256);
+        header.kid = Some(key.kid.clone());
+        let signed = jsonwebtoken::encode(&header, claims, &key.key);
+        signed.inspect_err(|error| tracing::error!(%error, "cannot sign an assertion")).ok()
+    }
+}
+
+/// `amr` (RFC 8176 §2): our words for factors where the registry has the same meaning under another word are
+/// translated, the others stand as they are.
+fn methods(session: &LiveSession, assurance: Assurance) -> Vec<&'static str> {
+    const REGISTERED: [(&str, &str); 2] = [("password", "pwd"), ("totp", "otp")];
+    let registered = |word| REGISTERED.iter().find(|(own, _)| *own == word).map_or(word, |(_, theirs)| *theirs);
+    let mut methods: Vec<_> = session.proofs.iter().map(|proof| registered(proof.factor.0)).collect();
+    if assurance >= Assurance::Mfa {
+        methods.push("mfa");
+    }
+    methods
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{Account, AccountId, AccountName, Device, FactorName, Kind, Kinds, Proof, Session, SessionId};
+    use jsonwebtoken::{DecodingKey, Validation};
+
+    fn session() -> LiveSession {
+        let proof = |word, kind| Proof {
+            factor: FactorName(word),
+            kinds: Kinds::of(kind),
+            phishing_resistant: false,
+            recovery: false,
+            at: Time::from_secs(900),
+        };
+        let account = Account {
+            id: AccountId::new([1; 16]),
+            name: AccountName::parse("alice").expect("a valid name"),
+            groups: ["staff", "secret"].map(|group| Group::parse(group).expect("a valid group")).to_vec(),
+            disabled: false,
+            created: Time::EPOCH,
+        };
+        let at = Time::from_secs(900);
+        let session = Session {
+            id: SessionId::new([2; 16]),
+            account: account.id,
+            proofs: [proof("password", Kind::Knowledge), proof("totp", Kind::Possession)].into_iter().collect(),
+            created: at,
+            used: at,
+            device: Device { name: "curl".to_owned(), address: std::net::Ipv4Addr::LOCALHOST.into() },
+        };
+        LiveSession::new(session, account)
+    }
+
+    fn audience() -> Audience {
+        Audience { key: 1, pool: "orders".into(), groups: vec![Group::parse("staff").expect("a valid group")] }
+    }
+
+    #[test]
+    fn a_service_can_verify_an_assertion_with_the_published_keys() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let keys = Arc::new(Keyring::open(directory.path(), Time::from_secs(1)).expect("a ring"));
+        let mint = Mint::new(keys.clone(), "https://auth.example.com".into());
+        let now = crate::stdx::clock::Clock::now(&crate::stdx::clock::SystemClock);
+        let stamp = mint.stamp(&session(), &audience(), now).expect("a stamp");
+        let token = stamp.assertion.to_str().expect("text");
+        let kid = jsonwebtoken::decode_header(token).expect("a header").kid.expect("a key id");
+        let set = keys.published();
+        let key = DecodingKey::from_jwk(set.find(&kid).expect("published")).expect("a key");
+        let mut validation = Validation::new(Algorithm::ES256);
+        validation.set_audience(&["orders"]);
+        validation.set_issuer(&["https://auth.example.com"]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        let claims = jsonwebtoken::decode::<serde_json::Value>(token, &key, &validation).expect("valid").claims;
+        assert_eq!(claims["groups"], serde_json::json!(["staff"]), "only groups that the policy names");
+        assert_eq!(claims["amr"], serde_json::json!(["pwd", "otp", "mfa"]));
+        validation.set_audience(&["billing"]);
+        assert!(jsonwebtoken::decode::<serde_json::Value>(token, &key, &validation).is_err());
+    }
+
+    #[test]
+    fn a_session_is_signed_for_once_per_audience_until_the_assertion_grows_old() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let keys = Arc::new(Keyring::open(directory.path(), Time::from_secs(1)).expect("a ring"));
+        let mint = Mint::new(keys, "https://auth.example.com".into());
+        let (session, now) = (session(), Time::from_secs(1000));
+        let at = |now, audience: &Audience| mint.stamp(&session, audience, now).expect("a stamp").assertion;
+        let first = at(now, &audience());
+        assert_eq!(at(now.plus(Duration::from_secs(200)), &audience()), first);
+        assert_ne!(at(now.plus(Duration::from_secs(250)), &audience()), first);
+        assert_ne!(at(now, &Audience { key: 2, pool: "billing".into(), ..audience() }), first);
+    }
+}
