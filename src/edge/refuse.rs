@@ -2,7 +2,7 @@
 //! problem document for the rest. What the stranger sees is never what the log says.
 
 use super::{Arrival, Decided, DecisionId, Edge, Failure, Passage, Refusal};
-use crate::edition::{Edition, PortalPlan};
+use crate::edition::PortalPlan;
 use crate::policy::{Denial, Line, Recourse};
 use crate::reply::{Answer, Body, Then};
 use crate::session::SecretToken;

@@ -72,10 +72,6 @@ impl Reloader {
         &self.live
     }
 
-    pub(super) fn fleet(&self) -> &Arc<Fleet> {
-        &self.fleet
-    }
-
     pub(super) fn listeners(&self) -> &Arc<Listeners> {
         &self.listeners
     }

@@ -130,7 +130,7 @@ impl Ask<'_> {
     }
 
     /// Refuses a form that another site sent, or that was not made for the holder of `tie`.
-    pub fn check_form(&self, forms: &Mac, tie: &SecretToken) -> Result<(), Trouble> {
+    pub(super) fn check_form(&self, forms: &Mac, tie: &SecretToken) -> Result<(), Trouble> {
         let given = BASE64URL_NOPAD.decode(self.form.text(super::page::field::CSRF).as_bytes()).unwrap_or_default();
         let ours = same(&given, &forms.tag(&[b"form", &tie.hash().0]));
         if self.is_same_origin() && ours { Ok(()) } else { Err(Trouble::Foreign) }

@@ -103,7 +103,7 @@ async fn exchange(open: &mut Option<Line<TcpStream>>, address: SocketAddr, reque
         None => {
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
-            open.insert(Line::new(stream))
+            open.insert(Line::new(stream, BUFFER))
         }
     };
     line.exchange(request).await
@@ -118,8 +118,9 @@ pub(super) struct Line<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream, decoder: Decoder::default(), buffer: vec![0; BUFFER], filled: 0 }
+    /// With a buffer of so many bytes, which has to hold any header.
+    pub(super) fn new(stream: S, buffer: usize) -> Self {
+        Self { stream, decoder: Decoder::default(), buffer: vec![0; buffer], filled: 0 }
     }
 
     /// Sends a request and receives the whole answer.

@@ -59,11 +59,14 @@ impl Client {
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
         let stream = self.connector.connect(self.name.clone(), stream).await?;
-        let mut line = Line::new(stream);
+        let mut line = Line::new(stream, BUFFER);
         let answer = line.exchange(&self.request).await?;
         Ok((answer, line.stream().get_ref().1.handshake_kind()))
     }
 }
+
+/// Holds the one small answer of a connection.
+const BUFFER: usize = 4096;
 
 /// TLS 1.3 with X25519, which every contender can do.
 fn configuration(resumption: Resumption) -> Result<ClientConfig> {

@@ -1,0 +1,189 @@
+//! Changes of accounts, each written to the record of security events; judges nobody.
+
+use super::person::{joined, texts};
+use crate::audit::Event;
+use crate::cli::ending::Stopped;
+use crate::cli::moment;
+use crate::cli::opened::{Link, Opened};
+use crate::cli::output::{Ink, View, count};
+use crate::identity::{Account, AccountId, AccountName, Group};
+use crate::login::ENROLMENT_LIFE;
+use crate::store::OnceKind;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, IsTerminal, Write};
+
+/// What was changed.
+#[derive(Debug)]
+pub struct Changed {
+    account: Account,
+    /// The word for scripts.
+    change: &'static str,
+    /// The sentence for people.
+    sentence: String,
+    /// What should give pause.
+    notes: Vec<String>,
+    link: Option<Link>,
+}
+
+/// Adds an account and makes its link.
+pub async fn add(opened: &Opened, name: AccountName, mut groups: Vec<Group>) -> anyhow::Result<Changed> {
+    opened.portal()?;
+    groups.sort();
+    groups.dedup();
+    let account = Account { id: AccountId::fresh(), name, groups, disabled: false, created: opened.now };
+    if !opened.store.accounts.add(&account).await? {
+        let name = &account.name;
+        return Err(Stopped::no(format!(
+            "there is an account {name} already; `portcullis account enrol {name}` makes a new link for it"
+        )));
+    }
+    let (name, groups) = (account.name.clone(), account.groups.clone());
+    opened.record(&Event::AccountAdded { account: account.id, name, groups }, &[]).await?;
+    let link = opened.offer(&account).await?;
+    let groups = if account.groups.is_empty() { String::new() } else { format!(" ({})", joined(&account.groups)) };
+    let sentence = format!("{}{groups} is added", account.name);
+    Ok(Changed { notes: unnamed(opened, &account.groups), link: Some(link), change: "added", sentence, account })
+}
+
+/// Makes a new link.
+pub async fn enrol(opened: &Opened, name: &AccountName) -> anyhow::Result<Changed> {
+    let account = opened.account(name).await?;
+    let link = opened.offer(&account).await?;
+    let notes = Vec::from_iter(account.disabled.then(|| {
+        format!("{name} is disabled, and the link opens nothing until `portcullis account enable {name}`")
+    }));
+    let sentence = format!("{name} may enrol; links made before have ended");
+    Ok(Changed { account, change: "enrolment-offered", sentence, notes, link: Some(link) })
+}
+
+/// Ends every session and admits the account nowhere.
+pub async fn disable(opened: &Opened, name: &AccountName) -> anyhow::Result<Changed> {
+    let account = opened.account(name).await?;
+    let sessions = opened.sessions(&account).await?.len();
+    opened.store.accounts.set_disabled(account.id, true).await?;
+    let sentence = format!("{name} is disabled; {} ended", count(sessions, "session"));
+    changed(opened, account, ("disabled", sentence), &[]).await
+}
+
+/// Lets the account sign in again.
+pub async fn enable(opened: &Opened, name: &AccountName) -> anyhow::Result<Changed> {
+    let account = opened.account(name).await?;
+    opened.store.accounts.set_disabled(account.id, false).await?;
+    changed(opened, account, ("enabled", format!("{name} is enabled and may sign in")), &[]).await
+}
+
+/// Forgets what the account proves itself with, ends its sessions, and makes a new link.
+pub async fn reset(opened: &Opened, name: &AccountName, reason: &str) -> anyhow::Result<Changed> {
+    opened.portal()?;
+    let account = opened.account(name).await?;
+    let credentials = opened.store.credentials.of(account.id).await?.len();
+    opened.store.credentials.clear(account.id).await?;
+    // A sign-in or a hand-off under way must not open a session behind the end of all of them.
+    for kind in [OnceKind::Attempt, OnceKind::HandOff] {
+        opened.store.once.spend(kind, account.id).await?;
+    }
+    let sessions = opened.store.sessions.end_all(account.id, None).await?;
+    let (factors, sessions) = (count(credentials, "factor"), count(sessions, "session"));
+    let sentence = format!("{name} is reset; {factors} forgotten, {sessions} ended");
+    let mut done = changed(opened, account, ("reset", sentence), &[("reason", reason.to_owned())]).await?;
+    done.link = Some(opened.offer(&done.account).await?);
+    Ok(done)
+}
+
+/// Removes the account with everything that belongs to it.
+pub async fn remove(opened: &Opened, name: &AccountName) -> anyhow::Result<Changed> {
+    let account = opened.account(name).await?;
+    opened.store.accounts.remove(account.id).await?;
+    let sentence = format!("{name} is removed with its factors and sessions");
+    changed(opened, account, ("removed", sentence), &[]).await
+}
+
+/// Sets the groups.
+pub async fn groups(opened: &Opened, name: &AccountName, mut groups: Vec<Group>) -> anyhow::Result<Changed> {
+    let mut account = opened.account(name).await?;
+    groups.sort();
+    groups.dedup();
+    opened.store.accounts.set_groups(account.id, &groups).await?;
+    let before = std::mem::replace(&mut account.groups, groups);
+    let sentence = match account.groups.as_slice() {
+        [] => format!("{name} is in no group"),
+        some => format!("{name} is in {}", joined(some)),
+    };
+    let fields = [("before", texts(&before).join(",")), ("groups", texts(&account.groups).join(","))];
+    let notes = unnamed(opened, &account.groups);
+    Ok(Changed { notes, ..changed(opened, account, ("groups", sentence), &fields).await? })
+}
+
+/// Asks on the terminal whether an account shall be removed.
+///
+/// # Errors
+/// If the answer is no, or nobody is there to be asked.
+pub async fn confirm(opened: &Opened, name: &AccountName) -> anyhow::Result<()> {
+    let account = opened.account(name).await?;
+    if !io::stdin().is_terminal() {
+        return Err(Stopped::misuse(format!("removing {name} cannot be undone; say --yes where nobody can be asked")));
+    }
+    let credentials = opened.store.credentials.of(account.id).await?.len();
+    let sessions = opened.sessions(&account).await?.len();
+    let (factors, sessions) = (count(credentials, "factor"), count(sessions, "session"));
+    write!(io::stderr(), "Remove {name} with {factors} and {sessions}? This cannot be undone. Type its name: ")?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    if answer.trim() == name.as_str() { Ok(()) } else { Err(Stopped::no("nothing was removed")) }
+}
+
+/// Records a change that was made.
+async fn changed(
+    opened: &Opened,
+    account: Account,
+    (change, sentence): (&'static str, String),
+    fields: &[(&str, String)],
+) -> anyhow::Result<Changed> {
+    let mut fields = fields.to_vec();
+    fields.push(("name", account.name.to_string()));
+    opened.record(&Event::AccountChanged { account: account.id, change }, &fields).await?;
+    Ok(Changed { account, change, sentence, notes: Vec::new(), link: None })
+}
+
+/// A note on every group that no policy names, which is mostly a slip of the pen.
+fn unnamed(opened: &Opened, groups: &[Group]) -> Vec<String> {
+    let named: BTreeSet<&Group> = opened.plan.policies.iter().flat_map(|policy| policy.named_groups()).collect();
+    let known = named.iter().map(|group| group.as_str()).collect::<Vec<_>>().join(", ");
+    let hint = if known.is_empty() { String::new() } else { format!("; policies name {known}") };
+    let unknown = groups.iter().filter(|group| !named.contains(group));
+    unknown.map(|group| format!("no policy names the group {group}{hint}")).collect()
+}
+
+impl View for Changed {
+    fn text(&self, ink: Ink) -> String {
+        let mut text = self.sentence.clone();
+        for note in &self.notes {
+            text += &format!("\n{} {note}", ink.bold("note:"));
+        }
+        if let Some(link) = &self.link {
+            let life = moment::span(ENROLMENT_LIFE);
+            let until = moment::date(link.expires);
+            text += &format!("\n\n  {}\n\ngood once, until {until} ({life}); send it the way you trust", link.address);
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        let mut value = json!({
+            "id": self.account.id.to_string(),
+            "account": self.account.name.as_str(),
+            "change": self.change,
+            "groups": texts(&self.account.groups),
+            "notes": self.notes,
+        });
+        if let (Some(object), Some(link)) = (value.as_object_mut(), &self.link) {
+            object.insert("link".to_owned(), link.address.clone().into());
+            object.insert("expires".to_owned(), link.expires.to_string().into());
+        }
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests;

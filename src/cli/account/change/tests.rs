@@ -1,0 +1,115 @@
+//! Commands on accounts, over a store in a folder of its own.
+
+use super::*;
+use crate::cli::account::person;
+use crate::cli::opened::Absent;
+use crate::cli::settings::ConfigFile;
+use crate::identity::{Assurance, Device, FactorName, Kind, Kinds, Proof, Proofs, Session, SessionId, TokenHash};
+use tempfile::TempDir;
+
+const CONFIGURATION: &str = r#"
+[gateway]
+state = "state"
+[[listen]]
+address = "127.0.0.1:0"
+[portal]
+origin = "http://auth.localhost:8080"
+[factor.password]
+[factor.totp]
+[policy.staff]
+require = "mfa"
+groups = ["staff"]
+"#;
+
+async fn rig() -> (TempDir, Opened) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("portcullis.toml");
+    std::fs::write(&file, CONFIGURATION).expect("a file");
+    let opened = Opened::open(&ConfigFile { file }, Absent::Make).await.expect("a fresh store");
+    (folder, opened)
+}
+
+fn name(text: &str) -> AccountName {
+    AccountName::parse(text).expect("a name")
+}
+
+fn group(text: &str) -> Group {
+    Group::parse(text).expect("a group")
+}
+
+async fn sign_in(opened: &Opened, account: &Account) {
+    let kinds = Kinds::of(Kind::Knowledge);
+    let factor = FactorName("password");
+    let proof = Proof { factor, kinds, phishing_resistant: false, recovery: false, at: opened.now };
+    let session = Session {
+        id: SessionId::fresh(),
+        account: account.id,
+        proofs: Proofs::from_iter([proof]),
+        created: opened.now,
+        used: opened.now,
+        device: Device { name: "Firefox on Linux".to_owned(), address: "127.0.0.1".parse().expect("an address") },
+    };
+    assert_eq!(session.proofs.assurance(), Assurance::OneFactor);
+    opened.store.sessions.open(&session, TokenHash([1; 32]), "app.localhost").await.expect("a session");
+}
+
+async fn events(opened: &Opened) -> Vec<String> {
+    let rows = opened.store.events.after(0, 100).await.expect("the record");
+    rows.into_iter().map(|(_, row)| format!("{} {}", row.name, row.body)).collect()
+}
+
+#[tokio::test]
+async fn adding_an_account_prints_a_link_and_leaves_two_events() {
+    let (_folder, opened) = rig().await;
+    let added = add(&opened, name("Alice"), vec![group("staff"), group("stff")]).await.expect("a new name");
+    let text = added.text(Ink::Plain);
+    assert!(text.starts_with("alice (staff, stff) is added\nnote: no policy names the group stff; "), "{text}");
+    assert!(text.contains("\n  http://auth.localhost:8080/enrol/"), "{text}");
+    assert!(text.contains("(1day)"), "{text}");
+    let events = events(&opened).await;
+    assert!(events[0].starts_with("account.added ") && events[0].contains(r#""groups":"staff,stff""#), "{events:?}");
+    assert!(events[1].starts_with("account.enrolment-offered "), "{events:?}");
+    let again = add(&opened, name("alice"), Vec::new()).await.expect_err("the name is taken");
+    assert!(matches!(again.downcast_ref(), Some(Stopped::No(_))), "{again}");
+}
+
+#[tokio::test]
+async fn disabling_ends_sessions_and_enabling_lets_sign_in_again() {
+    let (_folder, opened) = rig().await;
+    let alice = add(&opened, name("alice"), Vec::new()).await.expect("a new name").account;
+    sign_in(&opened, &alice).await;
+    let shown = person::show(&opened, &alice.name).await.expect("an account").text(Ink::Plain);
+    assert!(shown.contains("Firefox on Linux"), "{shown}");
+    let done = disable(&opened, &alice.name).await.expect("an account");
+    assert_eq!(done.text(Ink::Plain), "alice is disabled; 1 session ended");
+    let listed = person::list(&opened).await.expect("accounts").text(Ink::Plain);
+    assert!(listed.lines().nth(1).is_some_and(|line| line.contains("disabled")), "{listed}");
+    enable(&opened, &alice.name).await.expect("an account");
+    assert!(!opened.account(&alice.name).await.expect("an account").disabled);
+}
+
+#[tokio::test]
+async fn a_reset_ends_everything_offers_a_link_and_records_the_reason() {
+    let (_folder, opened) = rig().await;
+    let alice = add(&opened, name("alice"), Vec::new()).await.expect("a new name").account;
+    sign_in(&opened, &alice).await;
+    let done = reset(&opened, &alice.name, "lost phone").await.expect("an account");
+    assert!(done.text(Ink::Plain).starts_with("alice is reset; 0 factors forgotten, 1 session ended\n\n  http"));
+    assert!(opened.sessions(&alice).await.expect("the store").is_empty());
+    let events = events(&opened).await;
+    assert!(events.iter().any(|event| event.contains(r#""reason":"lost phone""#)), "{events:?}");
+}
+
+#[tokio::test]
+async fn groups_are_set_whole_and_removal_leaves_only_the_record() {
+    let (_folder, opened) = rig().await;
+    add(&opened, name("alice"), vec![group("staff")]).await.expect("a new name");
+    let done = groups(&opened, &name("alice"), vec![group("b"), group("a"), group("a")]).await.expect("an account");
+    assert!(done.text(Ink::Plain).starts_with("alice is in a, b\n"), "{}", done.text(Ink::Plain));
+    assert_eq!(done.json()["groups"], json!(["a", "b"]));
+    remove(&opened, &name("alice")).await.expect("an account");
+    let gone = opened.account(&name("alice")).await.expect_err("it was removed");
+    assert!(matches!(gone.downcast_ref(), Some(Stopped::No(_))), "{gone}");
+    let events = events(&opened).await;
+    assert!(events.last().is_some_and(|event| event.contains(r#""change":"removed""#)), "{events:?}");
+}

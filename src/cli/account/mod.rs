@@ -1,0 +1,155 @@
+//! `account`: adds, shows and changes the accounts of people, beside a running gateway, which obeys within a second, or
+//! without one.
+
+mod change;
+mod person;
+
+use super::ending::Ending;
+use super::opened::{Absent, Opened};
+use super::output::Output;
+use super::settings::ConfigFile;
+use crate::identity::{AccountName, Group, InvalidGroup};
+
+/// What `account` may be told.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Add an account and print its enrolment link
+    Add {
+        /// What the person will type to sign in
+        #[arg(value_parser = AccountName::parse)]
+        user: AccountName,
+        /// A group it is in; may be given several times
+        #[arg(long = "group", value_parser = Group::parse, value_name = "GROUP")]
+        groups: Vec<Group>,
+    },
+    /// List all accounts
+    List,
+    /// Show an account: groups, factors, sessions
+    Show {
+        /// The account
+        #[arg(value_parser = AccountName::parse)]
+        user: AccountName,
+    },
+    /// Print a new enrolment link; older ones end
+    Enrol {
+        /// The account
+        #[arg(value_parser = AccountName::parse)]
+        user: AccountName,
+    },
+    /// End every session of an account and admit it nowhere
+    Disable {
+        /// The account
+        #[arg(value_parser = AccountName::parse)]
+        user: AccountName,
+    },
+    /// Let a disabled account sign in again
+    Enable {
+        /// The account
+        #[arg(value_parser = AccountName::parse)]
+        user: AccountName,
+    },
+    /// Forget an account's factors, end its sessions, and print a new enrolment link
+    Reset {
+        /// The account
+        #[arg(value_parser = AccountName::parse)]
+        user: AccountName,
+        /// Why, for the record
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
+        reason: String,
+    },
+    /// Remove an account with everything that belongs to it
+    Remove {
+        /// The account
+        #[arg(value_parser = AccountName::parse)]
+        user: AccountName,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Show an account's groups, or set them
+    Groups {
+        /// The account
+        #[arg(value_parser = AccountName::parse)]
+        user: AccountName,
+        /// All its groups from now on, with commas between; '' for none
+        #[arg(long, value_name = "A,B", value_parser = GroupList::parse)]
+        set: Option<GroupList>,
+    },
+}
+
+/// Groups as they are typed, `a,b`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct GroupList(Vec<Group>);
+
+impl GroupList {
+    fn parse(text: &str) -> Result<Self, InvalidGroup> {
+        let names = text.split(',').map(str::trim).filter(|_| !text.trim().is_empty());
+        names.map(Group::parse).collect::<Result<Vec<_>, _>>().map(GroupList)
+    }
+}
+
+/// Does what was asked with accounts.
+pub async fn account(arguments: Arguments, out: &Output) -> anyhow::Result<Ending> {
+    let absent = match &arguments.verb {
+        Verb::Add { .. } => Absent::Make,
+        Verb::List
+        | Verb::Show { .. }
+        | Verb::Enrol { .. }
+        | Verb::Disable { .. }
+        | Verb::Enable { .. }
+        | Verb::Reset { .. }
+        | Verb::Remove { .. }
+        | Verb::Groups { .. } => Absent::Say,
+    };
+    let opened = Opened::open(&arguments.config, absent).await?;
+    match arguments.verb {
+        Verb::Add { user, groups } => out.show(&change::add(&opened, user, groups).await?)?,
+        Verb::List => out.show(&person::list(&opened).await?)?,
+        Verb::Show { user } => out.show(&person::show(&opened, &user).await?)?,
+        Verb::Enrol { user } => out.show(&change::enrol(&opened, &user).await?)?,
+        Verb::Disable { user } => out.show(&change::disable(&opened, &user).await?)?,
+        Verb::Enable { user } => out.show(&change::enable(&opened, &user).await?)?,
+        Verb::Reset { user, reason } => out.show(&change::reset(&opened, &user, &reason).await?)?,
+        Verb::Remove { user, yes: true } => out.show(&change::remove(&opened, &user).await?)?,
+        Verb::Remove { user, yes: false } => {
+            change::confirm(&opened, &user).await?;
+            out.show(&change::remove(&opened, &user).await?)?;
+        }
+        Verb::Groups { user, set: Some(GroupList(groups)) } => {
+            out.show(&change::groups(&opened, &user, groups).await?)?;
+        }
+        Verb::Groups { user, set: None } => out.show(&person::groups(&opened, &user).await?)?,
+    }
+    Ok(Ending::Fine)
+}
+
+fn reason(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    if text.is_empty() { Err("a reason in words is needed: it goes into the record") } else { Ok(text.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_a_list_and_nothing_is_an_empty_one() {
+        let list = |text: &str| GroupList::parse(text).map(|GroupList(groups)| groups.len());
+        assert_eq!((list("a, b"), list("a"), list("")), (Ok(2), Ok(1), Ok(0)));
+        assert!(list("a,,b").is_err() && list("a b").is_err());
+    }
+
+    #[test]
+    fn a_reason_is_more_than_spaces() {
+        assert!(reason("  ").is_err());
+        assert_eq!(reason(" lost phone ").as_deref(), Ok("lost phone"));
+    }
+}

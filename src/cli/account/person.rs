@@ -1,0 +1,202 @@
+//! Accounts as they are shown: a list, one whole, and its groups alone; changes nothing.
+
+use crate::cli::moment;
+use crate::cli::opened::Opened;
+use crate::cli::output::{Ink, View, harmless};
+use crate::cli::session::Listed;
+use crate::cli::table::{Table, pairs};
+use crate::identity::{Account, AccountName, Credential, Group, Session};
+use crate::stdx::clock::Time;
+use serde_json::{Value, json};
+
+/// All accounts.
+pub async fn list(opened: &Opened) -> anyhow::Result<People> {
+    let mut people = Vec::new();
+    for account in opened.store.accounts.list().await? {
+        people.push(person(opened, account).await?);
+    }
+    Ok(People { people, now: opened.now })
+}
+
+/// One account.
+pub async fn show(opened: &Opened, name: &AccountName) -> anyhow::Result<Person> {
+    person(opened, opened.account(name).await?).await
+}
+
+/// One account's groups.
+pub async fn groups(opened: &Opened, name: &AccountName) -> anyhow::Result<GroupsOf> {
+    Ok(GroupsOf(opened.account(name).await?))
+}
+
+async fn person(opened: &Opened, account: Account) -> anyhow::Result<Person> {
+    let credentials = opened.store.credentials.of(account.id).await?;
+    let sessions = opened.sessions(&account).await?;
+    Ok(Person { account, credentials, sessions, now: opened.now })
+}
+
+/// Accounts, by name.
+pub struct People {
+    people: Vec<Person>,
+    now: Time,
+}
+
+/// An account with all that belongs to it.
+pub struct Person {
+    account: Account,
+    credentials: Vec<Credential>,
+    sessions: Vec<Session>,
+    now: Time,
+}
+
+/// An account's groups.
+pub struct GroupsOf(Account);
+
+impl Person {
+    fn state(&self) -> &'static str {
+        match (self.account.disabled, self.credentials.is_empty()) {
+            (true, _) => "disabled",
+            (false, true) => "not enrolled",
+            (false, false) => "enabled",
+        }
+    }
+
+    fn groups(&self) -> String {
+        joined(&self.account.groups)
+    }
+
+    fn factors(&self) -> String {
+        self.credentials.iter().map(|credential| credential.factor.0).collect::<Vec<_>>().join(", ")
+    }
+
+    /// When the account was last seen: by a session, or by a credential that proved something.
+    fn used(&self) -> Option<Time> {
+        let sessions = self.sessions.iter().map(|session| session.used);
+        sessions.chain(self.credentials.iter().filter_map(|credential| credential.used)).max()
+    }
+
+    fn last_used(&self) -> String {
+        self.used().map_or_else(|| "never".to_owned(), |at| moment::ago(self.now, at))
+    }
+
+    fn listed(&self) -> Vec<(AccountName, Session)> {
+        self.sessions.iter().map(|session| (self.account.name.clone(), session.clone())).collect()
+    }
+
+    fn credential_table(&self, ink: Ink) -> String {
+        let mut table = Table::new(&["factor", "label", "enrolled", "last used"]);
+        for credential in &self.credentials {
+            table.row([
+                credential.factor.to_string(),
+                credential.label.clone(),
+                moment::date(credential.created),
+                credential.used.map_or_else(|| "never".to_owned(), |at| moment::ago(self.now, at)),
+            ]);
+        }
+        table.text(ink, "  ")
+    }
+
+    fn session_table(&self, ink: Ink) -> String {
+        let mut table = Table::new(&["session", "assurance", "opened", "last used", "device", "address"]);
+        for session in &self.sessions {
+            table.row([
+                session.id.to_string(),
+                session.proofs.assurance().to_string(),
+                moment::ago(self.now, session.created),
+                moment::ago(self.now, session.used),
+                session.device.name.clone(),
+                session.device.address.to_string(),
+            ]);
+        }
+        table.text(ink, "  ")
+    }
+}
+
+impl View for People {
+    fn text(&self, ink: Ink) -> String {
+        if self.people.is_empty() {
+            return "there are no accounts yet; `portcullis account add USER --group GROUP` adds one".to_owned();
+        }
+        let mut table = Table::new(&["account", "state", "groups", "factors", "sessions", "last used"]);
+        for person in &self.people {
+            table.row([
+                person.account.name.to_string(),
+                person.state().to_owned(),
+                person.groups(),
+                person.factors(),
+                person.sessions.len().to_string(),
+                person.last_used(),
+            ]);
+        }
+        table.text(ink, "")
+    }
+
+    fn json(&self) -> Value {
+        self.people.iter().map(View::json).collect()
+    }
+}
+
+impl View for Person {
+    fn text(&self, ink: Ink) -> String {
+        let facts = pairs(
+            &[
+                ("id", self.account.id.to_string()),
+                ("state", self.state().to_owned()),
+                ("groups", if self.account.groups.is_empty() { "none".to_owned() } else { self.groups() }),
+                ("added", moment::date(self.account.created)),
+                ("last used", self.last_used()),
+            ],
+            "  ",
+        );
+        let mut text = format!("{}\n{facts}", ink.bold(&harmless(self.account.name.as_str())));
+        if !self.credentials.is_empty() {
+            text += &format!("\n\n{}", self.credential_table(ink));
+        }
+        if !self.sessions.is_empty() {
+            text += &format!("\n\n{}", self.session_table(ink));
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        let credential = |credential: &Credential| {
+            json!({
+                "id": credential.id.to_string(),
+                "factor": credential.factor.0,
+                "label": credential.label,
+                "enrolled": credential.created.to_string(),
+                "used": credential.used.map(|at| at.to_string()),
+            })
+        };
+        json!({
+            "id": self.account.id.to_string(),
+            "account": self.account.name.as_str(),
+            "state": self.state(),
+            "disabled": self.account.disabled,
+            "groups": texts(&self.account.groups),
+            "added": self.account.created.to_string(),
+            "used": self.used().map(|at| at.to_string()),
+            "credentials": self.credentials.iter().map(credential).collect::<Vec<_>>(),
+            "sessions": Listed { sessions: &self.listed(), now: self.now }.json(),
+        })
+    }
+}
+
+impl View for GroupsOf {
+    fn text(&self, _: Ink) -> String {
+        if self.0.groups.is_empty() { format!("{} is in no group", self.0.name) } else { joined(&self.0.groups) }
+    }
+
+    fn json(&self) -> Value {
+        json!({ "account": self.0.name.as_str(), "groups": texts(&self.0.groups) })
+    }
+}
+
+/// `a, b`.
+pub fn joined(groups: &[Group]) -> String {
+    texts(groups).join(", ")
+}
+
+/// The names of groups.
+pub fn texts(groups: &[Group]) -> Vec<&str> {
+    groups.iter().map(Group::as_str).collect()
+}

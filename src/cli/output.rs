@@ -1,0 +1,142 @@
+//! What a command prints: typeset text for people or JSON for scripts, from one view; knows no view.
+
+use serde_json::Value;
+use std::io::{self, IsTerminal, Write};
+
+/// For whom is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Aligned text.
+    People,
+    /// JSON.
+    Json,
+}
+
+/// Whether text may be set off by colour and weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ink {
+    /// On a terminal whose user has nothing against it.
+    Colour,
+    /// Everywhere else.
+    Plain,
+}
+
+/// Something that can be shown in both forms.
+pub trait View {
+    /// For people; without a line end behind the last line.
+    fn text(&self, ink: Ink) -> String;
+
+    /// For scripts.
+    fn json(&self) -> Value;
+}
+
+/// Standard output in the form that was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    form: Form,
+    ink: Ink,
+}
+
+impl Output {
+    /// Output in `form`, in colour if standard output is a terminal and `NO_COLOR` is not set.
+    pub fn new(form: Form) -> Self {
+        let declined = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let ink = if io::stdout().is_terminal() && !declined { Ink::Colour } else { Ink::Plain };
+        Output { form, ink }
+    }
+
+    /// Prints a view.
+    ///
+    /// # Errors
+    /// If standard output is closed.
+    pub fn show(&self, view: &impl View) -> io::Result<()> {
+        match self.form {
+            Form::People => write(&view.text(self.ink)),
+            Form::Json => write(&format!("{:#}", view.json())),
+        }
+    }
+
+    /// Prints a view as one of many: its JSON is one line.
+    ///
+    /// # Errors
+    /// If standard output is closed.
+    pub fn line(&self, view: &impl View) -> io::Result<()> {
+        match self.form {
+            Form::People => write(&view.text(self.ink)),
+            Form::Json => write(&view.json().to_string()),
+        }
+    }
+
+    /// Prints a text, or what stands for it in JSON.
+    ///
+    /// # Errors
+    /// If standard output is closed.
+    pub fn say(&self, text: &str, json: impl FnOnce() -> Value) -> io::Result<()> {
+        match self.form {
+            Form::People => write(text),
+            Form::Json => write(&format!("{:#}", json())),
+        }
+    }
+}
+
+impl Ink {
+    /// Headings.
+    pub fn bold(self, text: &str) -> String {
+        self.painted("1", text)
+    }
+
+    /// What may stand back.
+    pub fn dim(self, text: &str) -> String {
+        self.painted("2", text)
+    }
+
+    /// Yes.
+    pub fn good(self, text: &str) -> String {
+        self.painted("1;32", text)
+    }
+
+    /// No.
+    pub fn bad(self, text: &str) -> String {
+        self.painted("1;31", text)
+    }
+
+    fn painted(self, code: &str, text: &str) -> String {
+        match self {
+            Ink::Colour => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            Ink::Plain => text.to_owned(),
+        }
+    }
+}
+
+/// `1 problem`, `2 problems`.
+pub fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// `text` without control characters: what a stranger typed must not move the cursor of whoever reads it.
+pub fn harmless(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    if text.contains(char::is_control) { text.chars().map(escaped).collect() } else { text.to_owned() }
+}
+
+fn write(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!((count(0, "route"), count(1, "route")), ("0 routes".to_owned(), "1 route".to_owned()));
+    }
+
+    #[test]
+    fn control_characters_are_shown_and_not_obeyed() {
+        assert_eq!(harmless("a\u{1b}[2Jb\n\u{85}"), "a\\u{1b}[2Jb\\n\\u{85}");
+        assert_eq!(harmless("äöü ✓"), "äöü ✓");
+    }
+}

@@ -1,0 +1,46 @@
+//! From a security event to the row the store keeps, with who gave the command; knows no verb.
+
+use crate::audit::Event;
+use crate::stdx::clock::Time;
+use crate::store::EventRow;
+use serde_json::{Map, Value};
+
+/// The row of an event that a command caused at `at`, with `more` fields behind the event's own.
+pub fn row(at: Time, event: &Event, more: &[(&str, String)]) -> EventRow {
+    let own = event.fields().into_iter().map(|(name, value)| (name.to_owned(), value));
+    let more = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+    let by = [("by".to_owned(), "operator".to_owned()), ("operator".to_owned(), operator())];
+    let fields: Map<String, Value> =
+        own.chain(more).chain(by).map(|(name, value)| (name, Value::String(value))).collect();
+    EventRow {
+        at,
+        name: event.name().to_owned(),
+        account: event.account(),
+        body: Value::Object(fields).to_string(),
+    }
+}
+
+/// Who gave the command, as far as the environment says: whoever may write the store could say otherwise.
+fn operator() -> String {
+    let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(named).unwrap_or_else(|| "unknown".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::AccountId;
+
+    #[test]
+    fn a_row_has_the_event_s_fields_the_reason_and_the_operator() {
+        let event = Event::AccountChanged { account: AccountId::new([1; 16]), change: "reset" };
+        let row = row(Time::EPOCH, &event, &[("reason", "lost \"phone\"".to_owned())]);
+        let body: Value = serde_json::from_str(&row.body).expect("JSON");
+        assert_eq!((row.name.as_str(), row.account), ("account.changed", event.account()));
+        assert_eq!((&body["change"], &body["reason"], &body["by"]), (
+            &Value::from("reset"),
+            &Value::from("lost \"phone\""),
+            &Value::from("operator")
+        ));
+    }
+}

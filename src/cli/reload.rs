@@ -1,0 +1,73 @@
+//! `reload`: asks the running gateway to load its configuration again, and says what came of it.
+
+use super::ending::Ending;
+use super::output::{Ink, Output, View, count};
+use super::settings::ConfigFile;
+use crate::admin::{self, Reloaded};
+use http::Method;
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// What `reload` may be told.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// The gateway's socket, if it is not the one the configuration names
+    #[arg(long, value_name = "FILE")]
+    socket: Option<PathBuf>,
+}
+
+/// Has the running gateway reload.
+pub async fn reload(arguments: &Arguments, out: &Output) -> anyhow::Result<Ending> {
+    let socket = match &arguments.socket {
+        Some(socket) => socket.clone(),
+        None => arguments.config.socket()?,
+    };
+    let (status, answer) = admin::ask(&socket, Method::POST, "/reload").await?;
+    let reloaded = Reloaded::from_json(&answer);
+    let reloaded = reloaded.ok_or_else(|| anyhow::anyhow!("the gateway answered {status}: {}", said(&answer)))?;
+    out.show(&reloaded)?;
+    Ok(match reloaded {
+        Reloaded::Applied { .. } | Reloaded::Unchanged { .. } => Ending::Fine,
+        Reloaded::Refused { .. } => Ending::No,
+    })
+}
+
+fn said(answer: &Value) -> String {
+    answer.get("error").and_then(Value::as_str).map_or_else(|| answer.to_string(), str::to_owned)
+}
+
+impl View for Reloaded {
+    fn text(&self, ink: Ink) -> String {
+        match self {
+            Reloaded::Applied { edition, notes } => {
+                let notes: String = notes.iter().map(|note| format!("\n{} {note}", ink.bold("note:"))).collect();
+                format!("edition {edition} is {}{notes}", ink.good("live"))
+            }
+            Reloaded::Unchanged { edition } => format!("nothing has changed; edition {edition} stays"),
+            Reloaded::Refused { edition, problems } => {
+                let lines: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
+                let counted = count(problems.len(), "problem");
+                format!("{lines}{}: {counted}; edition {edition} keeps serving", ink.bad("refused"))
+            }
+        }
+    }
+
+    fn json(&self) -> Value {
+        self.to_json()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_reload_shows_every_problem_and_what_serves_on() {
+        let problems = vec!["a.toml:1:1: x: unknown".to_owned(), "a.toml:2:1: y: unknown".to_owned()];
+        let text = Reloaded::Refused { edition: 3, problems }.text(Ink::Plain);
+        assert!(text.starts_with("a.toml:1:1: x: unknown\na.toml:2:1: y: unknown\n"), "{text}");
+        assert!(text.ends_with("refused: 2 problems; edition 3 keeps serving"), "{text}");
+    }
+}
