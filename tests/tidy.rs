@@ -62,7 +62,7 @@ fn the_rules_notice_what_they_forbid() {
 #[test]
 fn the_rules_pass_over_what_only_looks_alike() {
     let text = r##"//! Fine: `todo!()` here is prose.
-        use crate::session::reader::Reader;
+        use crate::session::Reader;
         use crate::stdx::{clock::Time, id};
         /* crate::store is /* only */ mentioned */
         const SAID: &str = "crate::store, dbg!(x), { { {";

@@ -198,12 +198,7 @@ impl Stat {
             let text = fields.get(number - 3).with_context(|| format!("no field {number}"))?;
             text.parse().with_context(|| format!("field {number}"))
         };
-        Ok(Self {
-            parent: u32::try_from(field(4)?)?,
-            user: field(14)?,
-            system: field(15)?,
-            resident_pages: field(24)?,
-        })
+        Ok(Self { parent: u32::try_from(field(4)?)?, user: field(14)?, system: field(15)?, resident_pages: field(24)? })
     }
 }
 

@@ -43,19 +43,28 @@ enum Verb {
     Drive(Drive),
 }
 
-fn main() -> Result<ExitCode> {
-    match Arguments::parse().verb {
+fn main() -> ExitCode {
+    match act(Arguments::parse().verb) {
+        Ok(Verdict::Measured) => ExitCode::SUCCESS,
+        Ok(Verdict::Incomplete) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error:#}");
+            // As for Portcullis' own commands: the machinery failed.
+            ExitCode::from(3)
+        }
+    }
+}
+
+fn act(verb: Verb) -> Result<Verdict> {
+    match verb {
         Verb::Run(options) => {
             machine::keep_to_load_core()?;
-            return scenario::run(&options).map(|verdict| match verdict {
-                Verdict::Measured => ExitCode::SUCCESS,
-                Verdict::Incomplete => ExitCode::FAILURE,
-            });
+            return scenario::run(&options);
         }
         Verb::Origin { port } => origin::serve(port, Answer::Bytes)?,
         Verb::Authorizer { port } => origin::serve(port, Answer::NoContent)?,
         Verb::Bare(settings) => bare::serve(&settings),
         Verb::Drive(load) => drive::run(&load)?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Verdict::Measured)
 }

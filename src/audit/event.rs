@@ -93,22 +93,18 @@ impl Event {
     pub fn fields(&self) -> Fields {
         let list = |factors: &[FactorName]| factors.iter().map(|name| name.0).collect::<Vec<_>>().join(",");
         match self {
-            Event::SignedIn { session, factors, address, .. } => vec![
-                ("session", session.to_string()),
-                ("factors", list(factors)),
-                ("address", address.to_string()),
-            ],
+            Event::SignedIn { session, factors, address, .. } => {
+                vec![("session", session.to_string()), ("factors", list(factors)), ("address", address.to_string())]
+            }
             Event::SignInFailed { name, factor, why, address } => vec![
                 ("name", name.clone()),
                 ("factor", factor.to_string()),
                 ("why", (*why).to_owned()),
                 ("address", address.to_string()),
             ],
-            Event::SteppedUp { session, factor, address, .. } => vec![
-                ("session", session.to_string()),
-                ("factor", factor.to_string()),
-                ("address", address.to_string()),
-            ],
+            Event::SteppedUp { session, factor, address, .. } => {
+                vec![("session", session.to_string()), ("factor", factor.to_string()), ("address", address.to_string())]
+            }
             Event::Entered { session, host } => vec![("session", session.to_string()), ("host", host.clone())],
             Event::EntryRefused { host, address } => vec![("host", host.clone()), ("address", address.to_string())],
             Event::SessionEnded { session, by, .. } => {

@@ -50,11 +50,13 @@ pub async fn audit(arguments: Arguments, out: &Output) -> anyhow::Result<Ending>
     let newest = opened.store.events.newest().await?;
     let mut tail = Tail { opened, names: HashMap::new(), seen: newest.saturating_sub(lines) };
     tail.print(out).await?;
-    while follow {
+    if !follow {
+        return Ok(Ending::Fine);
+    }
+    loop {
         tokio::time::sleep(FOLLOW_EVERY).await;
         tail.print(out).await?;
     }
-    Ok(Ending::Fine)
 }
 
 /// A reader of the record that moves forward.

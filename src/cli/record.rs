@@ -12,12 +12,7 @@ pub fn row(at: Time, event: &Event, more: &[(&str, String)]) -> EventRow {
     let by = [("by".to_owned(), "operator".to_owned()), ("operator".to_owned(), operator())];
     let fields: Map<String, Value> =
         own.chain(more).chain(by).map(|(name, value)| (name, Value::String(value))).collect();
-    EventRow {
-        at,
-        name: event.name().to_owned(),
-        account: event.account(),
-        body: Value::Object(fields).to_string(),
-    }
+    EventRow { at, name: event.name().to_owned(), account: event.account(), body: Value::Object(fields).to_string() }
 }
 
 /// Who gave the command, as far as the environment says: whoever may write the store could say otherwise.
@@ -37,10 +32,9 @@ mod tests {
         let row = row(Time::EPOCH, &event, &[("reason", "lost \"phone\"".to_owned())]);
         let body: Value = serde_json::from_str(&row.body).expect("JSON");
         assert_eq!((row.name.as_str(), row.account), ("account.changed", event.account()));
-        assert_eq!((&body["change"], &body["reason"], &body["by"]), (
-            &Value::from("reset"),
-            &Value::from("lost \"phone\""),
-            &Value::from("operator")
-        ));
+        assert_eq!(
+            (&body["change"], &body["reason"], &body["by"]),
+            (&Value::from("reset"), &Value::from("lost \"phone\""), &Value::from("operator"))
+        );
     }
 }

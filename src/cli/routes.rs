@@ -78,16 +78,15 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("a.toml");
         let text = "[[listen]]\naddress = \"127.0.0.1:0\"\n[pool.a]\nmembers = [\"127.0.0.1:1\"]\n\
-            [defaults]\npolicy = \"open\"\n\
-            [[route]]\nname = \"all\"\nhost = \"*.test\"\npool = \"a\"\n\
-            [[route]]\nname = \"reads\"\nhost = \"a.test\"\npath = \"/x\"\nmethods = [\"GET\"]\npool = \"a\"\n";
+            [[route]]\nname = \"all\"\nhost = \"*.test\"\npool = \"a\"\npolicy = \"open\"\n\
+            [[route]]\nname = \"reads\"\nhost = \"a.test\"\npath = \"/x\"\nmethods = [\"GET\"]\npool = \"a\"\npolicy = \"open\"\n";
         std::fs::write(&file, text).expect("a file");
         let loaded = ConfigFile { file }.load().expect("a fine configuration");
         let shown = Routes(loaded.routes.in_order()).text(Ink::Plain);
         let words: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(words[0], ["HOST", "PATH", "ONLY", "ROUTE", "POLICY", "POOL", "WHERE"]);
         assert_eq!(words[1][..6], ["a.test", "/x", "GET", "reads", "open", "a"]);
-        assert!(words[1][6].ends_with("a.toml:11"), "{shown}");
+        assert!(words[1][6].ends_with("a.toml:10"), "{shown}");
         assert_eq!(words[2][..5], ["*.test", "/**", "all", "open", "a"]);
     }
 }

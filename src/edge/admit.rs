@@ -36,7 +36,7 @@ impl Edge {
         };
         match decide(&route.policy, &facts) {
             Ok(permit) => Ok(Admission { permit, session, route }),
-            Err(denial) => Err(Refusal::Denied { route: route.name.clone(), denial: Box::new(denial) }),
+            Err(denial) => Err(Refusal::Denied { route: route.name.clone(), session, denial: Box::new(denial) }),
         }
     }
 
@@ -70,7 +70,8 @@ pub fn caller(session: &LiveSession) -> Caller<'_> {
 
 fn find<'e>(edition: &'e Edition, request: &RequestHeader, arrival: &Arrival) -> Result<&'e Arc<RoutePlan>, Refusal> {
     // It was parsed when it arrived; parsing again is cheaper than keeping a borrowed or copied path.
-    let path = CanonicalPath::parse(request.raw_path()).map_err(|fault| Refusal::Malformed(super::Fault::Path(fault)))?;
+    let path =
+        CanonicalPath::parse(request.raw_path()).map_err(|fault| Refusal::Malformed(super::Fault::Path(fault)))?;
     let ask = Ask { host: &arrival.host, path: path.path(), method: &request.method, headers: &request.headers };
     match edition.routes.find(&ask) {
         Found::Route(route) => Ok(route),

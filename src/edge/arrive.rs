@@ -33,8 +33,8 @@ pub fn arrive(edge: &Edge, http: &mut Session, passage: &Passage) -> Result<Arri
     if connection.redirect_to_https && arrival.transport == Transport::Plain {
         return Err(Refusal::NotEncrypted);
     }
-    if arrival.upgrade {
-        // A WebSocket may be silent for as long as its permit lasts; the tether ends it.
+    if arrival.upgrade || arrival.events {
+        // A stream may be silent for as long as its permit lasts; the tether ends it.
         http.set_read_timeout(None);
     }
     Ok(arrival)
@@ -63,6 +63,7 @@ fn read(
         client: if by_proxy { forwarded_client(request, proxies).unwrap_or(peer) } else { peer },
         by_proxy,
         upgrade: strict::is_upgrade(request),
+        events: strict::asks_for_events(request),
     })
 }
 

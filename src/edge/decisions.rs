@@ -1,5 +1,6 @@
 //! What was refused lately, by decision id, for whoever asks "why"; bounded, in memory, holding no secret.
 
+use crate::identity::{AccountId, AccountName};
 use crate::policy::Line;
 use crate::stdx::bounded::BoundedMap;
 use crate::stdx::clock::Time;
@@ -29,7 +30,7 @@ pub struct Decided {
     /// From where.
     pub client: IpAddr,
     /// The account, if a session said so.
-    pub account: Option<String>,
+    pub account: Option<(AccountId, AccountName)>,
     /// The route, if one was found.
     pub route: Option<String>,
     /// The policy, if one judged.

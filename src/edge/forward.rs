@@ -53,8 +53,8 @@ impl Passage {
         forwarding.pick = None;
         match ready.pool.pick(now, &forwarding.tried) {
             Ok(pick) => {
-                let upgrade = self.arrival.as_ref().is_some_and(|arrival| arrival.upgrade);
-                let protocol = if upgrade { peer::Protocol::WebSocket } else { peer::Protocol::Http };
+                let stream = self.arrival.as_ref().is_some_and(|arrival| arrival.upgrade || arrival.events);
+                let protocol = if stream { peer::Protocol::Stream } else { peer::Protocol::Http };
                 let peer = peer::peer(&pick, protocol);
                 forwarding.pick = Some(pick);
                 Ok(peer)

@@ -64,6 +64,8 @@ pub struct Arrival {
     pub by_proxy: bool,
     /// Whether it asks to become a WebSocket.
     pub upgrade: bool,
+    /// Whether it asks for a stream of events.
+    pub events: bool,
 }
 
 /// A request that may be forwarded.

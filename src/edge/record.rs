@@ -2,7 +2,7 @@
 
 use super::{Edge, Passage};
 use crate::audit::Event;
-use crate::telemetry::{Line, Outcome};
+use crate::telemetry::Line;
 use pingora::proxy::Session;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ impl Edge {
         let Some(decided) = self.decisions.find(id) else { return };
         let failed = decided.lines.iter().find(|line| !line.holds);
         let event = Event::Denied {
-            account: None,
+            account: decided.account.as_ref().map(|(id, _)| *id),
             route: decided.route.clone().unwrap_or_default(),
             policy: decided.policy.clone().unwrap_or_default(),
             condition: failed.map_or_else(String::new, |line| line.condition.to_owned()),
@@ -56,7 +56,7 @@ fn line(http: &Session, passage: &Passage) -> Line {
         .number("sent", http.body_bytes_sent() as u64)
         .number("received", http.body_bytes_read() as u64)
         .number("edition", passage.edition.number)
-        .text("outcome", outcome(passage.outcome))
+        .text("outcome", passage.outcome.word())
         .number("micros", micros(passage.began.elapsed()));
     let line = admitted(line, passage);
     match passage.refused {
@@ -84,17 +84,4 @@ fn admitted(line: Line, passage: &Passage) -> Line {
 
 fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
-}
-
-fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Permitted => "permitted",
-        Outcome::Own => "own",
-        Outcome::SignIn => "sign-in",
-        Outcome::StepUp => "step-up",
-        Outcome::Forbidden => "forbidden",
-        Outcome::Malformed => "malformed",
-        Outcome::Unknown => "unknown",
-        Outcome::Failed => "failed",
-    }
 }

@@ -6,7 +6,6 @@ use crate::route::{HostFault, PathFault};
 use crate::telemetry::Outcome;
 
 /// Why a request is refused.
-#[derive(Debug)]
 pub enum Refusal {
     /// It cannot be read safely.
     Malformed(Fault),
@@ -20,6 +19,8 @@ pub enum Refusal {
     Denied {
         /// The route it fell under.
         route: std::sync::Arc<str>,
+        /// Who asked, if a live session said so.
+        session: Option<std::sync::Arc<crate::session::LiveSession>>,
         /// Why not.
         denial: Box<Denial>,
     },

@@ -48,25 +48,23 @@ impl Edge {
     fn remember(&self, request: &RequestHeader, passage: &Passage, refusal: &Refusal) -> Option<DecisionId> {
         let arrival = passage.arrival.as_ref()?;
         let denial = match refusal {
-            Refusal::Denied { route, denial } => Some((route, denial)),
-            Refusal::Malformed(_)
-            | Refusal::NotEncrypted
-            | Refusal::NoHost
-            | Refusal::NoRoute
-            | Refusal::Broken(_) => None,
+            Refusal::Denied { route, session, denial } => Some((route, session, denial)),
+            Refusal::Malformed(_) | Refusal::NotEncrypted | Refusal::NoHost | Refusal::NoRoute | Refusal::Broken(_) => {
+                None
+            }
         };
         let path = request.uri.path();
-        let lines = denial.map_or(Vec::new(), |(_, denial)| denial.lines.clone());
-        let account = passage.admission.as_ref().and_then(|admission| admission.session.as_ref());
+        let lines = denial.map_or(Vec::new(), |(_, _, denial)| denial.lines.clone());
+        let account = denial.and_then(|(_, session, _)| session.as_ref()).map(|session| &session.account);
         Some(self.decisions.keep(Decided {
             at: arrival.now,
             request: arrival.id,
             edition: passage.edition.number,
             what: format!("{} {} {path}", request.method, arrival.host),
             client: arrival.client,
-            account: account.map(|session| session.account.name.to_string()),
-            route: denial.map(|(route, _)| route.to_string()),
-            policy: denial.map(|(_, denial)| denial.policy.to_string()),
+            account: account.map(|account| (account.id, account.name.clone())),
+            route: denial.map(|(route, ..)| route.to_string()),
+            policy: denial.map(|(_, _, denial)| denial.policy.to_string()),
             outcome: refusal.word(),
             sentence: sentence(refusal).unwrap_or_default(),
             lines,
@@ -182,7 +180,7 @@ impl Case<'_> {
             decision: self.decision.map(|id| id.to_string()),
             request: self.passage.arrival.as_ref().map(|arrival| arrival.id.to_string()),
         };
-        let mut answer = Answer::new(status_of(status), Body::Html((self.edge.render)(&view)));
+        let mut answer = Answer::page(status_of(status), (self.edge.render)(&view), None);
         answer.then = then;
         answer
     }
@@ -226,11 +224,9 @@ impl Case<'_> {
                 Recourse::SignIn => &[],
                 Recourse::StepUp | Recourse::Forbidden => &denial.lines,
             },
-            Refusal::Malformed(_)
-            | Refusal::NotEncrypted
-            | Refusal::NoHost
-            | Refusal::NoRoute
-            | Refusal::Broken(_) => &[],
+            Refusal::Malformed(_) | Refusal::NotEncrypted | Refusal::NoHost | Refusal::NoRoute | Refusal::Broken(_) => {
+                &[]
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Fault;
 use crate::route::{CanonicalHost, CanonicalPath};
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, ORIGIN, TRANSFER_ENCODING, UPGRADE};
+use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, HOST, ORIGIN, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, Method, Version};
 use pingora::http::RequestHeader;
 use pingora::protocols::http::v1::server::HttpSession as Http1;
@@ -58,6 +58,11 @@ pub fn fields(request: &RequestHeader, http1: Option<&Http1>) -> Result<(), Faul
 /// Whether a request asks to become a WebSocket, as RFC 6455 §4.1 says it must be asked.
 pub fn is_upgrade(request: &RequestHeader) -> bool {
     request.version == Version::HTTP_11 && request.headers.contains_key(UPGRADE)
+}
+
+/// Whether a request asks for a stream of events (WHATWG HTML §9.2, `EventSource`).
+pub fn asks_for_events(request: &RequestHeader) -> bool {
+    request.headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/event-stream"))
 }
 
 fn upgrade(request: &RequestHeader) -> Result<(), Fault> {
@@ -127,7 +132,8 @@ fn has_bare_line_feed(raw: &[u8]) -> bool {
 
 fn has_content_length(raw: &[u8]) -> bool {
     const NAME: &[u8] = b"content-length";
-    raw.split(|byte| *byte == b'\n').any(|line| line.len() >= NAME.len() && line[..NAME.len()].eq_ignore_ascii_case(NAME))
+    raw.split(|byte| *byte == b'\n')
+        .any(|line| line.len() >= NAME.len() && line[..NAME.len()].eq_ignore_ascii_case(NAME))
 }
 
 /// Whether the first line has exactly two spaces: the engine repairs others, and what was repaired was not what the

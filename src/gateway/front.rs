@@ -300,4 +300,3 @@ async fn send(http: &mut Session, answer: Answer, arrival: Option<&Arrival>) -> 
         false => http.write_response_body(Some(Bytes::from(body)), true).await,
     }
 }
-

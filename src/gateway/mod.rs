@@ -162,8 +162,8 @@ impl Parts {
         let plan = Arc::new(loaded.plan);
         let pools = fleet.compile(&plan.pools, None);
         let certificates = plan.certificates.iter().map(|certificate| (**certificate).clone()).collect();
-        let edition = Edition::assemble(1, (plan.clone(), loaded.routes), pools, &metrics)
-            .ok_or(StartFailure::Inconsistent)?;
+        let edition =
+            Edition::assemble(1, (plan.clone(), loaded.routes), pools, &metrics).ok_or(StartFailure::Inconsistent)?;
         let tickets = Arc::new(Tickets::new(state.master.seal("ticket")));
         let login = Arc::new(state.login(&plan, recorder.clone()));
         let edge = Arc::new(Edge {
@@ -212,7 +212,7 @@ impl Parts {
         let listeners =
             Arc::new(Listeners::new(engine.clone(), self.certificates.clone(), plan.limits, self.meter.clone()));
         let feed_end = background::start(&self, tasks).await?;
-        let reloader = Arc::new(Reloader::new(self, engine, listeners.clone()));
+        let reloader = Arc::new(Reloader::new(self, engine, listeners.clone(), tasks.clone()));
         let operate: Arc<dyn Operate> = reloader.clone();
         let (address, socket) = (plan.gateway.admin, plan.gateway.admin_socket.as_deref());
         let bound = admin::listen(address, socket, operate, tasks);
@@ -222,14 +222,7 @@ impl Parts {
         watch::start(&reloader, tasks);
         let edge = reloader.edge().clone();
         edge.recorder.report(edge.clock.now(), Event::Lifecycle { what: "started" });
-        Ok(Gateway {
-            reloader,
-            edge,
-            feed_end,
-            listeners,
-            admin: bound.address,
-            tasks: tasks.clone(),
-        })
+        Ok(Gateway { reloader, edge, feed_end, listeners, admin: bound.address, tasks: tasks.clone() })
     }
 }
 

@@ -26,6 +26,9 @@ impl Operate for Reloader {
         if self.is_leaving() {
             return Err("stopping: connections are being drained".to_owned());
         }
+        if self.edge().reader.is_blind() {
+            return Err("the store has been silent for too long: no session is believed".to_owned());
+        }
         match self.listeners().addresses().is_empty() {
             true => Err("nothing is listened on yet".to_owned()),
             false => Ok(()),
@@ -47,7 +50,7 @@ impl Operate for Reloader {
         Some(json!({
             "decision": id, "at": decided.at.to_string(), "request": decided.request.to_string(),
             "edition": decided.edition, "what": decided.what, "client": decided.client.to_string(),
-            "account": decided.account, "route": decided.route, "policy": decided.policy,
+            "account": decided.account.as_ref().map(|(_, name)| name.as_str()), "route": decided.route, "policy": decided.policy,
             "outcome": decided.outcome, "sentence": decided.sentence, "conditions": lines.collect::<Vec<_>>(),
         }))
     }

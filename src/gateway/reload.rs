@@ -13,6 +13,7 @@ use crate::listen::{Certificates, Listeners};
 use crate::login::Login;
 use crate::pool::Fleet;
 use crate::stdx::seal::MasterKey;
+use crate::stdx::task::Tasks;
 use crate::token::{Keyring, Mint};
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -34,6 +35,7 @@ pub struct Reloader {
     engine: Arc<Engine>,
     listeners: Arc<Listeners>,
     certificates: Arc<Certificates>,
+    tasks: Tasks,
     /// What the current edition was read from. Held through a whole reload, so that two never mix.
     fingerprint: tokio::sync::Mutex<[u8; 32]>,
     /// Whether the last reload was refused. Written by reloads, read by metrics and status.
@@ -43,7 +45,7 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    pub(super) fn new(parts: Parts, engine: Arc<Engine>, listeners: Arc<Listeners>) -> Self {
+    pub(super) fn new(parts: Parts, engine: Arc<Engine>, listeners: Arc<Listeners>, tasks: Tasks) -> Self {
         Reloader {
             path: parts.path,
             environment: parts.environment,
@@ -56,6 +58,7 @@ impl Reloader {
             engine,
             listeners,
             certificates: parts.certificates,
+            tasks,
             fingerprint: tokio::sync::Mutex::new(parts.fingerprint),
             refused: Mutex::default(),
             leaving: AtomicBool::new(false),
@@ -123,16 +126,18 @@ impl Reloader {
     pub async fn reload(&self) -> Reloaded {
         let mut fingerprint = self.fingerprint.lock().await;
         let (path, environment) = (self.path.clone(), self.environment.clone());
-        let loading = tokio::task::spawn_blocking(move || config::load(&path, &environment));
+        let loading = self.tasks.blocking(move || config::load(&path, &environment));
         let current = self.live.hold();
         let outcome = match loading.await {
-            Ok(Ok(loaded)) if loaded.fingerprint == *fingerprint => Ok(Reloaded::Unchanged { edition: current.number }),
-            Ok(Ok(loaded)) => {
+            Some(Ok(loaded)) if loaded.fingerprint == *fingerprint => {
+                Ok(Reloaded::Unchanged { edition: current.number })
+            }
+            Some(Ok(loaded)) => {
                 let read = loaded.fingerprint;
                 self.publish(loaded, &current).await.inspect(|_| *fingerprint = read)
             }
-            Ok(Err(problems)) => Err(lines(&problems)),
-            Err(_) => Err(vec!["reading the configuration panicked; please report this".to_owned()]),
+            Some(Err(problems)) => Err(lines(&problems)),
+            None => Err(vec!["reading the configuration panicked; please report this".to_owned()]),
         };
         self.conclude(outcome, current.number)
     }

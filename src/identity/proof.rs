@@ -174,7 +174,13 @@ mod tests {
 
     fn proof(factor: &'static str, kinds: Kinds, at: u64) -> Proof {
         let at = Time::from_secs(at);
-        Proof { factor: FactorName(factor), kinds, phishing_resistant: factor == "passkey", recovery: factor == "recovery_code", at }
+        Proof {
+            factor: FactorName(factor),
+            kinds,
+            phishing_resistant: factor == "passkey",
+            recovery: factor == "recovery_code",
+            at,
+        }
     }
 
     const KNOWN: Kinds = Kinds::of(Kind::Knowledge);

@@ -174,7 +174,8 @@ impl Login {
     /// A recovery code stands in for a lost second factor: only in a sign-in, and only after the password.
     async fn recoverable(&self, attempt: &Attempt) -> Result<bool, Stop> {
         let signing_in = matches!(attempt.purpose, Purpose::SignIn);
-        if !signing_in || !attempt.proofs.has(password::NAME) || self.factors.load().get(recovery_code::NAME).is_none() {
+        if !signing_in || !attempt.proofs.has(password::NAME) || self.factors.load().get(recovery_code::NAME).is_none()
+        {
             return Ok(false);
         }
         Ok(self.enrolled(attempt.account).await?.contains(&recovery_code::NAME))
@@ -271,10 +272,7 @@ impl Record {
             (None, None) => Purpose::SignIn,
         };
         let proofs = self.proofs.into_iter().map(ProofRecord::proof).collect::<Option<Proofs>>()?;
-        let need = Need {
-            level: Assurance::parse(&self.level).ok()?,
-            max_age: self.max_age.map(Duration::from_secs),
-        };
+        let need = Need { level: Assurance::parse(&self.level).ok()?, max_age: self.max_age.map(Duration::from_secs) };
         Some(Attempt {
             purpose,
             account: AccountId::parse(&self.account).ok()?,

@@ -144,7 +144,10 @@ mod tests {
         let (alice, fresh) = (account(&["staff"]), proofs(900));
         assert!(decide(&staff(), &facts(Some((&alice, &fresh)), &Method::GET)).is_ok());
         let denial = decide(&staff(), &facts(Some((&alice, &fresh)), &Method::PUT)).expect_err("PUT is not allowed");
-        assert_eq!((denial.recourse, denial.failed().map(|line| line.condition)), (Recourse::Forbidden, Some("methods")));
+        assert_eq!(
+            (denial.recourse, denial.failed().map(|line| line.condition)),
+            (Recourse::Forbidden, Some("methods"))
+        );
     }
 
     #[test]

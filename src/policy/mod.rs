@@ -41,7 +41,13 @@ pub struct Rules {
 impl Rules {
     /// Only a demand for a level; nothing else.
     pub const fn level(level: Assurance) -> Self {
-        Rules { require: Require { level, max_age: None }, groups: Vec::new(), networks: None, methods: None, hours: None }
+        Rules {
+            require: Require { level, max_age: None },
+            groups: Vec::new(),
+            networks: None,
+            methods: None,
+            hours: None,
+        }
     }
 }
 

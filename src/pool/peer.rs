@@ -11,12 +11,13 @@ use std::time::Duration;
 pub enum Protocol {
     /// An answer follows, and reading it is bounded by the pool's read timeout.
     Http,
-    /// It becomes a WebSocket, which may be silent for hours: no read timeout, its permit ends it.
-    WebSocket,
+    /// It becomes a WebSocket or a stream of events, which may be silent for hours: no read timeout, its permit ends
+    /// it.
+    Stream,
 }
 
 /// A member that vanished without a word is noticed after a minute (30 s of silence, three probes 10 s apart): long
-/// before the operating system's two hours, seldom enough to cost nothing. It is what watches a silent WebSocket.
+/// before the operating system's two hours, seldom enough to cost nothing. It is what watches a silent stream.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_COUNT: usize = 3;
@@ -34,7 +35,7 @@ pub fn peer(pick: &Pick, protocol: Protocol) -> Box<HttpPeer> {
     peer.options.idle_timeout = Some(timeouts.idle);
     peer.options.read_timeout = match protocol {
         Protocol::Http => Some(timeouts.read),
-        Protocol::WebSocket => None,
+        Protocol::Stream => None,
     };
     peer.options.tcp_keepalive = Some(TcpKeepalive {
         idle: KEEPALIVE_IDLE,
@@ -71,9 +72,9 @@ mod tests {
     }
 
     #[test]
-    fn a_websocket_may_be_silent() {
+    fn a_stream_may_be_silent() {
         let scene = Scene::of(&[plan("one", &[7]), plan("other", &[7])]);
-        assert_eq!(peers(&scene, Protocol::WebSocket)[0].options.read_timeout, None);
+        assert_eq!(peers(&scene, Protocol::Stream)[0].options.read_timeout, None);
     }
 
     #[test]

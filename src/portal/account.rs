@@ -1,9 +1,7 @@
 //! "My account": where I am signed in and how, and changing it after a fresh proof.
 
 use super::ask::form_token;
-use super::page::{
-    self, Actions, Confirm, Form, Link, MyAccount, Question, Sessions, Sort, Way, Ways, field,
-};
+use super::page::{self, Actions, Confirm, Form, Link, MyAccount, Question, Sessions, Sort, Way, Ways, field};
 use super::sign_out::forgetting;
 use super::{Ask, Outcome, Portal, Trouble, respond};
 use crate::audit::Event;
@@ -176,13 +174,7 @@ impl Portal {
         Ok(respond::see_other("/"))
     }
 
-    fn question(
-        &self,
-        portal: &PortalPlan,
-        held: &Held,
-        action: &str,
-        question: Question<'_>,
-    ) -> crate::reply::Answer {
+    fn question(&self, portal: &PortalPlan, held: &Held, action: &str, question: Question<'_>) -> crate::reply::Answer {
         let csrf = form_token(&self.forms, &held.token);
         let form = Form { action, csrf: &csrf, carried: &[] };
         let view = Confirm { portal: &portal.name, form, question, cancel: "/" };
@@ -230,7 +222,8 @@ fn rows(factors: &crate::factor::Factors, credentials: &[Credential]) -> Vec<Row
             }
             totp::NAME => {
                 number += 1;
-                let label = if apps > 1 { format!("Authenticator app {number}") } else { "Authenticator app".to_owned() };
+                let label =
+                    if apps > 1 { format!("Authenticator app {number}") } else { "Authenticator app".to_owned() };
                 (Sort::App, label, None, None, removal.filter(|_| apps > 1))
             }
             recovery_code::NAME => {

@@ -2,7 +2,8 @@
 
 use super::ask::form_token;
 use super::page::{
-    self, AFTER_RECOVERY, ChoosePassword, ConfirmApp, FIRST_TIME, Form, Journey, Notice, SaveCodes, ScanKey, Step, field,
+    self, AFTER_RECOVERY, ChoosePassword, ConfirmApp, FIRST_TIME, Form, Journey, Notice, SaveCodes, ScanKey, Step,
+    field,
 };
 use super::sign_in::{signed_in, status_of};
 use super::{Ask, Outcome, Portal, message, respond};
@@ -159,4 +160,3 @@ fn to_enrolment(ask: &Ask<'_>, token: &AttemptToken) -> Answer {
 fn spent(ask: &Ask<'_>) -> Answer {
     message::subject(ask, StatusCode::GONE, page::Subject::LinkSpent)
 }
-

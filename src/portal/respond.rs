@@ -9,25 +9,9 @@ use http::{StatusCode, header};
 use maud::Markup;
 use std::time::Duration;
 
-/// A page. `onward` names the one other origin that its form may lead to: browsers hold redirects after a form to the
-/// page's `form-action`.
+/// A page, whose form may lead to the origin of `onward` besides our own.
 pub fn page(status: StatusCode, markup: Markup, onward: Option<&Destination>) -> Answer {
-    let mut answer = Answer::new(status, Body::Html(markup.into_string()));
-    let onward = onward.map_or(String::new(), |to| format!(" {}", to.origin()));
-    answer.field(
-        header::CONTENT_SECURITY_POLICY,
-        &format!(
-            "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'{onward}; \
-             frame-ancestors 'none'; base-uri 'none'"
-        ),
-    );
-    answer.field(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    // Not `no-referrer`: with it browsers send `Origin: null` with our own forms.
-    answer.field(header::REFERRER_POLICY, "same-origin");
-    answer.field(header::X_FRAME_OPTIONS, "DENY");
-    answer.field(header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
-    answer.field(header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
-    answer
+    Answer::page(status, markup.into_string(), onward.map(Destination::origin).as_deref())
 }
 
 /// 303: whatever the method was, the browser goes on with a GET.

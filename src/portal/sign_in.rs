@@ -8,7 +8,9 @@ use crate::audit::Event;
 use crate::edition::PortalPlan;
 use crate::factor::{Rejection, password, recovery_code, totp};
 use crate::identity::{Assurance, Device, FactorName, Need, SessionId};
-use crate::login::{ATTEMPT_LIFE, Attempt, AttemptToken, Begun, Completed, Next, Opening, Progress, Purpose, Stop, Wanted};
+use crate::login::{
+    ATTEMPT_LIFE, Attempt, AttemptToken, Begun, Completed, Next, Opening, Progress, Purpose, Stop, Wanted,
+};
 use crate::reply::Answer;
 use crate::session::cookie::Name;
 use crate::session::{LiveSession, SecretToken};

@@ -44,6 +44,27 @@ impl Answer {
         Answer { status, fields: vec![kept], body, then: Then::Keep }
     }
 
+    /// A page: it may run no script, load nothing from elsewhere and stand in nobody's frame. `onward` names the one
+    /// other origin that its form may lead to: browsers hold redirects after a form to the page's `form-action`.
+    pub fn page(status: StatusCode, html: String, onward: Option<&str>) -> Self {
+        let mut answer = Self::new(status, Body::Html(html));
+        let onward = onward.map_or(String::new(), |origin| format!(" {origin}"));
+        answer.field(
+            header::CONTENT_SECURITY_POLICY,
+            &format!(
+                "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'{onward}; \
+                 frame-ancestors 'none'; base-uri 'none'"
+            ),
+        );
+        answer.field(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        // Not `no-referrer`: with it browsers send `Origin: null` with our own forms.
+        answer.field(header::REFERRER_POLICY, "same-origin");
+        answer.field(header::X_FRAME_OPTIONS, "DENY");
+        answer.field(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+        answer.field(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+        answer
+    }
+
     /// Adds a field. A value that no field can carry is left out: all values here are made by us.
     pub fn field(&mut self, name: HeaderName, value: &str) {
         match HeaderValue::from_str(value) {

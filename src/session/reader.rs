@@ -76,7 +76,7 @@ impl Reader {
     /// # Errors
     /// If the session is not cached and the store cannot be asked, or the store was silent for too long.
     pub async fn read(&self, reading: Reading<'_>) -> Result<Option<Arc<LiveSession>>, Unavailable> {
-        if self.blind.load(Ordering::Acquire) {
+        if self.is_blind() {
             return Err(Unavailable("no word from it for too long, so no session can be trusted".to_owned()));
         }
         let entry = match self.tokens.get(reading.token) {
@@ -193,6 +193,11 @@ impl Reader {
     /// Whether the store was silent for too long, as the feed judges.
     pub fn set_blind(&self, blind: Blind) {
         self.blind.store(blind == Blind::Yes, Ordering::Release);
+    }
+
+    /// Whether nobody is believed at the moment.
+    pub fn is_blind(&self) -> bool {
+        self.blind.load(Ordering::Acquire)
     }
 
     /// How many tokens are cached.

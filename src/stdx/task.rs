@@ -35,6 +35,11 @@ impl Tasks {
         });
     }
 
+    /// Runs `work`, which blocks, on a thread that may be blocked. `None` if it panicked.
+    pub async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        self.tracker.spawn_blocking(work).await.ok()
+    }
+
     /// Completes when the owner has been asked to stop.
     pub async fn stopping(&self) {
         self.stop.cancelled().await;

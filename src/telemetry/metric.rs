@@ -1,7 +1,7 @@
 //! The metrics registry, made once and passed down; every label has a bounded set of values.
 
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 use std::sync::{Mutex, PoisonError};
 
 /// How a request ended, seen from the gate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// It was forwarded.
     Permitted,
@@ -42,11 +42,25 @@ impl Outcome {
         Outcome::Unknown,
         Outcome::Failed,
     ];
+
+    /// The word in metrics and in the access log.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Outcome::Permitted => "permitted",
+            Outcome::Own => "own",
+            Outcome::SignIn => "sign-in",
+            Outcome::StepUp => "step-up",
+            Outcome::Forbidden => "forbidden",
+            Outcome::Malformed => "malformed",
+            Outcome::Unknown => "unknown",
+            Outcome::Failed => "failed",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabel {
-    outcome: Outcome,
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -112,7 +126,8 @@ impl Metrics {
     pub fn new() -> Self {
         let requests: Family<OutcomeLabel, Counter> = Family::default();
         let metrics = Metrics {
-            requests: Outcome::ALL.map(|outcome| requests.get_or_create_owned(&OutcomeLabel { outcome })),
+            requests: Outcome::ALL
+                .map(|outcome| requests.get_or_create_owned(&OutcomeLabel { outcome: outcome.word() })),
             registry: Mutex::default(),
             route_permitted: Family::default(),
             route_refused: Family::default(),
@@ -222,8 +237,8 @@ mod tests {
         metrics.request(Outcome::Permitted);
         metrics.request(Outcome::Permitted);
         let text = metrics.text();
-        assert!(text.contains(r#"portcullis_requests_total{outcome="Permitted"} 2"#), "{text}");
-        assert!(text.contains(r#"portcullis_requests_total{outcome="Failed"} 1"#), "{text}");
+        assert!(text.contains(r#"portcullis_requests_total{outcome="permitted"} 2"#), "{text}");
+        assert!(text.contains(r#"portcullis_requests_total{outcome="failed"} 1"#), "{text}");
     }
 
     #[test]

@@ -120,7 +120,9 @@ fn methods(session: &LiveSession, assurance: Assurance) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::{Account, AccountId, AccountName, Device, FactorName, Kind, Kinds, Proof, Session, SessionId};
+    use crate::identity::{
+        Account, AccountId, AccountName, Device, FactorName, Kind, Kinds, Proof, Session, SessionId,
+    };
     use jsonwebtoken::{DecodingKey, Validation};
 
     fn session() -> LiveSession {

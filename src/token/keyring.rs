@@ -117,8 +117,7 @@ impl Keyring {
         // Written beside and renamed, so that another process never reads half a key.
         let beside = path.with_extension("new");
         let write = || -> std::io::Result<()> {
-            let mut file =
-                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
             file.write_all(pkcs8.as_ref())?;
             file.sync_all()?;
             fs::rename(&beside, &path)
@@ -151,7 +150,13 @@ impl SigningKey {
     fn thumbprint(public: &Jwk) -> Option<String> {
         let value = serde_json::to_value(public).ok()?;
         let member = |name: &str| value.get(name).and_then(|member| member.as_str());
-        let text = format!(r#"{{"crv":"{}","kty":"{}","x":"{}","y":"{}"}}"#, member("crv")?, member("kty")?, member("x")?, member("y")?);
+        let text = format!(
+            r#"{{"crv":"{}","kty":"{}","x":"{}","y":"{}"}}"#,
+            member("crv")?,
+            member("kty")?,
+            member("x")?,
+            member("y")?
+        );
         Some(BASE64URL_NOPAD.encode(&sha256(text.as_bytes())))
     }
 }

@@ -104,7 +104,8 @@ mod tests {
     use crate::stdx::seal::MasterKey;
 
     fn ticket() -> Ticket {
-        let to = Destination { scheme: "https".into(), host: "app.example.com".into(), port: None, path: "/a?b=c".into() };
+        let to =
+            Destination { scheme: "https".into(), host: "app.example.com".into(), port: None, path: "/a?b=c".into() };
         let need = Need { level: Assurance::Mfa, max_age: Some(Duration::from_secs(600)) };
         Ticket { to, binding: [3; 32], need }
     }

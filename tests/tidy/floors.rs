@@ -21,7 +21,11 @@ const ROOMS: &[(&str, &str)] = &[
     ("listen", "telemetry"),
     ("login", "identity factor store session limit audit"),
     ("edition", "identity route policy factor session token pool limit listen telemetry"),
-    ("edge", "identity route policy session reply token pool limit listen audit telemetry edition"),
+    (
+        "edge",
+        "identity route policy session::cookie session::LiveSession session::Reader session::Reading \
+         session::SecretToken session::SessionToken reply token pool limit listen audit telemetry edition",
+    ),
     ("portal", "identity policy factor login session reply token audit edition"),
     ("admin", "identity store session pool audit telemetry edition"),
     ("config", BELOW),

@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn a_bucket_is_close_to_what_it_counts() {
-        for nanos in (0..64).flat_map(|bit| [1_u64 << bit, (1 << bit) - 1, (1 << bit) + (1 << bit) / 3]).chain([u64::MAX])
+        for nanos in
+            (0..64).flat_map(|bit| [1_u64 << bit, (1 << bit) - 1, (1 << bit) + (1 << bit) / 3]).chain([u64::MAX])
         {
             let end = upper(bucket(nanos));
             assert!(end >= nanos && end - nanos <= nanos / HALF as u64, "{nanos} became {end}");

@@ -10,11 +10,12 @@ mod paced;
 
 pub use histogram::Histogram;
 
-use anyhow::Result;
+use crate::wire::Decoder;
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// The line that says that from now on requests count.
@@ -160,10 +161,31 @@ impl Target {
         format!("GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: */*\r\n{cookie}\r\n").into_bytes()
     }
 
+    /// Asks once, as an API client does: the status and the body of the answer.
+    ///
+    /// # Errors
+    /// If there is no whole answer.
+    pub fn ask(&self) -> Result<(u16, String)> {
+        let mut stream = TcpStream::connect(self.address())?;
+        stream.set_read_timeout(Some(LAST_ANSWERS))?;
+        stream.write_all(&self.request())?;
+        let (mut decoder, mut pending, mut body, mut part) = (Decoder::default(), Vec::new(), Vec::new(), [0; 4096]);
+        loop {
+            let read = stream.read(&mut part)?;
+            pending.extend_from_slice(part.get(..read).unwrap_or_default());
+            let fed = decoder.feed(&pending, |bytes| body.extend_from_slice(bytes))?;
+            pending.drain(..fed.consumed);
+            let closed = if read == 0 { decoder.close() } else { None };
+            match fed.answer.or(closed) {
+                Some(answer) => return Ok((answer.status, String::from_utf8_lossy(&body).into_owned())),
+                None => ensure!(read > 0, "closed before the answer's end"),
+            }
+        }
+    }
+
     /// The arguments that [`Target`] is read from.
     pub fn arguments(&self) -> Vec<String> {
-        let mut arguments =
-            vec!["--port".to_owned(), self.port.to_string(), "--host".to_owned(), self.host.clone()];
+        let mut arguments = vec!["--port".to_owned(), self.port.to_string(), "--host".to_owned(), self.host.clone()];
         arguments.extend(["--path".to_owned(), self.path.clone()]);
         arguments.extend(self.cookie.iter().flat_map(|cookie| ["--cookie".to_owned(), cookie.clone()]));
         arguments
@@ -182,8 +204,11 @@ impl Timing {
     /// The arguments that [`Timing`] is read from.
     pub fn arguments(self) -> Vec<String> {
         let Timing { connections, warm_up, seconds } = self;
-        let pairs =
-            [("--connections", connections.to_string()), ("--warm-up", warm_up.to_string()), ("--seconds", seconds.to_string())];
+        let pairs = [
+            ("--connections", connections.to_string()),
+            ("--warm-up", warm_up.to_string()),
+            ("--seconds", seconds.to_string()),
+        ];
         pairs.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
     }
 }

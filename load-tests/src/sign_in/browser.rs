@@ -96,7 +96,7 @@ impl Browser {
             self.keep(&page);
             match (&page.location, page.status) {
                 // Any redirect after a form is followed by GET: the portal's are 303, where that is the rule.
-                (Some(to), 301 | 302 | 303) => address = address.resolve(to)?,
+                (Some(to), 301..=303) => address = address.resolve(to)?,
                 _ => return Ok(page),
             }
             form = None;
@@ -168,15 +168,10 @@ impl Page {
             let found = head.headers.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
             found.map(|field| String::from_utf8_lossy(field.value).into_owned())
         };
-        let (mut decoder, mut body, mut at) = (Decoder::default(), Vec::new(), 0);
-        let answer = loop {
-            let fed = decoder.feed(bytes.get(at..).unwrap_or_default(), |part| body.extend_from_slice(part))?;
-            at += fed.consumed;
-            match fed.answer.or_else(|| decoder.close()) {
-                Some(answer) => break answer,
-                None => bail!("the connection closed before the answer's end"),
-            }
-        };
+        let (mut decoder, mut body) = (Decoder::default(), Vec::new());
+        let fed = decoder.feed(bytes, |part| body.extend_from_slice(part))?;
+        let answer = fed.answer.or_else(|| decoder.close());
+        let answer = answer.context("the connection closed before the answer's end")?;
         let body = String::from_utf8(body).context("the page is no UTF-8")?;
         let (location, set) = (text("location").next(), text("set-cookie").collect());
         Ok(Self { address: address.clone(), status: answer.status, body, location, set })

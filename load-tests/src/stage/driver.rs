@@ -29,7 +29,9 @@ impl Driver {
         let output = child.stdout.take().context("the driver's output is piped")?;
         let (says, lines) = channel();
         // Ends with the driver's output.
-        thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| says.send(line)));
+        thread::spawn(move || {
+            BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| says.send(line))
+        });
         Ok(Self { child, lines, deadline: stage.deadline() })
     }
 

@@ -46,7 +46,7 @@ impl Nginx {
 
     /// What it calls itself.
     pub fn version(&self) -> String {
-        first_line(Command::new(&self.program).arg("-v")).replace("nginx version: ", "")
+        first_line(Command::new(&self.program).arg("-v")).replace("nginx version: nginx/", "")
     }
 
     /// As a plain proxy.

@@ -1,5 +1,8 @@
 //! Processes that the runner starts, and only those: pinned, watched, and ended with everything they started.
-#![allow(clippy::disallowed_methods, reason = "other processes tell nobody when they are ready or gone: the runner looks")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "other processes tell nobody when they are ready or gone: the runner looks"
+)]
 
 use super::Deadline;
 use crate::machine::{self, Cpu};
@@ -19,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Open files, in the driver and in each server: more than any scenario's connections.
-const FILES: &str = "16384";
+const FILES: &str = "--nofile=16384";
 
 /// A process of ours. It ends when this is dropped, and if the runner itself is killed.
 #[derive(Debug)]
@@ -33,15 +36,15 @@ pub struct Process {
 pub fn pinned(core: u8, program: impl AsRef<OsStr>) -> Command {
     // All three replace themselves by what they start, so the process id stays the same.
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "TERM", "prlimit", "--nofile", FILES]);
+    command.args(["--pdeathsig", "TERM", "prlimit", FILES]);
     command.args(["taskset", "--cpu-list", &core.to_string()]).arg(program);
     command.stdin(Stdio::null());
     command
 }
 
 impl Process {
-    /// Starts a [`pinned`] command. What it says on its standard error, and on its output unless that is piped, goes to
-    /// a file in `folder`.
+    /// Starts a [`pinned`] command. What it says goes to
+    /// a file in `folder`, for its last words.
     ///
     /// # Errors
     /// If it cannot be started.
@@ -49,7 +52,8 @@ impl Process {
         let log = folder.join(format!("{}.log", name.replace(' ', "-")));
         let file = File::create(&log)?;
         let child = command.stdout(file.try_clone()?).stderr(file).spawn();
-        let child = child.with_context(|| format!("{name}: setpriv, prlimit and taskset are in Debian's util-linux"))?;
+        let child =
+            child.with_context(|| format!("{name}: setpriv, prlimit and taskset are in Debian's util-linux"))?;
         Ok(Self { name: name.to_owned(), child, log })
     }
 

@@ -50,9 +50,10 @@ pub async fn add(opened: &Opened, name: AccountName, mut groups: Vec<Group>) -> 
 pub async fn enrol(opened: &Opened, name: &AccountName) -> anyhow::Result<Changed> {
     let account = opened.account(name).await?;
     let link = opened.offer(&account).await?;
-    let notes = Vec::from_iter(account.disabled.then(|| {
-        format!("{name} is disabled, and the link opens nothing until `portcullis account enable {name}`")
-    }));
+    let notes =
+        Vec::from_iter(account.disabled.then(|| {
+            format!("{name} is disabled, and the link opens nothing until `portcullis account enable {name}`")
+        }));
     let sentence = format!("{name} may enrol; links made before have ended");
     Ok(Changed { account, change: "enrolment-offered", sentence, notes, link: Some(link) })
 }

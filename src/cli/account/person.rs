@@ -15,7 +15,7 @@ pub async fn list(opened: &Opened) -> anyhow::Result<People> {
     for account in opened.store.accounts.list().await? {
         people.push(person(opened, account).await?);
     }
-    Ok(People { people, now: opened.now })
+    Ok(People(people))
 }
 
 /// One account.
@@ -35,10 +35,7 @@ async fn person(opened: &Opened, account: Account) -> anyhow::Result<Person> {
 }
 
 /// Accounts, by name.
-pub struct People {
-    people: Vec<Person>,
-    now: Time,
-}
+pub struct People(Vec<Person>);
 
 /// An account with all that belongs to it.
 pub struct Person {
@@ -113,11 +110,11 @@ impl Person {
 
 impl View for People {
     fn text(&self, ink: Ink) -> String {
-        if self.people.is_empty() {
+        if self.0.is_empty() {
             return "there are no accounts yet; `portcullis account add USER --group GROUP` adds one".to_owned();
         }
         let mut table = Table::new(&["account", "state", "groups", "factors", "sessions", "last used"]);
-        for person in &self.people {
+        for person in &self.0 {
             table.row([
                 person.account.name.to_string(),
                 person.state().to_owned(),
@@ -131,7 +128,7 @@ impl View for People {
     }
 
     fn json(&self) -> Value {
-        self.people.iter().map(View::json).collect()
+        self.0.iter().map(View::json).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! A browser without a screen: keeps cookies by host, follows redirects, fills in forms, and sends what a browser sends.
 
-use portcullis::stdx::clock::{Clock, ManualClock};
+use portcullis::stdx::clock::{Clock, ManualClock, Time};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder};
 use std::collections::{BTreeMap, HashMap};
@@ -20,6 +20,8 @@ pub struct Browser {
     pub app: Option<String>,
     /// Recovery codes, once shown.
     pub codes: Vec<String>,
+    /// Header fields that go with every request, for example what a proxy in between adds.
+    pub fields: Vec<(String, String)>,
 }
 
 /// What came back.
@@ -43,6 +45,12 @@ impl Page {
         rest.find('/').map_or("/", |at| &rest[at..])
     }
 
+    /// The whole address a redirect leads to.
+    pub fn onward(&self) -> Option<String> {
+        let to = self.header("location").filter(|_| (300..400).contains(&self.status))?;
+        Some(if to.starts_with('/') { format!("{}{to}", self.origin()) } else { to.to_owned() })
+    }
+
     fn host(&self) -> &str {
         let rest = self.url.split_once("://").map_or("", |(_, rest)| rest);
         rest.split(['/', ':']).next().unwrap_or_default()
@@ -55,9 +63,10 @@ impl Page {
 
     /// The form with this address, as its hidden fields.
     pub fn form(&self, action: &str) -> Vec<(String, String)> {
-        let start = self.body.find(&format!("action=\"{action}\"")).unwrap_or_else(|| {
-            panic!("no form for {action} on {}: {} {}", self.url, self.status, self.body)
-        });
+        let start = self
+            .body
+            .find(&format!("action=\"{action}\""))
+            .unwrap_or_else(|| panic!("no form for {action} on {}: {} {}", self.url, self.status, self.body));
         let end = self.body[start..].find("</form>").map_or(self.body.len(), |at| start + at);
         let inputs = self.body[start..end].split("<input ").skip(1);
         inputs
@@ -91,7 +100,14 @@ impl Browser {
         // The client insists on a cryptography provider although nothing here is encrypted.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = Client::builder().redirect(Policy::none()).dns_resolver(Arc::new(Everywhere(gateway))).build();
-        Browser { client: client.expect("a client"), clock, jar: HashMap::new(), app: None, codes: Vec::new() }
+        Browser {
+            client: client.expect("a client"),
+            clock,
+            jar: HashMap::new(),
+            app: None,
+            codes: Vec::new(),
+            fields: Vec::new(),
+        }
     }
 
     /// Another browser that has everything this one has: what a thief of cookies has.
@@ -102,15 +118,20 @@ impl Browser {
             jar: self.jar.clone(),
             app: self.app.clone(),
             codes: self.codes.clone(),
+            fields: self.fields.clone(),
         }
+    }
+
+    /// Another browser of the same person: the same app and codes, no cookies.
+    pub fn other(&self) -> Self {
+        Browser { jar: HashMap::new(), ..self.stolen() }
     }
 
     /// Goes to an address as a person does, and follows redirects to the end.
     pub async fn visit(&mut self, url: &str) -> Page {
         let mut page = self.navigate(url).await;
         for _ in 0..12 {
-            let Some(to) = page.header("location").filter(|_| (300..400).contains(&page.status)) else { break };
-            let to = if to.starts_with('/') { format!("{}{to}", page.origin()) } else { to.to_owned() };
+            let Some(to) = page.onward() else { break };
             page = self.navigate(&to).await;
         }
         page
@@ -130,43 +151,49 @@ impl Browser {
 
     /// Any request with this profile's cookies.
     pub async fn request(&mut self, method: Method, url: &str, fields: &[(&str, &str)]) -> Page {
-        let request = fields.iter().fold(self.client.request(method, url), |request, (name, value)| {
-            request.header(*name, *value)
-        });
+        let request = fields
+            .iter()
+            .fold(self.client.request(method, url), |request, (name, value)| request.header(*name, *value));
         self.send(request, url).await
     }
 
     /// Sends the form `action` of a page with what was typed, and follows redirects.
     pub async fn submit(&mut self, page: &Page, action: &str, typed: &[(&str, &str)]) -> Page {
         let answer = self.post(page, action, typed).await;
-        match answer.header("location").filter(|_| answer.status == 303) {
-            Some(to) => {
-                let to = if to.starts_with('/') { format!("{}{to}", answer.origin()) } else { to.to_owned() };
-                self.visit(&to).await
-            }
+        match answer.onward() {
+            Some(to) => self.visit(&to).await,
             None => answer,
         }
     }
 
     /// Sends the form and stops at the first answer.
     pub async fn post(&mut self, page: &Page, action: &str, typed: &[(&str, &str)]) -> Page {
-        let url = format!("{}{action}", page.origin());
+        let origin = page.origin();
+        let from = [("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate"), ("origin", &*origin)];
+        self.post_from(page, (action, typed), &from).await
+    }
+
+    /// Sends the form with these header fields instead of those of its own page.
+    pub async fn post_from(
+        &mut self,
+        page: &Page,
+        (action, typed): (&str, &[(&str, &str)]),
+        from: &[(&str, &str)],
+    ) -> Page {
         let mut fields = page.form(action);
         fields.extend(typed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let encode = |text: &str| {
-            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-        };
+        self.send_form(&format!("{}{action}", page.origin()), &fields, from).await
+    }
+
+    /// Sends any form anywhere.
+    pub async fn send_form(&mut self, url: &str, fields: &[(String, String)], from: &[(&str, &str)]) -> Page {
+        let encode =
+            |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
         let body: Vec<String> =
             fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
-        let request = self
-            .client
-            .post(&url)
-            .header("content-type", "application/x-www-form-urlencoded")
-            .header("sec-fetch-site", "same-origin")
-            .header("sec-fetch-mode", "navigate")
-            .header("origin", page.origin())
-            .body(body.join("&"));
-        self.send(request, &url).await
+        let request = self.client.post(url).header("content-type", "application/x-www-form-urlencoded");
+        let request = from.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        self.send(request.body(body.join("&")), url).await
     }
 
     async fn send(&mut self, request: RequestBuilder, url: &str) -> Page {
@@ -179,6 +206,7 @@ impl Browser {
             Some(cookies) => request.header("cookie", cookies),
             None => request,
         };
+        let request = self.fields.iter().fold(request, |request, (name, value)| request.header(name, value));
         let request = request.header("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0");
         let answer = request.send().await.unwrap_or_else(|error| panic!("{url}: {error:?}"));
         page.status = answer.status().as_u16();
@@ -212,20 +240,30 @@ impl Browser {
 
     /// From the page with the QR code to the end.
     pub async fn enrol_app(&mut self, page: Page) -> Page {
-        self.app = Some(secret_on(&page));
-        let page = self.visit(&format!("{}/enrol/confirm", page.origin())).await;
-        let code = self.code();
-        let page = self.submit(&page, "/enrol", &[("code", &code)]).await;
+        let page = self.enrol_only_app(page).await;
         self.codes = codes_on(&page);
         self.submit(&page, "/enrol", &[]).await
     }
 
+    /// From the page with the QR code to the page after its first code.
+    pub async fn enrol_only_app(&mut self, page: Page) -> Page {
+        self.app = Some(secret_on(&page));
+        let page = self.visit(&format!("{}/enrol/confirm", page.origin())).await;
+        let code = self.code();
+        self.submit(&page, "/enrol", &[("code", &code)]).await
+    }
+
     /// What the authenticator app shows now.
     pub fn code(&self) -> String {
-        let secret = self.app.as_deref().expect("an authenticator app was enrolled");
-        let secret = data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).expect("base 32");
-        let totp = totp_rs::Builder::new().with_secret(secret).build().expect("a TOTP");
-        totp.generate(self.clock.now().secs()).to_string()
+        let key = self.app.as_deref().expect("an authenticator app was enrolled");
+        authenticator_code(key, self.clock.now())
+    }
+
+    /// The session that the gateway at `origin` knows this browser by, as its own JSON; `None` if it knows nobody.
+    pub async fn who_am_i(&mut self, origin: &str) -> Option<serde_json::Value> {
+        let answer = self.fetch(&format!("{origin}/.portcullis/session")).await;
+        assert!(matches!(answer.status, 200 | 401), "{answer:?}");
+        (answer.status == 200).then(|| serde_json::from_str(&answer.body).expect("JSON"))
     }
 
     /// Signs in with password and code from the sign-in page.
@@ -234,6 +272,13 @@ impl Browser {
         let code = self.code();
         self.submit(&page, "/sign-in/code", &[("code", &code)]).await
     }
+}
+
+/// What an authenticator app with this key, base 32, shows at that time.
+pub fn authenticator_code(key: &str, now: Time) -> String {
+    let secret = data_encoding::BASE32_NOPAD.decode(key.as_bytes()).expect("base 32");
+    let totp = totp_rs::Builder::new().with_secret(secret).build().expect("a TOTP");
+    totp.generate(now.secs()).to_string()
 }
 
 fn secret_on(page: &Page) -> String {

@@ -1,13 +1,26 @@
 //! The rig: a whole gateway in this process on ports of the system's choice, a clock turned by hand, members that do
 //! what they are told, browsers that keep cookies.
 
+mod access;
 mod browser;
+mod clock;
+mod line;
 mod member;
+mod pass;
 mod raw;
+mod raw_member;
+mod scene;
 
-pub use browser::{Browser, Page};
+pub use browser::{Browser, PASSWORD, Page, authenticator_code};
+pub use clock::Trap;
+pub use line::{Line, content_length, get, post};
 pub use member::{Member, Script, Seen};
+pub use pass::Pass;
 pub use raw::{Raw, exchange};
+pub use raw_member::RawMember;
+pub use scene::Scene;
+
+use access::Written;
 
 use portcullis::admin::Reloaded;
 use portcullis::config::Environment;
@@ -28,9 +41,12 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Rig {
     /// Turned by hand.
     pub clock: Arc<ManualClock>,
+    /// The same clock as the gateway sees it, which can be made to panic.
+    pub trap: Arc<Trap>,
     /// The gateway's store, opened a second time, as a command beside it would.
     pub store: Store,
     gateway: Option<Gateway>,
+    access: Written,
     address: SocketAddr,
     directory: TempDir,
 }
@@ -131,11 +147,14 @@ impl Rig {
         // The port is known only once something listens: a first edition finds it out, the second one uses it.
         write(&path, &configuration.replace("{port}", "9"));
         let clock = Arc::new(ManualClock::new(SystemClock.now()));
-        let surroundings = Surroundings { clock: clock.clone(), environment: Environment::default(), access: None };
+        let access = Written::default();
+        let log = Some(access.log());
+        let trap = Trap::new(clock.clone());
+        let surroundings = Surroundings { clock: trap.clone(), environment: Environment::default(), access: log };
         let gateway = Gateway::start(&path, surroundings).await.unwrap_or_else(|failure| panic!("{failure}"));
         let address = gateway.addresses()[0];
         let store = open_store(&directory.path().join("state")).await.expect("a store");
-        let rig = Rig { clock, store, gateway: Some(gateway), address, directory };
+        let rig = Rig { clock, trap, store, gateway: Some(gateway), access, address, directory };
         rig.reload(configuration).await;
         rig
     }
@@ -153,10 +172,20 @@ impl Rig {
         rig
     }
 
+    /// Tells the gateway to stop, and waits until it has.
+    pub async fn stop(mut self) {
+        self.gateway.take().expect("it runs until the rig is taken apart").stop().await;
+    }
+
     /// Writes a configuration and has it loaded, if the watcher was not faster.
     pub async fn reload(&self, configuration: &str) -> Reloaded {
-        write(&self.configuration(), &configuration.replace("{port}", &self.address.port().to_string()));
+        self.save(configuration);
         self.gateway().reload().await
+    }
+
+    /// Writes a configuration and leaves it to the gateway to notice.
+    pub fn save(&self, configuration: &str) {
+        write(&self.configuration(), &configuration.replace("{port}", &self.address.port().to_string()));
     }
 
     /// Where the configuration is.
@@ -192,6 +221,17 @@ impl Rig {
         (answer.status, answer.body)
     }
 
+    /// How the process stands, as the commands are told. The configuration must name the socket `admin.sock`.
+    pub async fn status(&self) -> serde_json::Value {
+        let socket = self.directory().join("admin.sock");
+        portcullis::admin::ask(&socket, http::Method::GET, "/status").await.expect("it answers on its socket").1
+    }
+
+    /// What the access log holds so far, if the configuration has one written. Its writer lingers a moment.
+    pub fn lines(&self) -> Vec<serde_json::Value> {
+        self.access.lines()
+    }
+
     /// Adds an account and gives the address of its enrolment link.
     pub async fn invite(&self, name: &str, groups: &[&str]) -> String {
         let account = Account {
@@ -220,6 +260,13 @@ impl Rig {
         let mut browser = self.browser();
         browser.enrol(&link).await;
         browser
+    }
+
+    /// Signs a browser in at the portal with what its person has; the clock moves on to the app's next code.
+    pub async fn sign_in(&self, browser: &mut Browser, name: &str) -> Page {
+        self.clock.advance(Duration::from_secs(31));
+        let page = browser.visit(&format!("{}/sign-in", self.origin("auth.localhost"))).await;
+        browser.sign_in(&page, name).await
     }
 
     /// A browser that has never been here.

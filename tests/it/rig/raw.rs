@@ -26,7 +26,8 @@ impl Raw {
         })
     }
 
-    fn parse(bytes: &[u8]) -> Self {
+    /// Reads an answer from all the bytes of a connection.
+    pub fn parse(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);

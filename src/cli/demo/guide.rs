@@ -1,0 +1,149 @@
+//! What the demo prints: what to open and what to try, each line ready to be copied; starts nothing.
+
+use super::folder::Ports;
+use crate::cli::moment;
+use crate::cli::opened::Link;
+use crate::cli::output::{Ink, View};
+use crate::cli::table::pad;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// What there is to try.
+pub struct Guide<'a> {
+    /// The demo's ports.
+    pub ports: Ports,
+    /// Its configuration.
+    pub config: &'a Path,
+    /// Its folder.
+    pub dir: &'a Path,
+    /// The enrolment link; `None` once somebody enrolled.
+    pub link: Option<Link>,
+}
+
+impl Guide<'_> {
+    fn url(&self, host: &str, path: &str) -> String {
+        format!("http://{host}.localhost:{}{path}", self.ports.gateway)
+    }
+
+    fn command(&self, verb: &str) -> String {
+        format!("{} {verb} --config {}", program(), self.config.display())
+    }
+
+    fn opening(&self, ink: Ink) -> String {
+        let deep = self.url("app", "/orders/42?view=full");
+        let sign_in = match &self.link {
+            Some(link) => format!(
+                "\n     there the account {} chooses a password and an authenticator app (once, until {}):\n     {}\n     \
+                 and then sign in at the first address: you come back to exactly that page",
+                ink.bold("demo"),
+                moment::date(link.expires),
+                ink.bold(&link.address)
+            ),
+            None => format!(
+                "\n     as {}, with the password and the app you enrolled; {} forgets both",
+                ink.bold("demo"),
+                self.command("account reset demo --reason lost")
+            ),
+        };
+        format!(
+            "  1  Open a page deep inside a service; it sends you to sign in\n     {}\n\n  2  Sign in{sign_in}\n\n  \
+             3  Open the other service; nobody asks again\n     {}\n\n  4  See and end your sessions; end all, and both \
+             services are closed\n     {}",
+            ink.bold(&deep),
+            ink.bold(&self.url("wiki", "/")),
+            ink.bold(&self.url("auth", "/")),
+        )
+    }
+
+    /// What to try on the command line: why, and the command.
+    fn trials(&self) -> Vec<(&'static str, String)> {
+        let [first, _] = self.ports.app;
+        let admin = self.url("app", "/admin/");
+        let explain = self.command(&format!("explain {admin} --as demo"));
+        vec![
+            ("a program gets a challenge, never a redirect", format!("curl -i {}", self.url("app", "/api/orders"))),
+            ("an open route, because it says so", format!("curl -i {}", self.url("app", "/public/hello"))),
+            (
+                "two readings of one path are refused",
+                format!("curl -i --path-as-is '{}'", self.url("app", "/public/..;/admin/")),
+            ),
+            ("why demo may not open /admin/", explain),
+            ("let it, and /admin/ asks again every minute", self.command("account groups demo --set staff,admin")),
+            ("the routes as they are matched", self.command("routes")),
+            ("a new edition, without dropping a request", self.command("reload")),
+            ("a server goes away for 20 s; its twin answers", format!("curl -X POST http://127.0.0.1:{first}/stop")),
+            ("cut off an account, open streams included", self.command("account disable demo")),
+            ("and let it in again", self.command("account enable demo")),
+            ("who did what", self.command("audit tail")),
+            ("counted", format!("curl http://127.0.0.1:{}/metrics", self.ports.admin)),
+        ]
+    }
+}
+
+impl View for Guide<'_> {
+    fn text(&self, ink: Ink) -> String {
+        let trials = self.trials();
+        let width = trials.iter().map(|(why, _)| why.chars().count()).max().unwrap_or(0);
+        let trial = |(why, command): &(&str, String)| format!("  {}  {command}", pad(why, width));
+        let trials = trials.iter().map(trial).collect::<Vec<_>>().join("\n");
+        format!(
+            "\n{}\n\n{}\n\n{}\n\n{trials}\n\n{}\n",
+            ink.bold("Portcullis, a demo: two services of two servers each, and one account"),
+            self.opening(ink),
+            ink.bold("In a second terminal"),
+            ink.dim(&format!(
+                "Everything is in {}; saving {} is a reload. Ctrl-C ends it all.",
+                self.dir.display(),
+                self.config.display()
+            )),
+        )
+    }
+
+    fn json(&self) -> Value {
+        let trials = self.trials();
+        json!({
+            "app": self.url("app", "/"),
+            "wiki": self.url("wiki", "/"),
+            "portal": self.url("auth", "/"),
+            "enrol": self.link.as_ref().map(|link| &link.address),
+            "admin": format!("http://127.0.0.1:{}", self.ports.admin),
+            "members": { "app": self.ports.app, "wiki": self.ports.wiki },
+            "config": self.config.to_string_lossy(),
+            "try": trials.iter().map(|(why, command)| json!({ "why": why, "command": command })).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// This program as it is called from here.
+pub fn program() -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("portcullis"));
+    program.strip_prefix(&here).unwrap_or(&program).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stdx::clock::Time;
+
+    #[test]
+    fn the_guide_names_every_address_and_the_link() {
+        let address = "http://auth.localhost:8080/enrol/TOKEN".to_owned();
+        let link = Some(Link { address, expires: Time::from_secs(0) });
+        let (config, dir) = (Path::new(".demo/portcullis.toml"), Path::new(".demo"));
+        let guide = Guide { ports: Ports::from(8080), config, dir, link };
+        let text = guide.text(Ink::Plain);
+        for part in [
+            "http://app.localhost:8080/orders/42?view=full",
+            "http://wiki.localhost:8080/\n",
+            "http://auth.localhost:8080/enrol/TOKEN\n",
+            "account disable demo --config .demo/portcullis.toml\n",
+            "curl -X POST http://127.0.0.1:8081/stop\n",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
+        let enrolled = Guide { link: None, ..guide };
+        assert!(enrolled.text(Ink::Plain).contains("the password and the app you enrolled"));
+        assert_eq!(enrolled.json()["enrol"], Value::Null);
+    }
+}

@@ -1,0 +1,171 @@
+//! A refusal that happened, by its id: asked of the running gateway, else looked for in the durable record.
+
+use super::report::{Judged, Report};
+use crate::admin::{self, Unanswered};
+use crate::cli::ending::Stopped;
+use crate::cli::opened::{Absent, Opened};
+use crate::cli::settings::ConfigFile;
+use crate::edge::DecisionId;
+use crate::store::EventRow;
+use http::Method;
+use serde_json::Value;
+
+/// Events that are looked through, newest first: months of refusals of signed-in people.
+const MOST_SEARCHED: u64 = 100_000;
+
+/// Events asked for at once.
+const PAGE: usize = 1_000;
+
+/// The refusal of that id.
+///
+/// # Errors
+/// If it is not known any more, with what to do then.
+pub async fn find(config: &ConfigFile, id: DecisionId) -> anyhow::Result<Report> {
+    let missing = match asked(config, id).await {
+        Ok(Some(decision)) => return Ok(from_gateway(&decision)),
+        Ok(None) => "the gateway no longer remembers it".to_owned(),
+        Err(error) => format!("{error:#}"),
+    };
+    let unrecorded = match recorded(config, id).await {
+        Ok(Some(row)) => return Ok(from_record(&row)),
+        Ok(None) => "it is not among the recorded events".to_owned(),
+        Err(error) => format!("the record cannot be read ({error:#})"),
+    };
+    Err(Stopped::no(format!(
+        "{id} is unknown: {missing}, and {unrecorded}\n\
+         The gateway remembers the last 10000 refusals since it started; its access log has the id in the line of the \
+         request.\nWith method and address from there: portcullis explain URL --method M --as ACCOUNT"
+    )))
+}
+
+async fn asked(config: &ConfigFile, id: DecisionId) -> anyhow::Result<Option<Value>> {
+    let path = format!("/decisions/{id}");
+    match admin::ask(&config.socket()?, Method::GET, &path).await {
+        Ok((200, decision)) => Ok(Some(decision)),
+        Ok((404, _)) => Ok(None),
+        Ok((status, _)) => anyhow::bail!("the gateway answered {status}"),
+        Err(error @ (Unanswered::Nobody(_) | Unanswered::Forbidden(_) | Unanswered::Broken { .. })) => {
+            Err(error.into())
+        }
+    }
+}
+
+async fn recorded(config: &ConfigFile, id: DecisionId) -> anyhow::Result<Option<EventRow>> {
+    let opened = Opened::open(config, Absent::Say).await?;
+    let (id, newest) = (id.to_string(), opened.store.events.newest().await?);
+    let mut after = newest.saturating_sub(MOST_SEARCHED);
+    loop {
+        let page = opened.store.events.after(after, PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(None) };
+        after = *last;
+        let found = page.into_iter().find(|(_, row)| field(row, "decision").as_deref() == Some(&id));
+        if let Some((_, row)) = found {
+            return Ok(Some(row));
+        }
+    }
+}
+
+fn from_gateway(decision: &Value) -> Report {
+    let text = |key: &str| match decision.get(key) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(_) | None => String::new(),
+    };
+    let conditions = decision.get("conditions").and_then(Value::as_array);
+    Report {
+        permitted: false,
+        outcome: text("outcome"),
+        answer: [text("outcome"), text("sentence")]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(": "),
+        facts: vec![
+            ("decision", text("decision")),
+            ("at", text("at")),
+            ("request", text("what")),
+            ("request id", text("request")),
+            ("from", text("client")),
+            ("caller", text("account")),
+            ("edition", text("edition")),
+            ("route", text("route")),
+            ("policy", text("policy")),
+        ],
+        conditions: conditions.into_iter().flatten().filter_map(Judged::from_json).collect(),
+        notes: Vec::new(),
+    }
+}
+
+fn from_record(row: &EventRow) -> Report {
+    let text = |key: &str| field(row, key).unwrap_or_default();
+    Report {
+        permitted: false,
+        outcome: "forbidden".to_owned(),
+        answer: format!("forbidden: {} does not hold", text("condition")),
+        facts: vec![
+            ("decision", text("decision")),
+            ("at", row.at.to_string()),
+            ("caller", row.account.map(|id| id.to_string()).unwrap_or_default()),
+            ("route", text("route")),
+            ("policy", text("policy")),
+        ],
+        conditions: Vec::new(),
+        notes: vec!["from the record of events; the gateway itself no longer remembers the conditions".to_owned()],
+    }
+}
+
+fn field(row: &EventRow, name: &str) -> Option<String> {
+    let fields: Value = serde_json::from_str(&row.body).ok()?;
+    fields.get(name)?.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Event;
+    use crate::cli::output::{Ink, View};
+    use crate::cli::record;
+    use crate::stdx::clock::Time;
+    use serde_json::json;
+
+    fn configured() -> (tempfile::TempDir, ConfigFile) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("portcullis.toml");
+        let text = "[gateway]\nstate = \"state\"\n[admin]\nsocket = \"admin.sock\"\n\
+            [[listen]]\naddress = \"127.0.0.1:0\"\n";
+        std::fs::write(&file, text).expect("a file");
+        (folder, ConfigFile { file })
+    }
+
+    #[test]
+    fn a_decision_of_the_gateway_shows_its_conditions() {
+        let decision = json!({
+            "decision": "dec_1", "outcome": "forbidden", "sentence": "groups: you have guests", "what": "GET a.test /x",
+            "edition": 3, "account": null, "route": "x", "policy": "staff",
+            "conditions": [{ "condition": "groups", "holds": false, "has": "guests", "needs": "any of staff" }],
+        });
+        let text = from_gateway(&decision).text(Ink::Plain);
+        assert!(text.starts_with("refused  forbidden: groups: you have guests\n\n  decision  dec_1\n"), "{text}");
+        assert!(text.contains("✗  groups     guests  any of staff") && !text.contains("caller"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn without_a_gateway_the_record_is_asked() {
+        let (_folder, config) = configured();
+        let opened = Opened::open(&config, Absent::Make).await.expect("a fresh store");
+        let id = DecisionId::new([7; 16]);
+        let event = Event::Denied {
+            account: None,
+            route: "ledger".to_owned(),
+            policy: "finance".to_owned(),
+            condition: "groups".to_owned(),
+            decision: id.to_string(),
+        };
+        opened.store.events.append(&[record::row(Time::from_secs(1), &event, &[])]).await.expect("a record");
+        let report = find(&config, id).await.expect("it is recorded");
+        assert!(report.text(Ink::Plain).contains("ledger"), "{}", report.text(Ink::Plain));
+        let unknown = find(&config, DecisionId::new([8; 16])).await.expect_err("it never was").to_string();
+        assert!(unknown.contains("no gateway is running here"), "{unknown}");
+        assert!(unknown.contains("not among the recorded events"), "{unknown}");
+    }
+}

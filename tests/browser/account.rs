@@ -1,0 +1,117 @@
+//! Looking after one's own sessions and ways to sign in.
+
+use crate::person::Person;
+use crate::rig::Rig;
+use std::time::Duration;
+
+/// Changing how one signs in needs proofs no older than five minutes.
+const STALE: Duration = Duration::from_secs(6 * 60);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_is_replaced_by_adding_the_new_one_and_removing_the_old_one() {
+    let (rig, _app, _wiki) = Rig::two_hosts().await;
+    let mut alice = Person::signed_in(&rig, "alice").await;
+    let old = alice.key.clone();
+    alice.open_account().await;
+    assert!(!alice.chrome.text().await.contains("Remove\n"), "the only app cannot be removed");
+
+    rig.clock.advance(STALE);
+    alice.chrome.press("Add an authenticator app").await;
+    assert!(alice.chrome.text().await.contains("Before you change how you sign in"), "an old proof is not enough");
+    alice.prove_again().await;
+    alice.connect_app().await;
+    assert_ne!(alice.key, old);
+    assert_eq!(alice.chrome.heading().await, "Your account");
+    let ways = ways(&alice).await;
+    assert_eq!(ways, ["Password", "Authenticator app 1", "Recovery codes", "Authenticator app 2"]);
+
+    alice.chrome.press("Remove: Authenticator app 1").await;
+    assert_eq!(alice.chrome.heading().await, "Remove this way to sign in?");
+    assert!(alice.chrome.text().await.contains("Authenticator app 1 will stop working at once"));
+    alice.chrome.press("Cancel").await;
+    assert_eq!(self::ways(&alice).await.len(), 4, "nothing happens before it is confirmed");
+    alice.chrome.press("Remove: Authenticator app 1").await;
+    alice.chrome.press("Remove").await;
+    assert_eq!(self::ways(&alice).await, ["Password", "Recovery codes", "Authenticator app"]);
+
+    alice.chrome.forget().await;
+    alice.chrome.open(&rig.origin("app.localhost")).await;
+    alice.type_password("alice", crate::rig::PASSWORD).await;
+    let new = std::mem::replace(&mut alice.key, old);
+    alice.type_code().await;
+    assert!(alice.chrome.alert().await.is_some(), "the removed app opens nothing");
+    alice.key = new;
+    alice.type_code().await;
+    assert_eq!(alice.chrome.text().await, "app /");
+    alice.chrome.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_browser_is_signed_out_from_the_account_page() {
+    let (rig, _app, _wiki) = Rig::two_hosts().await;
+    let alice = Person::signed_in(&rig, "alice").await;
+    let other = alice.elsewhere().await;
+    let page = format!("{}/page", rig.origin("app.localhost"));
+    other.chrome.open(&page).await;
+    other.sign_in("alice").await;
+    assert_eq!(other.chrome.text().await, "app /page");
+
+    alice.open_account().await;
+    assert_eq!(sessions(&alice).await.len(), 2);
+    alice.chrome.press("Sign out: Chrome on Linux").await;
+    assert_eq!(sessions(&alice).await.len(), 1);
+    assert!(alice.chrome.text().await.contains("This device"), "the other one ended, not this one");
+    rig.eventually("the other browser is asked to sign in", || async {
+        other.chrome.open(&page).await;
+        other.chrome.address().await.contains("/sign-in?to=")
+    })
+    .await;
+
+    other.sign_in("alice").await;
+    alice.open_account().await;
+    alice.chrome.press("Sign out all other devices").await;
+    assert!(alice.chrome.text().await.contains("One other device will have to sign in again"));
+    alice.chrome.press("Sign them out").await;
+    assert_eq!(sessions(&alice).await.len(), 1);
+    alice.chrome.finish().await;
+    other.chrome.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_out_asks_first_and_ends_the_session_on_every_host() {
+    let (rig, _app, _wiki) = Rig::two_hosts().await;
+    let alice = Person::signed_in(&rig, "alice").await;
+    let (at_app, at_wiki) = (rig.origin("app.localhost"), rig.origin("wiki.localhost"));
+    for host in [&at_app, &at_wiki] {
+        alice.chrome.open(host).await;
+    }
+    alice.chrome.open(&format!("{at_app}/.portcullis/sign-out")).await;
+    assert_eq!(alice.chrome.heading().await, "Sign out?");
+    alice.chrome.open(&at_app).await;
+    assert_eq!(alice.chrome.text().await, "app /", "a link alone signs nobody out");
+
+    alice.open_account().await;
+    alice.chrome.press("Sign out").await;
+    alice.chrome.press("Sign out").await;
+    assert_eq!(alice.chrome.heading().await, "You are signed out");
+    alice.chrome.press("Sign in again").await;
+    assert_eq!(alice.chrome.heading().await, "Sign in");
+    for host in [at_app, at_wiki] {
+        rig.eventually("the host asks for a sign-in", || async {
+            alice.chrome.open(&host).await;
+            alice.chrome.address().await.contains("/sign-in?to=")
+        })
+        .await;
+    }
+    alice.chrome.finish().await;
+}
+
+async fn ways(alice: &Person<'_>) -> Vec<String> {
+    assert_eq!(alice.chrome.heading().await, "Your account");
+    alice.chrome.texts("section[aria-labelledby=ways] li strong").await
+}
+
+async fn sessions(alice: &Person<'_>) -> Vec<String> {
+    assert_eq!(alice.chrome.heading().await, "Your account");
+    alice.chrome.texts("section[aria-labelledby=sessions] li strong").await
+}

@@ -1,0 +1,6 @@
+//! Pools and their members: who gets a request, what callers notice of a broken one, and what bodies go through.
+
+mod bodies;
+mod broken;
+mod health;
+mod turns;

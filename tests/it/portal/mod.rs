@@ -1,0 +1,4 @@
+//! The portal as strangers meet it: forms that others send, pages that others would like to read or frame.
+
+mod forgery;
+mod page;

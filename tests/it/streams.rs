@@ -1,0 +1,111 @@
+//! Answers that go on: passed as they come, and cut when their permit is over.
+
+use crate::rig::{Line, Pass, RawMember, Rig, Scene, get};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// A member that sends one event, waits to be told, sends another, and stays.
+async fn events(kind: &'static str, tell: Arc<Notify>) -> RawMember {
+    RawMember::play(move |mut line| {
+        let tell = Arc::clone(&tell);
+        async move {
+            line.head().await;
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n");
+            line.say(head + "d\r\ndata: first\n\n\r\n").await;
+            tell.notified().await;
+            line.say("e\r\ndata: second\n\n\r\n").await;
+            line.rest().await;
+        }
+    })
+    .await
+}
+
+struct Case {
+    rig: Rig,
+    pass: Pass,
+    line: Line,
+    tell: Arc<Notify>,
+    _member: RawMember,
+}
+
+/// A stream of somebody, of which the first event has come.
+async fn opened(target: &str, kind: &'static str) -> Case {
+    let tell = Arc::new(Notify::new());
+    let member = events(kind, Arc::clone(&tell)).await;
+    let rig = Rig::start(&Scene { members: &[member.address()], ..Scene::default() }.text()).await;
+    let pass = rig.pass("alice", &["staff"], "app.localhost").await;
+    let mut line = Line::to(rig.address()).await;
+    line.say(get(target, &format!("Cookie: {}\r\n", pass.cookie()))).await;
+    assert_eq!(line.answer_head().await.status, 200);
+    assert_eq!(next_event(&mut line).await, "data: first\n\n", "it comes before the member sends another");
+    Case { rig, pass, line, tell, _member: member }
+}
+
+async fn next_event(line: &mut Line) -> String {
+    let size = String::from_utf8(line.exactly(3).await).expect("text");
+    let size = usize::from_str_radix(size.trim_end(), 16).expect("a chunk's size");
+    let event = line.exactly(size).await;
+    line.exactly(2).await;
+    String::from_utf8(event).expect("text")
+}
+
+async fn assert_cut(mut line: Line) {
+    let began = Instant::now();
+    let rest = line.rest().await;
+    assert!(!String::from_utf8_lossy(&rest).contains("0\r\n\r\n"), "a cut stream does not look complete");
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_pass_as_they_come() {
+    let mut case = opened("/events", "text/event-stream").await;
+    case.tell.notify_one();
+    assert_eq!(next_event(&mut case.line).await, "data: second\n\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ending_a_session_cuts_its_event_streams() {
+    for kind in ["text/event-stream", "Text/Event-Stream; charset=utf-8", "application/grpc+proto"] {
+        let case = opened("/events", kind).await;
+        assert!(case.rig.store.sessions.end(case.pass.session).await.expect("the store"));
+        assert_cut(case.line).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn disabling_an_account_cuts_its_event_streams() {
+    let case = opened("/events", "text/event-stream").await;
+    assert!(case.rig.store.accounts.set_disabled(case.pass.account, true).await.expect("the store"));
+    assert_cut(case.line).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_stream_ends_when_its_proofs_grow_too_old() {
+    let case = opened("/admin/events", "text/event-stream").await;
+    case.rig.clock.advance(Duration::from_secs(10 * 60 + 1));
+    assert_cut(case.line).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_takes_its_stream_along() {
+    let left = Arc::new(Notify::new());
+    let told = Arc::clone(&left);
+    let member = RawMember::play(move |mut line| {
+        let told = Arc::clone(&told);
+        async move {
+            line.head().await;
+            line.say("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n").await;
+            line.rest().await;
+            told.notify_one();
+        }
+    })
+    .await;
+    let rig = Rig::start(&Scene { members: &[member.address()], ..Scene::default() }.text()).await;
+    let mut line = Line::to(rig.address()).await;
+    line.say(get("/open/events", "")).await;
+    assert_eq!(line.answer_head().await.status, 200);
+    drop(line);
+    tokio::time::timeout(crate::rig::PATIENCE, left.notified()).await.expect("the member hears of it");
+}
