@@ -17,7 +17,7 @@ const QUEUE: usize = 16_384;
 #[derive(Clone)]
 pub struct Recorder {
     queue: mpsc::Sender<(Time, Event)>,
-    /// Events that found the queue full. Written by reporters, read by metrics.
+    /// Events that found the queue full or could not be written. Written by reporters and the writer, read by metrics.
     lost: Arc<AtomicU64>,
 }
 
@@ -38,7 +38,12 @@ impl Recorder {
         }
     }
 
-    /// How many events found the queue full.
+    /// Counts events that were taken from the queue and could not be written.
+    pub fn lose(&self, count: u64) {
+        self.lost.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// How many events found the queue full or could not be written.
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }

@@ -3,12 +3,11 @@
 
 use super::{Parts, StartFailure, StateFailure};
 use crate::audit::{Event, Reported};
-use crate::edge::Tethers;
+use crate::edge::{Edge, Tethers};
 use crate::session::{Feed, Reader};
-use crate::stdx::clock::{Clock, Time};
+use crate::stdx::clock::Time;
 use crate::stdx::task::Tasks;
 use crate::store::{Change, EventRow, Events, Store};
-use crate::telemetry::Metrics;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -124,19 +123,17 @@ impl Queue {
 /// Takes the queue of reported events to the store, and answers flushes.
 fn write_events(parts: &Parts, tasks: &Tasks) -> mpsc::Sender<oneshot::Sender<()>> {
     let (flush, flushes) = mpsc::channel(1);
-    let (events, metrics) = (parts.state.store.events.clone(), parts.edge.metrics.clone());
-    let (reported, clock) = (parts.events.clone(), parts.edge.clock.clone());
+    let (events, reported, edge) = (parts.state.store.events.clone(), parts.events.clone(), parts.edge.clone());
     tasks.spawn("event writer", async move {
         let Some(reported) = reported.take() else { return };
-        Writer { events, metrics, clock }.run(reported, flushes).await;
+        Writer { events, edge }.run(reported, flushes).await;
     });
     flush
 }
 
 struct Writer {
     events: Arc<dyn Events>,
-    metrics: Arc<Metrics>,
-    clock: Arc<dyn Clock>,
+    edge: Arc<Edge>,
 }
 
 impl Writer {
@@ -159,14 +156,36 @@ impl Writer {
     }
 
     async fn write(&self, batch: &mut Vec<(Time, Event)>) {
+        batch.iter().filter_map(|(_, event)| step(event)).for_each(|result| self.edge.metrics.sign_in(result));
         let rows: Vec<EventRow> = batch.iter().map(|(at, event)| row(*at, event)).collect();
         let count = rows.len() as u64;
         batch.clear();
         if let Err(error) = self.events.append(&rows).await {
-            self.metrics.events_lost.inc_by(count);
-            tracing::error!(%error, count, at = %self.clock.now(), "security events could not be written");
+            self.edge.recorder.lose(count);
+            tracing::error!(%error, count, at = %self.edge.clock.now(), "security events could not be written");
             rows.iter().for_each(|row| tracing::error!(event = row.name, body = row.body, at = %row.at, "not written"));
         }
+    }
+}
+
+/// How an event counts as a step of a sign-in, if it is one.
+fn step(event: &Event) -> Option<&'static str> {
+    match event {
+        Event::SignedIn { .. } | Event::SteppedUp { .. } => Some("succeeded"),
+        Event::SignInFailed { why, .. } => Some(why),
+        Event::Entered { .. }
+        | Event::EntryRefused { .. }
+        | Event::SessionEnded { .. }
+        | Event::SessionsEnded { .. }
+        | Event::Recovered { .. }
+        | Event::Enrolled { .. }
+        | Event::FactorRemoved { .. }
+        | Event::AccountAdded { .. }
+        | Event::EnrolmentOffered { .. }
+        | Event::AccountChanged { .. }
+        | Event::Denied { .. }
+        | Event::Reloaded { .. }
+        | Event::Lifecycle { .. } => None,
     }
 }
 

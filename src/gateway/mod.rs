@@ -122,6 +122,10 @@ impl Gateway {
         let now = self.edge.clock.now();
         self.edge.recorder.report(now, Event::Lifecycle { what: "stopped" });
         self.feed_end.flush().await;
+        if let Some(access) = self.edge.access.clone() {
+            // It ends even if the log's reader does not read: the flush gives up by itself.
+            let _ = tokio::task::spawn_blocking(move || access.flush()).await;
+        }
         self.tasks.stop().await;
         tracing::info!(cut = drained.left, seconds = began.elapsed().as_secs_f32(), "stopped");
     }

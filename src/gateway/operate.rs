@@ -4,6 +4,7 @@ use super::Reloader;
 use crate::admin::{Operate, Reloaded};
 use crate::edge::DecisionId;
 use crate::pool::{Health, PoolStatus};
+use crate::telemetry::AccessLog;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
@@ -13,6 +14,7 @@ impl Operate for Reloader {
         let (metrics, edge) = (&self.edge().metrics, self.edge());
         metrics.sessions_cached.set(i64::try_from(edge.reader.cached()).unwrap_or(i64::MAX));
         metrics.editions_held.set(i64::try_from(self.live().past()).unwrap_or(i64::MAX));
+        metrics.set_lost(edge.access.as_ref().map_or(0, AccessLog::lost), edge.recorder.lost());
         metrics.clear_members();
         for pool in self.live().hold().pools.snapshot(edge.clock.now()) {
             for (state, count) in states(&pool) {

@@ -88,6 +88,8 @@ pub struct EnrolStep {
     pub step: usize,
     /// Of how many.
     pub steps: usize,
+    /// The session that enrols, if one does.
+    pub session: Option<SessionId>,
 }
 
 /// Where an enrolment step led.
@@ -157,8 +159,8 @@ impl Login {
         let Purpose::Enrol(enrolling) = &attempt.purpose else { return Err(Stop::Gone) };
         let factor = enrolling.current().ok_or(Stop::Gone)?;
         let (show, steps) = (enrolling.show.show(), enrolling.steps);
-        let step = steps + 1 - enrolling.wanted.len().min(steps);
-        Ok(EnrolStep { attempt, factor, show, step, steps })
+        let (step, session) = (steps + 1 - enrolling.wanted.len().min(steps), enrolling.session());
+        Ok(EnrolStep { attempt, factor, show, step, steps, session })
     }
 
     /// Answers the current step of an enrolment. After the last one everything is kept at once.
@@ -243,8 +245,9 @@ impl Login {
             return Err(Stop::Gone);
         }
         self.store.throttles.reset(&throttle::prefix(account.name.as_str())).await?;
+        self.end_attempts(account.id).await?;
         self.report(moment.now, Event::Enrolled { account: account.id, factors, address: moment.address });
-        let session = enrolling.session.as_deref().and_then(|text| SessionId::parse(text).ok());
+        let session = enrolling.session();
         let proven = Proven::resume(account.id, attempt.proofs.clone());
         Ok(Enrolled::Done { proven, session, attempt: Box::new(attempt) })
     }
@@ -283,6 +286,10 @@ impl Enrolling {
         self.wanted.retain(|word| word != factor.0);
         self.pending.clear();
         self.show = ShowRecord::Nothing;
+    }
+
+    fn session(&self) -> Option<SessionId> {
+        self.session.as_deref().and_then(|text| SessionId::parse(text).ok())
     }
 
     fn link_key(&self) -> Option<[u8; 32]> {

@@ -16,8 +16,8 @@ use crate::factor::{Factors, Proven, Rejection};
 use crate::identity::{AccountId, Credential, CredentialId, FactorName, Need};
 use crate::stdx::clock::Time;
 use crate::stdx::seal::Seal;
-use crate::store::Store;
 pub use crate::store::Unavailable;
+use crate::store::{OnceKind, Store};
 use arc_swap::ArcSwap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -117,6 +117,13 @@ impl Login {
     /// # Errors
     /// If the store cannot be written.
     pub async fn remove_credential(&self, account: AccountId, id: CredentialId) -> Result<bool, Unavailable> {
-        self.store.credentials.remove(account, id).await
+        let removed = self.store.credentials.remove(account, id).await?;
+        self.end_attempts(account).await?;
+        Ok(removed)
+    }
+
+    /// Ends every attempt of an account: what was proven in it was proven with factors that changed since.
+    async fn end_attempts(&self, account: AccountId) -> Result<(), Unavailable> {
+        self.store.once.spend(OnceKind::Attempt, account).await.map(drop)
     }
 }

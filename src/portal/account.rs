@@ -29,9 +29,6 @@ impl Portal {
     /// The page itself; whoever is not signed in is sent to.
     pub(super) async fn my_account(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
         let Some(held) = self.held(ask).await? else { return Ok(respond::see_other("/sign-in")) };
-        if held.session.proofs.only_enrol() {
-            return Ok(respond::see_other("/sign-in"));
-        }
         let all = self.keeper.of(held.session.account.id).await?;
         let credentials = self.login.credentials(held.session.account.id).await?;
         let rows = rows(&self.login.factors(), &credentials);
@@ -99,8 +96,9 @@ impl Portal {
         }
     }
 
+    /// The session that may look and change here. One that a recovery code opened may do nothing but enrol.
     async fn held(&self, ask: &Ask<'_>) -> Result<Option<Held>, Trouble> {
-        let session = self.session(ask).await?;
+        let session = self.session(ask).await?.filter(|session| !session.proofs.only_enrol());
         Ok(session.zip(ask.token(Name::Session)).map(|(session, token)| Held { session, token }))
     }
 

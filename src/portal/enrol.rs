@@ -6,7 +6,7 @@ use super::page::{
     field,
 };
 use super::sign_in::{signed_in, status_of};
-use super::{Ask, Outcome, Portal, message, respond};
+use super::{Ask, Outcome, Portal, Trouble, message, respond};
 use crate::edition::PortalPlan;
 use crate::factor::{Proven, Rejection, Show, password, recovery_code, totp};
 use crate::identity::SessionId;
@@ -49,7 +49,7 @@ impl Portal {
     /// The page of the current step.
     pub(super) async fn enrolment(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
         let token = ask.token(Name::Attempt).ok_or(Stop::Gone)?;
-        let step = self.login.enrolment(&token, ask.now).await?;
+        let step = self.step(ask, &token).await?;
         Ok(self.step_page(ask, portal, (&token, &step), None))
     }
 
@@ -57,7 +57,7 @@ impl Portal {
     pub(super) async fn enrol_step(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
         let token = ask.token(Name::Attempt).ok_or(Stop::Gone)?;
         ask.check_form(&self.forms, &token)?;
-        let step = self.login.enrolment(&token, ask.now).await?;
+        let step = self.step(ask, &token).await?;
         let choosing = step.factor == password::NAME;
         if choosing && ask.form.text(field::NEW_PASSWORD) != ask.form.text(field::REPEATED) {
             return Ok(self.step_page(ask, portal, (&token, &step), Some(Verdict::Different)));
@@ -73,6 +73,14 @@ impl Portal {
             }
             Err(stop) => Err(stop.into()),
         }
+    }
+
+    /// The step under way. What a session began ends with it: whoever was signed out from elsewhere changes nothing.
+    async fn step(&self, ask: &Ask<'_>, token: &AttemptToken) -> Result<EnrolStep, Trouble> {
+        let step = self.login.enrolment(token, ask.now).await?;
+        let live = self.session(ask).await?.map(|session| session.id);
+        let theirs = step.session.is_none() || step.session == live;
+        if theirs { Ok(step) } else { Err(Stop::Gone.into()) }
     }
 
     /// Factors changed: every other session of the account ends, and this browser goes on with a new token.
@@ -128,13 +136,14 @@ impl Portal {
                 page::save_codes(&SaveCodes { portal: &portal.name, journey, form, account, codes, made: ask.now })
             }
         };
-        let status = match verdict {
-            Some(Verdict::Rejected(rejection)) => status_of(Some(rejection)),
-            Some(Verdict::Different) => StatusCode::UNPROCESSABLE_ENTITY,
-            None => StatusCode::OK,
+        let (status, rejection) = match verdict {
+            Some(Verdict::Rejected(rejection)) => (status_of(Some(rejection)), Some(rejection)),
+            Some(Verdict::Different) => (StatusCode::UNPROCESSABLE_ENTITY, None),
+            None => (StatusCode::OK, None),
         };
         let ticket = step.attempt.ticket.as_deref().and_then(|text| self.tickets.open(text, ask.now));
-        respond::page(status, markup, ticket.as_ref().map(|ticket| &ticket.to)).strict_transport(ask)
+        let answer = respond::page(status, markup, ticket.as_ref().map(|ticket| &ticket.to));
+        answer.strict_transport(ask).retry_after(rejection, ask.now)
     }
 }
 

@@ -65,11 +65,7 @@ pub(super) fn trouble(ask: &Ask<'_>, trouble: Trouble) -> Answer {
 fn stopped(ask: &Ask<'_>, stop: &Stop) -> Answer {
     match stop {
         Stop::Gone => subject(ask, StatusCode::GONE, Subject::AttemptEnded),
-        Stop::Rejected(Rejection::Wait(until)) => waiting(ask, *until),
-        Stop::Rejected(Rejection::Busy) => busy(ask),
-        Stop::Rejected(Rejection::Wrong | Rejection::Weak(_) | Rejection::Locked) => {
-            subject(ask, StatusCode::UNPROCESSABLE_ENTITY, Subject::AttemptEnded)
-        }
+        Stop::Rejected(rejection) => rejected(ask, rejection),
         Stop::Down(error) => {
             tracing::warn!(%error, "the portal could not ask the store");
             let mut answer = refused(ask, StatusCode::SERVICE_UNAVAILABLE, Some(DOWN));
@@ -81,17 +77,15 @@ fn stopped(ask: &Ask<'_>, stop: &Stop) -> Answer {
 
 const DOWN: &str = "Nobody can sign in or change anything at the moment. Please try again shortly.";
 
-fn waiting(ask: &Ask<'_>, until: crate::stdx::clock::Time) -> Answer {
-    let wait = until.since(ask.now);
-    let mut answer = subject(ask, StatusCode::TOO_MANY_REQUESTS, Subject::TooMany(wait));
-    answer.field(header::RETRY_AFTER, &wait.as_secs().max(1).to_string());
-    answer
-}
-
-fn busy(ask: &Ask<'_>) -> Answer {
-    let mut answer = subject(ask, StatusCode::SERVICE_UNAVAILABLE, Subject::Busy);
-    answer.field(header::RETRY_AFTER, "2");
-    answer
+fn rejected(ask: &Ask<'_>, rejection: &Rejection) -> Answer {
+    let (status, said) = match rejection {
+        Rejection::Wait(until) => (StatusCode::TOO_MANY_REQUESTS, Subject::TooMany(until.since(ask.now))),
+        Rejection::Busy => (StatusCode::SERVICE_UNAVAILABLE, Subject::Busy),
+        Rejection::Wrong | Rejection::Weak(_) | Rejection::Locked => {
+            (StatusCode::UNPROCESSABLE_ENTITY, Subject::AttemptEnded)
+        }
+    };
+    subject(ask, status, said).retry_after(Some(rejection), ask.now)
 }
 
 /// A message with a way to start again.

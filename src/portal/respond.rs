@@ -2,12 +2,17 @@
 //! content.
 
 use super::Ask;
+use crate::factor::Rejection;
 use crate::reply::{Answer, Body};
 use crate::session::cookie::{self, Name, Transport};
+use crate::stdx::clock::Time;
 use crate::token::Destination;
 use http::{StatusCode, header};
 use maud::Markup;
 use std::time::Duration;
+
+/// How soon to come back who found every hashing thread taken: a queue of them is done with in about this time.
+const BUSY: Duration = Duration::from_secs(2);
 
 /// A page, whose form may lead to the origin of `onward` besides our own.
 pub fn page(status: StatusCode, markup: Markup, onward: Option<&Destination>) -> Answer {
@@ -31,6 +36,17 @@ impl Answer {
     /// Removes a cookie of ours.
     pub(super) fn without_cookie(mut self, ask: &Ask<'_>, name: Name) -> Self {
         self.field(header::SET_COOKIE, &cookie::clear(name, ask.transport));
+        self
+    }
+
+    /// Says when to come back, if the rejection passes by itself; rounded up, so that nobody comes back too soon.
+    pub(super) fn retry_after(mut self, rejection: Option<&Rejection>, now: Time) -> Self {
+        let wait = match rejection {
+            Some(Rejection::Wait(until)) => until.since(now),
+            Some(Rejection::Busy) => BUSY,
+            Some(Rejection::Wrong | Rejection::Weak(_) | Rejection::Locked) | None => return self,
+        };
+        self.field(header::RETRY_AFTER, &wait.as_millis().div_ceil(1000).max(1).to_string());
         self
     }
 

@@ -187,7 +187,8 @@ impl Portal {
             notice: rejection.map(|rejection| Notice::Rejected(rejection, ask.now)),
         };
         let onward = ticket.map(|ticket| &ticket.to);
-        let mut answer = respond::page(status_of(rejection), page::sign_in(&view), onward).strict_transport(ask);
+        let answer = respond::page(status_of(rejection), page::sign_in(&view), onward);
+        let mut answer = answer.strict_transport(ask).retry_after(rejection, ask.now);
         if held.is_none() {
             answer = answer.with_cookie(ask, Name::Form, &tie.text(), None);
         }
@@ -233,7 +234,8 @@ impl Portal {
             totp::NAME => page::authenticator_code(&view),
             _ => page::password_again(&view),
         };
-        respond::page(status_of(rejection), markup, ticket.as_ref().map(|ticket| &ticket.to)).strict_transport(ask)
+        let answer = respond::page(status_of(rejection), markup, ticket.as_ref().map(|ticket| &ticket.to));
+        answer.strict_transport(ask).retry_after(rejection, ask.now)
     }
 
     /// Where a session goes on to: the address in the ticket, or the account page.

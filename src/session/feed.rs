@@ -102,7 +102,9 @@ impl Feed {
         }
     }
 
+    /// Ends what is over. The store judges by the uses it knows of, so all are written first.
     async fn sweep(&self, rules: SessionRules) {
+        self.write().await;
         let now = self.clock.now();
         self.reader.sweep(now, rules);
         if let Err(error) = self.sessions.sweep(now, rules).await {
@@ -112,5 +114,37 @@ impl Feed {
         if let Err(error) = self.changes.sweep(now.minus(Duration::from_secs(3600))).await {
             tracing::warn!(%error, "cannot forget old changes");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{Account, AccountId, AccountName, Device, Proofs, Session, SessionId};
+    use crate::session::{Reading, SessionToken};
+    use crate::stdx::clock::{ManualClock, Time};
+    use crate::store::memory;
+    use std::net::Ipv4Addr;
+
+    #[tokio::test]
+    async fn a_use_that_was_not_written_yet_keeps_its_session_from_being_swept() {
+        let (store, rules, opened) = (memory::open(), SessionRules::DEFAULT, Time::from_secs(1000));
+        let name = AccountName::parse("alice").expect("a valid name");
+        let account =
+            Account { id: AccountId::new([1; 16]), name, groups: Vec::new(), disabled: false, created: opened };
+        store.accounts.add(&account).await.expect("memory");
+        let (id, device) =
+            (SessionId::new([2; 16]), Device { name: "curl".into(), address: Ipv4Addr::LOCALHOST.into() });
+        let session = Session { id, account: account.id, proofs: Proofs::new(), created: opened, used: opened, device };
+        let token = SessionToken::fresh().hash();
+        store.sessions.open(&session, token, "app.example.com").await.expect("memory");
+        let reader = Arc::new(Reader::new(store.sessions.clone()));
+        let last = opened.plus(rules.idle).minus(Duration::from_secs(1));
+        let reading = Reading { token: &token, host: "app.example.com", now: last, rules };
+        assert!(reader.read(reading).await.expect("memory").is_some());
+        let clock = Arc::new(ManualClock::new(last.plus(Duration::from_secs(2))));
+        let feed = Feed { reader, changes: store.changes.clone(), sessions: store.sessions.clone(), clock, after: 0 };
+        feed.sweep(rules).await;
+        assert_eq!(store.sessions.of(account.id).await.expect("memory").len(), 1);
     }
 }

@@ -58,13 +58,15 @@ impl Keeper {
         Ok(raised.then_some(token))
     }
 
-    /// A token for a live session on one more host; `None` if the session ended meanwhile.
+    /// A token for a live session on one more host, in place of one it had there; `None` if the session ended
+    /// meanwhile.
     ///
     /// # Errors
     /// If the store cannot be written.
     pub async fn lend(&self, session: SessionId, host: &str) -> Result<Option<SessionToken>, Unavailable> {
         let token = SessionToken::fresh();
         let lent = self.store.add_token(session, token.hash(), host).await?;
+        self.reader.forget(session);
         Ok(lent.then_some(token))
     }
 

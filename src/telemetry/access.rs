@@ -13,12 +13,22 @@ const QUEUE: usize = 8_192;
 /// How long a line may wait in the writer's buffer while nothing else happens.
 const LINGER: Duration = Duration::from_millis(200);
 
+/// How long the last lines may take at the end of the process.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Where request lines go. Clones share one writer, which ends when the last clone is gone and the queue is empty.
 #[derive(Clone)]
 pub struct AccessLog {
-    queue: SyncSender<Vec<u8>>,
+    queue: SyncSender<Item>,
     /// Lines that found the queue full. Written by requests, read by metrics.
     lost: Arc<AtomicU64>,
+}
+
+/// What the writer is given.
+enum Item {
+    Line(Vec<u8>),
+    /// Everything before this is to be written out, and that be said.
+    Flush(SyncSender<()>),
 }
 
 impl AccessLog {
@@ -27,15 +37,24 @@ impl AccessLog {
     /// # Errors
     /// If no thread can be started.
     pub fn start(out: Box<dyn Write + Send>) -> std::io::Result<Self> {
-        let (queue, lines) = sync_channel(QUEUE);
-        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || write_all(&lines, out))?;
+        let (queue, items) = sync_channel(QUEUE);
+        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || write_all(&items, out))?;
         Ok(AccessLog { queue, lost: Arc::default() })
     }
 
     /// Writes one line, or counts it as lost.
     pub fn write(&self, line: Line) {
-        if self.queue.try_send(line.finish()).is_err() {
+        if self.queue.try_send(Item::Line(line.finish())).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until everything that was written so far is out, but not for long: a log that nobody reads must not keep
+    /// the process. Blocks.
+    pub fn flush(&self) {
+        let (done, written) = sync_channel(1);
+        if self.queue.try_send(Item::Flush(done)).is_ok() {
+            let _ = written.recv_timeout(LAST_WORDS);
         }
     }
 
@@ -45,11 +64,17 @@ impl AccessLog {
     }
 }
 
-fn write_all(lines: &Receiver<Vec<u8>>, out: Box<dyn Write + Send>) {
+fn write_all(items: &Receiver<Item>, out: Box<dyn Write + Send>) {
     let mut out = BufWriter::with_capacity(64 * 1024, out);
     loop {
-        let written = match lines.recv_timeout(LINGER) {
-            Ok(line) => out.write_all(&line),
+        let written = match items.recv_timeout(LINGER) {
+            Ok(Item::Line(line)) => out.write_all(&line),
+            Ok(Item::Flush(done)) => {
+                let written = out.flush();
+                // Whoever asked may have stopped waiting.
+                let _ = done.send(());
+                written
+            }
             Err(RecvTimeoutError::Timeout) => out.flush(),
             Err(RecvTimeoutError::Disconnected) => {
                 let _ = out.flush();
@@ -123,6 +148,27 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flush_waits_until_every_line_is_out() {
+        #[derive(Clone, Default)]
+        struct Paper(Arc<std::sync::Mutex<Vec<u8>>>);
+        impl Write for Paper {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().expect("nobody panicked").extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let paper = Paper::default();
+        let log = AccessLog::start(Box::new(paper.clone())).expect("a thread");
+        (0..100).for_each(|number| log.write(Line::new().number("n", number)));
+        log.flush();
+        let written = paper.0.lock().expect("nobody panicked").clone();
+        assert_eq!(String::from_utf8(written).expect("text").lines().count(), 100);
+    }
 
     #[test]
     fn a_line_is_one_json_object_whatever_a_client_sent() {

@@ -7,6 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 /// How a request ended, seen from the gate.
@@ -110,9 +111,9 @@ pub struct Metrics {
     /// Filters that panicked; each denied one request.
     pub panics: Counter,
     /// Access log lines that found the writer's queue full.
-    pub access_lost: Counter,
+    access_lost: Counter,
     /// Security events that found the writer's queue full or could not be written.
-    pub events_lost: Counter,
+    events_lost: Counter,
 }
 
 impl Default for Metrics {
@@ -183,7 +184,7 @@ impl Metrics {
         self.reloads.get_or_create_owned(&ResultLabel { result }).inc();
     }
 
-    /// Counts a step of a sign-in: `succeeded`, `rejected`, `throttled` or `failed`.
+    /// Counts a step of a sign-in: `succeeded`, `wrong` or `throttled`.
     pub fn sign_in(&self, result: &'static str) {
         self.sign_ins.get_or_create_owned(&ResultLabel { result }).inc();
     }
@@ -202,6 +203,12 @@ impl Metrics {
         let label = RouteLabel { route: name.to_owned() };
         self.route_permitted.remove(&label);
         self.route_refused.remove(&label);
+    }
+
+    /// Takes over how many lines of the access log and how many security events were lost so far.
+    pub fn set_lost(&self, lines: u64, events: u64) {
+        self.access_lost.inner().store(lines, Ordering::Relaxed);
+        self.events_lost.inner().store(events, Ordering::Relaxed);
     }
 
     /// Sets how many members of a pool are in a state.

@@ -127,7 +127,8 @@ async fn parallel_guesses_share_no_free_tries() {
     let wrong = wrong_code(&browser);
     let mut guesses = tokio::task::JoinSet::new();
     for guess in 0..60 {
-        let (mut browser, page, wrong) = (at(&format!("192.0.2.{guess}"), browser.stolen()), page.clone(), wrong.clone());
+        let (mut browser, page, wrong) =
+            (at(&format!("192.0.2.{guess}"), browser.stolen()), page.clone(), wrong.clone());
         guesses.spawn(async move { browser.post(&page, "/sign-in/code", &[("code", &wrong)]).await.status });
     }
     let answers = guesses.join_all().await;

@@ -48,7 +48,10 @@ async fn a_form_without_its_token_or_with_another_browsers_is_refused_and_not_co
     let from = [("origin", &*portal), ("sec-fetch-site", "same-origin")];
     let typed = [("name", "alice"), ("password", "wrong-guess-17")];
     for tokens in [vec![], vec![""], vec!["x"], vec![&*others], vec![&*own, &*own], vec![&*others, &*own]] {
-        let fields: Vec<(String, String)> = tokens.iter().map(|token| ("csrf", *token)).chain(typed)
+        let fields: Vec<(String, String)> = tokens
+            .iter()
+            .map(|token| ("csrf", *token))
+            .chain(typed)
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         let refused = browser.send_form(&format!("{portal}/sign-in"), &fields, &from).await;
@@ -95,7 +98,8 @@ async fn no_image_link_or_foreign_form_signs_anybody_out() {
     let (portal, app) = (rig.origin("auth.localhost"), rig.origin("app.localhost"));
     let mut alice = rig.signed_in("alice", &["staff"]).await;
     alice.visit(&format!("{app}/page")).await;
-    for address in [format!("{portal}/sign-out"), format!("{app}/.portcullis/sign-out"), format!("{portal}/signed-out")] {
+    for address in [format!("{portal}/sign-out"), format!("{app}/.portcullis/sign-out"), format!("{portal}/signed-out")]
+    {
         alice.fetch(&address).await;
         alice.stolen().visit(&address).await;
         assert!(alive(&rig, &alice).await, "GET {address}");

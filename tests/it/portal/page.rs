@@ -9,7 +9,9 @@ fn assert_strict(page: &Page) {
     let context = format!("{} {}: {:?}", page.status, page.url, page.headers);
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"), "{context}");
     let policy = page.header("content-security-policy").unwrap_or_else(|| panic!("no policy: {context}"));
-    for part in ["default-src 'none'", "style-src 'self'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"] {
+    for part in
+        ["default-src 'none'", "style-src 'self'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"]
+    {
         assert!(policy.contains(part), "{part}: {context}");
     }
     assert!(!policy.contains("unsafe") && !policy.contains('*') && !policy.contains("script-src"), "{context}");
@@ -19,7 +21,9 @@ fn assert_strict(page: &Page) {
     assert!(page.header("x-request-id").is_some_and(|id| id.starts_with("req_")), "{context}");
     assert_eq!(page.header("server"), None, "{context}");
     let body = page.body.to_ascii_lowercase();
-    for inline in ["<script", "<style", " style=", "javascript:", " onclick", " onload", " onerror", "<iframe", "http-equiv"] {
+    for inline in
+        ["<script", "<style", " style=", "javascript:", " onclick", " onload", " onerror", "<iframe", "http-equiv"]
+    {
         assert!(!body.contains(inline), "{inline}: {context}");
     }
     assert!(body.contains("<!doctype html>") && body.contains("<html lang=\"en\">"), "{context}");
@@ -42,9 +46,17 @@ async fn every_page_stands_under_the_strict_policy() {
     let codes = alice.enrol_only_app(scan).await;
     alice.submit(&codes, "/enrol", &[]).await;
     pages.push(codes);
-    for path in ["/", "/sign-out", "/account/sessions/end-others", "/account/sessions/end-all", "/account/password", "/account/app",
-        "/account/codes", "/signed-out", "/nothing/here"]
-    {
+    for path in [
+        "/",
+        "/sign-out",
+        "/account/sessions/end-others",
+        "/account/sessions/end-all",
+        "/account/password",
+        "/account/app",
+        "/account/codes",
+        "/signed-out",
+        "/nothing/here",
+    ] {
         pages.push(alice.visit(&format!("{portal}{path}")).await);
     }
     pages.push(alice.visit(&format!("{app}/boss/x")).await);
@@ -143,7 +155,9 @@ async fn what_a_person_typed_as_a_name_is_text_and_nothing_else() {
     let (rig, _app, _wiki) = Rig::two_hosts().await;
     let mut browser = rig.browser();
     let page = browser.visit(&format!("{}/sign-in", rig.origin("auth.localhost"))).await;
-    for name in ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "a\r\nSet-Cookie: x=1", "' onfocus='alert(1)"] {
+    for name in
+        ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "a\r\nSet-Cookie: x=1", "' onfocus='alert(1)"]
+    {
         let answer = browser.post(&page, "/sign-in", &[("name", name), ("password", "wrong-guess-17")]).await;
         assert_eq!(answer.status, 422, "{name}");
         assert!(!answer.body.contains("<script") && !answer.body.contains("<img"), "{}", answer.body);

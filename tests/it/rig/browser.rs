@@ -57,8 +57,8 @@ impl Page {
     }
 
     fn origin(&self) -> String {
-        let rest = self.url.split_once("://").map_or("", |(_, rest)| rest);
-        format!("http://{}", rest.split('/').next().unwrap_or_default())
+        let (scheme, rest) = self.url.split_once("://").unwrap_or_default();
+        format!("{scheme}://{}", rest.split('/').next().unwrap_or_default())
     }
 
     /// The form with this address, as its hidden fields.
@@ -97,17 +97,18 @@ impl reqwest::dns::Resolve for Everywhere {
 
 impl Browser {
     pub fn new(gateway: SocketAddr, clock: Arc<ManualClock>) -> Self {
-        // The client insists on a cryptography provider although nothing here is encrypted.
+        Self::trusting(gateway, clock, &[])
+    }
+
+    /// A browser that trusts these certificates, PEM, and nobody else.
+    pub fn trusting(gateway: SocketAddr, clock: Arc<ManualClock>, certificates: &[&str]) -> Self {
+        // The client insists on a cryptography provider even where nothing is encrypted.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let client = Client::builder().redirect(Policy::none()).dns_resolver(Arc::new(Everywhere(gateway))).build();
-        Browser {
-            client: client.expect("a client"),
-            clock,
-            jar: HashMap::new(),
-            app: None,
-            codes: Vec::new(),
-            fields: Vec::new(),
-        }
+        let trusted = certificates.iter().map(|pem| reqwest::Certificate::from_pem(pem.as_bytes()).expect("PEM"));
+        let client = Client::builder().redirect(Policy::none()).dns_resolver(Arc::new(Everywhere(gateway)));
+        let client = client.tls_certs_only(trusted).build().expect("a client");
+        let (jar, codes, fields) = (HashMap::new(), Vec::new(), Vec::new());
+        Browser { client, clock, jar, app: None, codes, fields }
     }
 
     /// Another browser that has everything this one has: what a thief of cookies has.

@@ -125,7 +125,8 @@ async fn every_host_tells_its_own_browser_who_it_is() {
     let who = browser.who_am_i(&app).await.unwrap();
     assert_eq!((&who["account"], &who["assurance"]), (&"alice".into(), &"mfa".into()));
     assert_eq!(who["groups"], serde_json::json!(["staff", "press"]));
-    let factors: Vec<&str> = who["proofs"].as_array().unwrap().iter().filter_map(|proof| proof["factor"].as_str()).collect();
+    let factors: Vec<&str> =
+        who["proofs"].as_array().unwrap().iter().filter_map(|proof| proof["factor"].as_str()).collect();
     assert_eq!(factors, ["password", "totp"]);
     assert!(who["session"].as_str().is_some_and(|id| id.starts_with("ses_")));
     let answer = browser.fetch(&format!("{app}/.portcullis/session")).await;

@@ -32,7 +32,11 @@ async fn use_on_any_host_keeps_the_session_alive_on_all_and_none_keeps_it_beyond
         rig.clock.advance(20 * MINUTE);
         assert_eq!(browser.fetch(&format!("{app}/page")).await.status, 200, "round {round}");
     }
-    assert_eq!(browser.fetch(&format!("{wiki}/page")).await.status, 200, "unused for half a day, but the session was not");
+    assert_eq!(
+        browser.fetch(&format!("{wiki}/page")).await.status,
+        200,
+        "unused for half a day, but the session was not"
+    );
     rig.clock.advance(20 * MINUTE - Duration::from_secs(1));
     assert_eq!(browser.fetch(&format!("{app}/page")).await.status, 200);
     rig.clock.advance(Duration::from_secs(1));
@@ -65,7 +69,8 @@ async fn a_session_that_another_process_ends_is_refused_within_a_second() {
     let browser = tokio::sync::Mutex::new(browser);
     assert!(rig.store.sessions.end(id).await.unwrap());
     let ended = Instant::now();
-    rig.eventually("a revoked session is refused", async || browser.lock().await.fetch(&page).await.status == 401).await;
+    rig.eventually("a revoked session is refused", async || browser.lock().await.fetch(&page).await.status == 401)
+        .await;
     assert!(ended.elapsed() < Duration::from_secs(1), "it took {:?}", ended.elapsed());
     for origin in ["auth.localhost", "wiki.localhost"] {
         assert_eq!(browser.lock().await.who_am_i(&rig.origin(origin)).await, None, "{origin}");

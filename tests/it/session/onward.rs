@@ -139,8 +139,15 @@ async fn no_path_becomes_another_host_on_the_way_back() {
     let (rig, _app, _wiki) = Rig::two_hosts().await;
     let mut browser = rig.signed_in("alice", &["staff"]).await;
     let host = format!("app.localhost:{}", rig.address().port());
-    for target in ["//evil.test/", "//evil.test/%2e%2e", "/\\evil.test", "/.//evil.test", "/%2f/evil.test", "/%5cevil.test", "///evil.test"]
-    {
+    for target in [
+        "//evil.test/",
+        "//evil.test/%2e%2e",
+        "/\\evil.test",
+        "/.//evil.test",
+        "/%2f/evil.test",
+        "/%5cevil.test",
+        "///evil.test",
+    ] {
         let answer = go(&rig, &host, target).await;
         assert_eq!((answer.status, answer.header("location")), (400, None), "{target}: {answer:?}");
     }
