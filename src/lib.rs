@@ -17,11 +17,7 @@
 
 pub mod admin;
 pub mod audit;
-pub mod cli {
-    pub fn main() -> std::process::ExitCode {
-        std::process::ExitCode::SUCCESS
-    }
-}
+pub mod cli;
 pub mod config;
 pub mod edge;
 pub mod edition;

@@ -7,7 +7,7 @@ use crate::audit::Event;
 use crate::edition::Plan;
 use crate::gateway;
 use crate::identity::{Account, AccountName, Session};
-use crate::login::{ENROLMENT_LIFE, Login};
+use crate::login::ENROLMENT_LIFE;
 use crate::stdx::clock::{Clock, SystemClock, Time};
 use crate::store::Store;
 use anyhow::Context;
@@ -105,7 +105,8 @@ impl Opened {
     /// If nobody can enrol with this configuration, or the store cannot be written.
     pub async fn offer(&self, account: &Account) -> anyhow::Result<Link> {
         let portal = self.portal()?;
-        let login: Login = gateway::open_login(&self.plan, self.store.clone()).await?;
+        // What it reports is recorded below, with who gave the command.
+        let (login, _reported) = gateway::open_login(&self.plan, self.store.clone())?;
         let token = login.offer(account.id, self.now).await?;
         let named = ("name", account.name.to_string());
         self.record(&Event::EnrolmentOffered { account: account.id }, &[named]).await?;

@@ -13,7 +13,7 @@ mod words;
 mod tests;
 
 pub use environment::Environment;
-pub use problem::{Problem, Problems};
+pub use problem::{Problem, Problems, Sources};
 pub use reference::reference;
 
 use crate::edition::{Plan, RoutePlan};
@@ -49,7 +49,9 @@ pub fn load(path: &Path, secrets: &Environment) -> Result<Loaded, Problems> {
     let reading = Reading::new(secrets);
     let compiled = read(path, &reading).map(|raw| compile::compile(&raw, &reading));
     let fingerprint = reading.fingerprint();
-    let warnings = reading.report.end()?;
+    let directories = compiled.as_ref().map(|(plan, _)| plan.directories.clone()).unwrap_or_default();
+    let sources = Sources { files: reading.files(), directories };
+    let warnings = reading.report.end().map_err(|problems| problems.read_from(sources))?;
     let (plan, table) = compiled.expect("a file that cannot be read is a problem");
     let routes = table.expect("routes that tie are a problem");
     Ok(Loaded { plan, routes, warnings, fingerprint })

@@ -32,18 +32,36 @@ impl fmt::Display for Problem {
 
 /// Everything that is wrong with a configuration, by file, line and column. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    problems: Vec<Problem>,
+    /// Where somebody may put it right.
+    pub sources: Sources,
+}
+
+/// What a configuration was read from, or should have been.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// Files.
+    pub files: Vec<PathBuf>,
+    /// Directories in which a file may appear.
+    pub directories: Vec<PathBuf>,
+}
 
 impl Problems {
     /// The problems in order; `None` if there are none.
     fn new(problems: impl IntoIterator<Item = Problem>) -> Option<Self> {
         let sorted: BTreeSet<Problem> = problems.into_iter().collect();
-        (!sorted.is_empty()).then(|| Problems(sorted.into_iter().collect()))
+        (!sorted.is_empty()).then(|| Problems { problems: sorted.into_iter().collect(), sources: Sources::default() })
+    }
+
+    /// The same problems, with where they were read from.
+    pub(super) fn read_from(self, sources: Sources) -> Self {
+        Problems { sources, ..self }
     }
 
     /// The problems in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
-        self.0.iter()
+        self.problems.iter()
     }
 }
 

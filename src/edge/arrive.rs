@@ -1,6 +1,6 @@
 //! From the engine's request to an [`Arrival`]: strictness, canonical host, client address; no I/O and no judgement.
 
-use super::{Arrival, Edge, Passage, Refusal, RequestId, strict};
+use super::{Arrival, Edge, Passage, Refusal, strict};
 use crate::edition::TrustedProxies;
 use crate::listen::Connection;
 use crate::session::cookie::Transport;
@@ -19,7 +19,8 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Sets the connection's own limits, which the engine leaves open, and reads the request.
 ///
 /// # Errors
-/// [`Refusal::Malformed`] if it cannot be read safely, [`Refusal::NotEncrypted`] if it only gets a redirect.
+/// [`Refusal::Malformed`] if it cannot be read safely, [`Refusal::NotEncrypted`] if it only gets a redirect,
+/// [`Refusal::AboutServer`] if it is about no service.
 pub fn arrive(edge: &Edge, http: &mut Session, passage: &Passage) -> Result<Arrival, Refusal> {
     // Without this guard a keep-alive that the engine switched off because of odd framing would be switched on again.
     if http.get_keepalive().is_some() {
@@ -48,13 +49,15 @@ fn read(
 ) -> Result<Arrival, Refusal> {
     let (request, http1) = (http.req_header(), http.as_http1());
     let host = strict::host(request).map_err(Refusal::Malformed)?;
-    strict::target(request, http1).map_err(Refusal::Malformed)?;
     strict::fields(request, http1).map_err(Refusal::Malformed)?;
+    if strict::is_about_server(request) {
+        return Err(Refusal::AboutServer);
+    }
+    strict::target(request, http1).map_err(Refusal::Malformed)?;
     let peer = connection.peer.ip().to_canonical();
     let by_proxy = proxies.has(peer);
     let encrypted = connection.tls || (by_proxy && is_forwarded_https(request));
     Ok(Arrival {
-        id: RequestId::new(fastrand::u128(..).to_be_bytes()),
         now: edge.clock.now(),
         connection: connection.clone(),
         port: host.port(),

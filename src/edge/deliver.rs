@@ -9,8 +9,17 @@ use pingora::Result;
 use pingora::http::ResponseHeader;
 
 /// Fields of one hop that the engine leaves in responses (RFC 9110 §7.6.1).
-const HOP_BY_HOP: [HeaderName; 4] =
-    [HeaderName::from_static("keep-alive"), header::PROXY_AUTHENTICATE, header::TE, header::TRAILER];
+const HOP_BY_HOP: [HeaderName; 5] = [
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::TE,
+    header::TRAILER,
+];
+
+/// What a member may name in `Connection` without having it removed: usual words that are no fields of ours to remove,
+/// what frames the body, and what is judged by itself.
+const NOT_NOMINATED: [&[u8]; 5] = [b"close", b"keep-alive", b"upgrade", b"content-length", b"transfer-encoding"];
 
 impl Edge {
     /// Cleans a member's response and ties it to its permit if it is a stream.
@@ -18,17 +27,14 @@ impl Edge {
     /// # Errors
     /// If the response header cannot be written.
     pub fn deliver(&self, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
-        for name in &HOP_BY_HOP {
+        for name in nominated(response).iter().chain(&HOP_BY_HOP) {
             response.remove_header(name);
         }
         if response.status != http::StatusCode::SWITCHING_PROTOCOLS {
             response.remove_header(&header::UPGRADE);
         }
         remove_reserved(response)?;
-        if let Some(arrival) = &passage.arrival {
-            let id = HeaderValue::from_str(&arrival.id.to_string());
-            response.insert_header(forward::REQUEST_ID, id.unwrap_or(HeaderValue::from_static("")))?;
-        }
+        response.insert_header(forward::REQUEST_ID, passage.id.to_string())?;
         if is_stream(response) {
             self.tie(passage);
         }
@@ -48,6 +54,14 @@ impl Edge {
             forwarding.tether = Some(self.tethers.tie(session.clone(), until, lifeline));
         }
     }
+}
+
+/// The fields that a member names in `Connection`. Almost none does, and then nothing is allocated.
+fn nominated(response: &ResponseHeader) -> Vec<HeaderName> {
+    let values = response.headers.get_all(header::CONNECTION).iter();
+    let tokens = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let named = tokens.filter(|token| !NOT_NOMINATED.iter().any(|word| token.eq_ignore_ascii_case(word)));
+    named.filter_map(|token| HeaderName::from_bytes(token).ok()).collect()
 }
 
 /// Whether a response may go on for as long as both ends like.

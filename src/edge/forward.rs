@@ -104,7 +104,7 @@ impl Edge {
         remove_claims(request, arrival);
         remove_cookies(request)?;
         self.identify(request, &passage.edition, (arrival, admission))?;
-        origin(request, arrival)
+        origin(request, passage, arrival)
     }
 
     fn identify(
@@ -166,7 +166,7 @@ fn remove_cookies(request: &mut RequestHeader) -> Result<()> {
 }
 
 /// `X-Request-Id`, `Forwarded` (RFC 7239), the `X-Forwarded-*` family and `Via` (RFC 9110 §7.6.3).
-fn origin(request: &mut RequestHeader, arrival: &Arrival) -> Result<()> {
+fn origin(request: &mut RequestHeader, passage: &Passage, arrival: &Arrival) -> Result<()> {
     use std::fmt::Write as _;
     let proto = match arrival.transport {
         Transport::Secure => "https",
@@ -182,17 +182,18 @@ fn origin(request: &mut RequestHeader, arrival: &Arrival) -> Result<()> {
         text.write_fmt(arguments).map_err(|_| internal("a header field could not be written"))?;
         HeaderValue::from_str(&text).map_err(|_| internal("a header field could not be written"))
     };
-    request.insert_header(REQUEST_ID, value(format_args!("{}", arrival.id))?)?;
+    request.insert_header(REQUEST_ID, value(format_args!("{}", passage.id))?)?;
     let client = arrival.client;
     let quoted = if client.is_ipv6() { format_args!("\"[{client}]\"") } else { format_args!("{client}") };
     let host = &arrival.host;
     let named = if host.contains(':') { format_args!("\"{host}\"") } else { format_args!("{host}") };
     request.insert_header(header::FORWARDED, value(format_args!("for={quoted};host={named};proto={proto}"))?)?;
     let peer = arrival.connection.peer.ip().to_canonical();
-    let chain = request.headers.get(FORWARDED_FOR).and_then(|chain| chain.to_str().ok()).map(str::to_owned);
-    let forwarded_for = match chain.filter(|_| arrival.by_proxy) {
-        Some(chain) => value(format_args!("{chain}, {peer}"))?,
-        None => value(format_args!("{peer}"))?,
+    let chain = request.headers.get_all(FORWARDED_FOR).iter().filter_map(|field| field.to_str().ok());
+    let chain: Vec<&str> = chain.filter(|_| arrival.by_proxy).collect();
+    let forwarded_for = match chain.as_slice() {
+        [] => value(format_args!("{peer}"))?,
+        chain => value(format_args!("{}, {peer}", chain.join(", ")))?,
     };
     request.insert_header(FORWARDED_FOR, forwarded_for)?;
     request.insert_header(FORWARDED_PROTO, HeaderValue::from_static(proto))?;

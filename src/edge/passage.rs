@@ -21,6 +21,8 @@ crate::id!(
 
 /// One request on its way.
 pub struct Passage {
+    /// Its name, which even a request that cannot be read has.
+    pub id: RequestId,
     /// The edition it sees, from beginning to end.
     pub edition: Held,
     /// When its header was complete, for durations.
@@ -46,8 +48,6 @@ pub struct Passage {
 /// A request that was read: canonical, and safe to judge.
 #[derive(Debug)]
 pub struct Arrival {
-    /// Its name.
-    pub id: RequestId,
     /// When it is judged.
     pub now: Time,
     /// The connection it came on.
@@ -97,6 +97,7 @@ impl Passage {
     /// A request that sees `edition`.
     pub fn new(edition: Held) -> Self {
         Passage {
+            id: RequestId::new(fastrand::u128(..).to_be_bytes()),
             edition,
             began: Instant::now(),
             arrival: None,

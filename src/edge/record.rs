@@ -39,16 +39,14 @@ impl Edge {
 fn line(http: &Session, passage: &Passage) -> Line {
     let request = http.req_header();
     let status = http.response_written().map_or(0, |response| u64::from(response.status.as_u16()));
-    let line = Line::new();
     let line = match &passage.arrival {
-        Some(arrival) => line
-            .show("time", &arrival.now)
-            .show("request", &arrival.id)
-            .show("client", &arrival.client)
-            .text("host", &arrival.host),
-        None => line,
+        Some(arrival) => {
+            Line::new().show("time", &arrival.now).show("client", &arrival.client).text("host", &arrival.host)
+        }
+        None => Line::new(),
     };
     let line = line
+        .show("request", &passage.id)
         .text("method", request.method.as_str())
         .text("path", request.uri.path())
         .text("protocol", if http.is_http2() { "HTTP/2" } else { "HTTP/1.1" })

@@ -11,6 +11,8 @@ pub enum Refusal {
     Malformed(Fault),
     /// Its listener only redirects to `https://`.
     NotEncrypted,
+    /// It asks about the server as a whole: `OPTIONS *`.
+    AboutServer,
     /// No route has its host.
     NoHost,
     /// No route of its host has its path.
@@ -68,6 +70,7 @@ impl Refusal {
         match self {
             Refusal::Malformed(_) => "malformed",
             Refusal::NotEncrypted => "not-encrypted",
+            Refusal::AboutServer => "about-server",
             Refusal::NoHost => "no-host",
             Refusal::NoRoute => "no-route",
             Refusal::Denied { denial, .. } => match denial.recourse {
@@ -83,7 +86,7 @@ impl Refusal {
     pub fn outcome(&self) -> Outcome {
         match self {
             Refusal::Malformed(_) => Outcome::Malformed,
-            Refusal::NotEncrypted => Outcome::Own,
+            Refusal::NotEncrypted | Refusal::AboutServer => Outcome::Own,
             Refusal::NoHost | Refusal::NoRoute => Outcome::Unknown,
             Refusal::Denied { denial, .. } => match denial.recourse {
                 Recourse::SignIn => Outcome::SignIn,

@@ -33,7 +33,7 @@ pub struct RefusedView<'a> {
     /// The decision's id.
     pub decision: Option<String>,
     /// The request's id.
-    pub request: Option<String>,
+    pub request: String,
 }
 
 impl Edge {
@@ -49,16 +49,19 @@ impl Edge {
         let arrival = passage.arrival.as_ref()?;
         let denial = match refusal {
             Refusal::Denied { route, session, denial } => Some((route, session, denial)),
-            Refusal::Malformed(_) | Refusal::NotEncrypted | Refusal::NoHost | Refusal::NoRoute | Refusal::Broken(_) => {
-                None
-            }
+            Refusal::Malformed(_)
+            | Refusal::NotEncrypted
+            | Refusal::AboutServer
+            | Refusal::NoHost
+            | Refusal::NoRoute
+            | Refusal::Broken(_) => None,
         };
         let path = request.uri.path();
         let lines = denial.map_or(Vec::new(), |(_, _, denial)| denial.lines.clone());
         let account = denial.and_then(|(_, session, _)| session.as_ref()).map(|session| &session.account);
         Some(self.decisions.keep(Decided {
             at: arrival.now,
-            request: arrival.id,
+            request: passage.id,
             edition: passage.edition.number,
             what: format!("{} {} {path}", request.method, arrival.host),
             client: arrival.client,
@@ -86,6 +89,7 @@ impl Case<'_> {
         match self.refusal {
             Refusal::Malformed(fault) => self.explained(fault.status(), Then::Close),
             Refusal::NotEncrypted => self.to_https(),
+            Refusal::AboutServer => Answer::new(StatusCode::NO_CONTENT, Body::Empty),
             Refusal::NoHost => self.explained(421, Then::Keep),
             Refusal::NoRoute => self.explained(404, Then::Keep),
             Refusal::Denied { denial, .. } => match denial.recourse {
@@ -178,7 +182,7 @@ impl Case<'_> {
             sentence: sentence.as_deref(),
             lines: self.lines(),
             decision: self.decision.map(|id| id.to_string()),
-            request: self.passage.arrival.as_ref().map(|arrival| arrival.id.to_string()),
+            request: self.passage.id.to_string(),
         };
         let mut answer = Answer::page(status_of(status), (self.edge.render)(&view), None);
         answer.then = then;
@@ -206,7 +210,7 @@ impl Case<'_> {
         };
         add("detail", sentence(self.refusal).map(Into::into));
         add("decision", self.decision.map(|id| id.to_string().into()));
-        add("request", self.passage.arrival.as_ref().map(|arrival| arrival.id.to_string().into()));
+        add("request", Some(self.passage.id.to_string().into()));
         let lines: Vec<_> = lines.collect();
         add("conditions", (!lines.is_empty()).then(|| lines.into()));
         let portal = self.passage.edition.plan.portal.as_ref();
@@ -224,9 +228,12 @@ impl Case<'_> {
                 Recourse::SignIn => &[],
                 Recourse::StepUp | Recourse::Forbidden => &denial.lines,
             },
-            Refusal::Malformed(_) | Refusal::NotEncrypted | Refusal::NoHost | Refusal::NoRoute | Refusal::Broken(_) => {
-                &[]
-            }
+            Refusal::Malformed(_)
+            | Refusal::NotEncrypted
+            | Refusal::AboutServer
+            | Refusal::NoHost
+            | Refusal::NoRoute
+            | Refusal::Broken(_) => &[],
         }
     }
 }
@@ -235,7 +242,7 @@ impl Case<'_> {
 fn sentence(refusal: &Refusal) -> Option<String> {
     match refusal {
         Refusal::Malformed(fault) => Some(fault.sentence()),
-        Refusal::NotEncrypted => None,
+        Refusal::NotEncrypted | Refusal::AboutServer => None,
         Refusal::NoHost => Some("this host is not served here".to_owned()),
         Refusal::NoRoute => Some("nothing is served at this address".to_owned()),
         Refusal::Denied { denial, .. } => Some(match denial.recourse {

@@ -10,6 +10,9 @@ use pingora::protocols::http::v1::server::HttpSession as Http1;
 /// Fields of one request. More than a browser or a proxy chain ever sends, and far below what costs memory.
 const MOST_FIELDS: usize = 100;
 
+/// Names in `Connection`. The engine refuses more only once a member was picked, when it looks like a broken service.
+const MOST_NOMINATIONS: usize = 9;
+
 /// Fields that a client may not have removed by naming them in `Connection` (RFC 9110 §7.6.1 would have us do it): they
 /// identify the caller or the message.
 const KEPT: [&str; 6] = ["cookie", "authorization", "forwarded", "host", "x-real-ip", "x-request-id"];
@@ -38,6 +41,11 @@ pub fn target<'a>(request: &'a RequestHeader, http1: Option<&Http1>) -> Result<C
     Ok(target)
 }
 
+/// Whether a request asks about the server as a whole (RFC 9110 §9.3.7), which no service behind it can answer.
+pub fn is_about_server(request: &RequestHeader) -> bool {
+    request.method == Method::OPTIONS && request.raw_path() == b"*"
+}
+
 /// Framing, field names and nominations.
 pub fn fields(request: &RequestHeader, http1: Option<&Http1>) -> Result<(), Fault> {
     let headers = &request.headers;
@@ -57,7 +65,8 @@ pub fn fields(request: &RequestHeader, http1: Option<&Http1>) -> Result<(), Faul
 
 /// Whether a request asks to become a WebSocket, as RFC 6455 §4.1 says it must be asked.
 pub fn is_upgrade(request: &RequestHeader) -> bool {
-    request.version == Version::HTTP_11 && request.headers.contains_key(UPGRADE)
+    let websocket = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
+    request.version == Version::HTTP_11 && request.headers.get(UPGRADE).is_some_and(websocket)
 }
 
 /// Whether a request asks for a stream of events (WHATWG HTML §9.2, `EventSource`).
@@ -67,8 +76,7 @@ pub fn asks_for_events(request: &RequestHeader) -> bool {
 
 fn upgrade(request: &RequestHeader) -> Result<(), Fault> {
     let headers = &request.headers;
-    let websocket = headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    if !websocket || request.version != Version::HTTP_11 {
+    if !is_upgrade(request) {
         return Ok(());
     }
     let nominated = tokens(headers).any(|token| token.eq_ignore_ascii_case(b"upgrade"));
@@ -99,12 +107,21 @@ fn nominations(headers: &HeaderMap) -> Result<(), Fault> {
     if tokens(headers).any(reserved) {
         return Err(Fault::Fields("Connection names a header field that may not be removed"));
     }
+    if tokens(headers).count() > MOST_NOMINATIONS || !tokens(headers).all(is_name) {
+        return Err(Fault::Fields("Connection is not a short list of names"));
+    }
     Ok(())
 }
 
 fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let values = headers.get_all(CONNECTION).iter();
-    values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
+    let tokens = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    tokens.filter(|token| !token.is_empty())
+}
+
+/// Whether every byte may stand in a field's name (RFC 9110 §5.6.2).
+fn is_name(token: &[u8]) -> bool {
+    token.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 
 fn framing(headers: &HeaderMap, http1: Option<&Http1>) -> Result<(), Fault> {

@@ -1,6 +1,6 @@
 //! Pingora's callbacks in the order of its phases; each hands over to the edge or the portal and keeps nothing.
 
-use crate::edge::{self, Arrival, Edge, Failure, Passage, Refusal, RefusedView};
+use crate::edge::{self, Edge, Failure, Passage, Refusal, RefusedView, RequestId};
 use crate::edition::Live;
 use crate::listen::Connection;
 use crate::portal::{self, Ask, FORM_LIMIT, Form, OnPortal, Portal};
@@ -35,8 +35,7 @@ pub struct Front {
 
 /// The page of a refusal, for the edge.
 pub fn render(view: &RefusedView<'_>) -> String {
-    let request = view.request.as_deref().unwrap_or_default();
-    let named = (view.decision.as_deref(), request);
+    let named = (view.decision.as_deref(), &*view.request);
     portal::refusal((view.portal, view.status), view.sentence, view.lines, named)
 }
 
@@ -65,10 +64,10 @@ impl ProxyHttp for Front {
         let judged = AssertUnwindSafe(self.judge(http, passage)).catch_unwind().await;
         match judged.unwrap_or_else(|_| Err(self.panicked())) {
             Ok(None) => Ok(false),
-            Ok(Some(answer)) => send(http, answer, passage.arrival.as_ref()).await.map(|()| true),
+            Ok(Some(answer)) => send(http, answer, passage.id).await.map(|()| true),
             Err(refusal) => {
                 let answer = self.edge.refuse(http.req_header(), passage, &refusal);
-                send(http, answer, passage.arrival.as_ref()).await.map(|()| true)
+                send(http, answer, passage.id).await.map(|()| true)
             }
         }
     }
@@ -90,7 +89,7 @@ impl ProxyHttp for Front {
     }
 
     async fn upstream_peer(&self, _: &mut Session, passage: &mut Passage) -> Result<Box<HttpPeer>> {
-        passage.pick(self.edge.clock.now())
+        self.guarded(|| passage.pick(self.edge.clock.now()))
     }
 
     fn fail_to_connect(
@@ -124,7 +123,7 @@ impl ProxyHttp for Front {
         request: &mut RequestHeader,
         passage: &mut Passage,
     ) -> Result<()> {
-        self.edge.stamp(request, passage)
+        self.guarded(|| self.edge.stamp(request, passage))
     }
 
     async fn response_filter(
@@ -133,7 +132,7 @@ impl ProxyHttp for Front {
         response: &mut ResponseHeader,
         passage: &mut Passage,
     ) -> Result<()> {
-        self.edge.deliver(response, passage)
+        self.guarded(|| self.edge.deliver(response, passage))
     }
 
     /// Sent twice only if the first time was on a kept connection that turned out to be closed, the method may be
@@ -172,7 +171,7 @@ impl ProxyHttp for Front {
         tracing::debug!(%error, "a request failed");
         let answer = self.edge.refuse(http.req_header(), passage, &Refusal::Broken(failure));
         let code = answer.status.as_u16();
-        match send(http, answer, passage.arrival.as_ref()).await {
+        match send(http, answer, passage.id).await {
             Ok(()) => FailToProxy { error_code: code, can_reuse_downstream: false },
             Err(_) => gone,
         }
@@ -235,13 +234,21 @@ impl Front {
             transport: arrival.transport,
             client: arrival.client,
             now: arrival.now,
-            request: arrival.id.to_string(),
+            request: passage.id.to_string(),
             portal: plan.filter(|_| on_portal == OnPortal::Yes),
             plan,
             rules: passage.edition.sessions(),
             least_password: passage.edition.plan.factors.password.as_ref().map_or(0, |plan| plan.min_length),
         };
         Ok(self.portal.answer(&ask).await)
+    }
+
+    /// Runs a phase on the way to a member and back: a panic in it fails its request and no more.
+    fn guarded<T>(&self, phase: impl FnOnce() -> Result<T>) -> Result<T> {
+        std::panic::catch_unwind(AssertUnwindSafe(phase)).unwrap_or_else(|_| {
+            self.panicked();
+            Error::e_explain(ErrorType::InternalError, "a filter panicked")
+        })
     }
 
     fn panicked(&self) -> Refusal {
@@ -276,7 +283,7 @@ fn too_much(status: StatusCode) -> Answer {
 }
 
 /// Sends an answer of our own.
-async fn send(http: &mut Session, answer: Answer, arrival: Option<&Arrival>) -> Result<()> {
+async fn send(http: &mut Session, answer: Answer, request: RequestId) -> Result<()> {
     let head = http.req_header().method == Method::HEAD;
     let (kind, body) = answer.body.parts();
     let mut response = ResponseHeader::build(answer.status, Some(answer.fields.len() + 3))?;
@@ -286,10 +293,11 @@ async fn send(http: &mut Session, answer: Answer, arrival: Option<&Arrival>) -> 
     if let Some(kind) = kind {
         response.insert_header(header::CONTENT_TYPE, kind)?;
     }
-    response.insert_header(header::CONTENT_LENGTH, body.len())?;
-    if let Some(arrival) = arrival {
-        response.insert_header(edge::forward::REQUEST_ID, arrival.id.to_string())?;
+    // RFC 9110 §8.6 forbids it there.
+    if answer.status != StatusCode::NO_CONTENT {
+        response.insert_header(header::CONTENT_LENGTH, body.len())?;
     }
+    response.insert_header(edge::forward::REQUEST_ID, request.to_string())?;
     if answer.then == Then::Close {
         http.set_keepalive(None);
     }

@@ -124,7 +124,7 @@ impl Gateway {
         self.feed_end.flush().await;
         if let Some(access) = self.edge.access.clone() {
             // It ends even if the log's reader does not read: the flush gives up by itself.
-            let _ = tokio::task::spawn_blocking(move || access.flush()).await;
+            self.tasks.blocking(move || access.flush()).await;
         }
         self.tasks.stop().await;
         tracing::info!(cut = drained.left, seconds = began.elapsed().as_secs_f32(), "stopped");

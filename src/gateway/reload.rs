@@ -6,7 +6,7 @@ use super::serve::Engine;
 use super::state;
 use crate::admin::Reloaded;
 use crate::audit::Event;
-use crate::config::{self, Environment, Loaded, Problems};
+use crate::config::{self, Environment, Loaded, Problems, Sources};
 use crate::edge::Edge;
 use crate::edition::{Edition, Live, Plan};
 use crate::listen::{Certificates, Listeners};
@@ -40,6 +40,8 @@ pub struct Reloader {
     fingerprint: tokio::sync::Mutex<[u8; 32]>,
     /// Whether the last reload was refused. Written by reloads, read by metrics and status.
     refused: Mutex<Vec<String>>,
+    /// What the last reload was read from, if it was refused. Written by reloads, read by the watcher.
+    refused_from: Mutex<Sources>,
     /// Set when the gateway leaves: it is not ready any more.
     leaving: AtomicBool,
 }
@@ -61,6 +63,7 @@ impl Reloader {
             tasks,
             fingerprint: tokio::sync::Mutex::new(parts.fingerprint),
             refused: Mutex::default(),
+            refused_from: Mutex::default(),
             leaving: AtomicBool::new(false),
         }
     }
@@ -91,6 +94,16 @@ impl Reloader {
     /// Why the last reload was refused; empty if it was not.
     pub(super) fn refusal(&self) -> Vec<String> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where a change matters: what the current edition was read from, and what the last reload was if it was refused,
+    /// so that a mistake is noticed to be mended wherever it is.
+    pub(super) fn sources(&self) -> Sources {
+        let plan = self.live.hold().plan.clone();
+        let mut sources = self.refused_from.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        sources.files.extend_from_slice(&plan.files);
+        sources.directories.extend_from_slice(&plan.directories);
+        sources
     }
 
     /// The first edition's sockets are open: the prober starts, and ports that the system chose become known.
@@ -128,7 +141,13 @@ impl Reloader {
         let (path, environment) = (self.path.clone(), self.environment.clone());
         let loading = self.tasks.blocking(move || config::load(&path, &environment));
         let current = self.live.hold();
-        let outcome = match loading.await {
+        let loaded = loading.await;
+        let sources = match &loaded {
+            Some(Err(problems)) => problems.sources.clone(),
+            Some(Ok(_)) | None => Sources::default(),
+        };
+        *self.refused_from.lock().unwrap_or_else(PoisonError::into_inner) = sources;
+        let outcome = match loaded {
             Some(Ok(loaded)) if loaded.fingerprint == *fingerprint => {
                 Ok(Reloaded::Unchanged { edition: current.number })
             }

@@ -2,7 +2,7 @@
 //! deployments replace files; debounced, because they do it in several steps.
 
 use super::Reloader;
-use crate::edition::Plan;
+use crate::config::Sources;
 use crate::stdx::task::Tasks;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::BTreeSet;
@@ -13,6 +13,10 @@ use tokio::sync::mpsc;
 
 /// How long nothing may happen before a change counts as complete.
 const QUIET: Duration = Duration::from_millis(150);
+
+/// How long a change may go on before it counts as complete anyway: a file that is written all the time, in the same
+/// directory, must not keep the others from being noticed.
+const LONGEST_CHANGE: Duration = Duration::from_secs(2);
 
 /// How often the files are looked at in case no event came: some file systems send none.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -33,34 +37,35 @@ async fn watch(reloader: &Reloader) {
     });
     let mut watcher = watcher.inspect_err(|error| tracing::warn!(%error, "files cannot be watched")).ok();
     let mut watched = BTreeSet::new();
-    follow(&mut watcher, &mut watched, &reloader.live().hold().plan);
-    let mut seen = looks(&reloader.live().hold().plan);
+    follow(&mut watcher, &mut watched, &reloader.sources());
+    let mut seen = looks(&reloader.sources());
     loop {
         tokio::select! {
             _ = told.recv() => settle(&mut told).await,
             () = tokio::time::sleep(LOOK_EVERY) => {
-                if looks(&reloader.live().hold().plan) == seen {
+                if looks(&reloader.sources()) == seen {
                     continue;
                 }
             }
         }
         reloader.reload().await;
-        let plan = reloader.live().hold().plan.clone();
-        follow(&mut watcher, &mut watched, &plan);
-        seen = looks(&plan);
+        let sources = reloader.sources();
+        follow(&mut watcher, &mut watched, &sources);
+        seen = looks(&sources);
     }
 }
 
-/// Waits until nothing happened for a while.
+/// Waits until nothing happened for a while, but not for as long as something else happens beside the files.
 async fn settle(told: &mut mpsc::Receiver<()>) {
-    while let Ok(Some(())) = tokio::time::timeout(QUIET, told.recv()).await {}
+    let quiet = async { while let Ok(Some(())) = tokio::time::timeout(QUIET, told.recv()).await {} };
+    let _ = tokio::time::timeout(LONGEST_CHANGE, quiet).await;
 }
 
-/// Watches the directories of a plan's files, and only those.
-fn follow(watcher: &mut Option<RecommendedWatcher>, watched: &mut BTreeSet<PathBuf>, plan: &Plan) {
+/// Watches the directories of these sources, and only those.
+fn follow(watcher: &mut Option<RecommendedWatcher>, watched: &mut BTreeSet<PathBuf>, sources: &Sources) {
     let Some(watcher) = watcher else { return };
-    let parents = plan.files.iter().filter_map(|file| file.parent()).map(Path::to_owned);
-    let wanted: BTreeSet<PathBuf> = parents.chain(plan.directories.iter().cloned()).collect();
+    let parents = sources.files.iter().filter_map(|file| file.parent()).map(Path::to_owned);
+    let wanted: BTreeSet<PathBuf> = parents.chain(sources.directories.iter().cloned()).collect();
     for gone in watched.difference(&wanted) {
         let _ = watcher.unwatch(gone);
     }
@@ -73,10 +78,10 @@ fn follow(watcher: &mut Option<RecommendedWatcher>, watched: &mut BTreeSet<PathB
 }
 
 /// What a glance at the files shows.
-fn looks(plan: &Plan) -> Vec<Option<(SystemTime, u64)>> {
+fn looks(sources: &Sources) -> Vec<Option<(SystemTime, u64)>> {
     let look = |path: &PathBuf| {
         let metadata = std::fs::metadata(path).ok()?;
         Some((metadata.modified().ok()?, metadata.len()))
     };
-    plan.files.iter().chain(&plan.directories).map(look).collect()
+    sources.files.iter().chain(&sources.directories).map(look).collect()
 }

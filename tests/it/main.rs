@@ -3,5 +3,24 @@
 
 mod rig;
 
+mod account;
 mod admission;
+mod binary;
+mod connections;
+mod headers;
+mod keys;
+mod members;
+mod operate;
+mod panics;
+mod paths;
+mod portal;
+mod recovery;
+mod reload;
+mod session;
 mod sign_in;
+mod smuggling;
+mod step_up;
+mod streams;
+mod throttle;
+mod tls;
+mod websocket;

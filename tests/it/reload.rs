@@ -167,6 +167,22 @@ async fn a_file_that_is_written_in_place_is_noticed() {
     rig.eventually("the other member answers", async || answers(&rig, "/x").await == "other").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_file_beside_it_does_not_hide_a_change() {
+    let (app, other) = (Member::echo("app").await, Member::echo("other").await);
+    let rig = Rig::start(&filled(ONE_ROUTE, &[("app", &app)])).await;
+    let busy = rig.directory().join("busy.log");
+    let writing = tokio::spawn(async move {
+        for number in 0_u64.. {
+            std::fs::write(&busy, number.to_string()).expect("written");
+            tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        }
+    });
+    rig.save(&filled(ONE_ROUTE, &[("app", &other)]));
+    rig.eventually("the other member answers", async || answers(&rig, "/x").await == "other").await;
+    writing.abort();
+}
+
 /// A gateway that includes `teams.d/*.toml`, with a second pool for the teams.
 async fn with_teams() -> (Rig, String, [Member; 2]) {
     let (app, other) = (Member::echo("app").await, Member::echo("other").await);

@@ -4,6 +4,7 @@ use crate::config::environment::Environment;
 use crate::config::problem::{Problem, Report};
 use crate::stdx::digest::sha256;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -24,14 +25,22 @@ pub struct Reading<'e> {
     /// What was found wrong.
     pub report: Report,
     left: Cell<u64>,
-    /// Each thing that was read, in order: the file, if it is one, and the SHA-256 of what it held.
-    read: RefCell<Vec<(Option<PathBuf>, [u8; 32])>>,
+    /// The SHA-256 of each thing that was read, in order.
+    read: RefCell<Vec<[u8; 32]>>,
+    /// Each file that was read or could not be.
+    files: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl<'e> Reading<'e> {
     /// Nothing read yet.
     pub fn new(environment: &'e Environment) -> Self {
-        Reading { environment, report: Report::default(), left: Cell::new(MOST_BYTES), read: RefCell::default() }
+        Reading {
+            environment,
+            report: Report::default(),
+            left: Cell::new(MOST_BYTES),
+            read: RefCell::default(),
+            files: RefCell::default(),
+        }
     }
 
     /// Reads a file whole and remembers it for the watcher and the fingerprint.
@@ -39,6 +48,7 @@ impl<'e> Reading<'e> {
     /// # Errors
     /// In words: what cannot be read and why, or that all files together are larger than 16 MiB.
     pub fn bytes(&self, path: &Path) -> Result<Vec<u8>, String> {
+        self.files.borrow_mut().insert(path.to_owned());
         let cannot = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
         let left = self.left.get();
         let too_large = || format!("{} is too large: all files together may have {MOST_BYTES} bytes", path.display());
@@ -49,27 +59,23 @@ impl<'e> Reading<'e> {
         let mut bytes = Vec::new();
         std::fs::File::open(path).map_err(cannot)?.take(left + 1).read_to_end(&mut bytes).map_err(cannot)?;
         self.left.set(left.checked_sub(bytes.len() as u64).ok_or_else(too_large)?);
-        self.read.borrow_mut().push((Some(path.to_owned()), sha256(&bytes)));
+        self.remember(&bytes);
         Ok(bytes)
     }
 
-    /// Remembers something that was read and is no file.
+    /// Remembers something that was read, for the fingerprint.
     pub fn remember(&self, bytes: &[u8]) {
-        self.read.borrow_mut().push((None, sha256(bytes)));
+        self.read.borrow_mut().push(sha256(bytes));
     }
 
     /// SHA-256 over everything that was read, in order.
     pub fn fingerprint(&self) -> [u8; 32] {
-        let read = self.read.borrow();
-        sha256(&read.iter().flat_map(|(_, digest)| *digest).collect::<Vec<u8>>())
+        sha256(&self.read.borrow().concat())
     }
 
-    /// The files that were read, each once.
+    /// The files that were read or could not be, each once.
     pub fn files(&self) -> Vec<PathBuf> {
-        let mut files: Vec<PathBuf> = self.read.borrow().iter().filter_map(|(path, _)| path.clone()).collect();
-        files.sort();
-        files.dedup();
-        files
+        self.files.borrow().iter().cloned().collect()
     }
 
     /// A problem at `place`.

@@ -61,11 +61,8 @@ async fn an_assertion_is_fresh_however_long_the_session_lasts() {
     for _ in 0..4 {
         assert_eq!(ask(&rig, "wiki.localhost", "/x", &pass).await.status, 200);
         let token = wiki.last().one("x-portcullis-assertion").expect("an assertion");
-        let mut unchecked = Validation::new(Algorithm::ES256);
-        unchecked.insecure_disable_signature_validation();
-        unchecked.validate_aud = false;
-        unchecked.validate_exp = false;
-        let claims = decode::<Value>(&token, &DecodingKey::from_secret(b""), &unchecked).expect("a token").claims;
+        let claims = data_encoding::BASE64URL_NOPAD.decode(token.split('.').nth(1).expect("claims").as_bytes());
+        let claims: Value = serde_json::from_slice(&claims.expect("base64url")).expect("JSON");
         let now = portcullis::stdx::clock::Clock::now(&*rig.clock).secs();
         assert!(claims["exp"].as_u64().expect("exp") > now + 30, "{claims} at {now}");
         rig.clock.advance(Duration::from_secs(290));

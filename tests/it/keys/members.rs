@@ -2,7 +2,7 @@
 
 use super::peer::{Full, Peer};
 use super::{OPEN, get, request, with};
-use crate::rig::{Line, Member, PATIENCE, Raw, Rig, filled};
+use crate::rig::{Line, Member, PATIENCE, Raw, Rig};
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -137,7 +137,7 @@ async fn a_code_is_sent_to_no_port_but_ours() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_path_becomes_another_host_on_the_way_back() {
     let (rig, _app, _wiki) = Rig::two_hosts().await;
-    let mut browser = rig.signed_in("alice", &["staff"]).await;
+    let browser = rig.signed_in("alice", &["staff"]).await;
     let host = format!("app.localhost:{}", rig.address().port());
     for target in [
         "//evil.test/",
