@@ -121,7 +121,7 @@ impl Login {
         Ok(Begun { attempt, next, recoverable })
     }
 
-    /// Answers what an attempt waits for, or answers with a recovery code instead.
+    /// Answers what an attempt waits for, or answers with a recovery code instead. Any other answer is not looked at.
     ///
     /// # Errors
     /// [`Stop::Rejected`] and the attempt stands as it was; [`Stop::Gone`] if it expired or another was faster.
@@ -135,7 +135,11 @@ impl Login {
         let asked = begun.next == Next::Ask(factor);
         let recovering = factor == recovery_code::NAME && begun.recoverable;
         if !asked && !recovering {
-            return Err(Stop::Gone);
+            // While this was typed, another proof may have grown too old: that one is asked for first.
+            return match begun.next {
+                Next::Ask(other) => Ok(Progress::Ask(token.clone(), other)),
+                Next::Done | Next::Impossible => Err(Stop::Gone),
+            };
         }
         let account = self.store.accounts.by_id(begun.attempt.account).await?;
         let account = account.filter(|account| !account.disabled).ok_or(Stop::Gone)?;

@@ -23,8 +23,9 @@ impl Portal {
     /// The other end: the code becomes a cookie of this host's own, for the same session.
     pub(super) async fn enter(&self, ask: &Ask<'_>) -> Outcome {
         let code = ask.parameter("code").and_then(|code| HandOffCode::parse(code.as_bytes()));
-        let binding = ask.cookie(Name::Binding);
-        let (Some(code), Some(binding)) = (code, binding) else { return Ok(self.not_entered(ask)) };
+        let Some(code) = code else { return Ok(self.not_entered(ask)) };
+        // Without a binding no code enters, but it is spent: it lies in the history of a browser it was not made for.
+        let binding = ask.cookie(Name::Binding).unwrap_or_default();
         let Some(hand_off) = self.hand_offs.take(&code, ask.host, binding, ask.now).await? else {
             return Ok(self.not_entered(ask));
         };

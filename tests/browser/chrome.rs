@@ -44,7 +44,7 @@ impl Chrome {
     pub async fn with(scripts: Scripts) -> Self {
         let chromium = installed("chromium");
         let mut driver = Command::new(installed("chromedriver"))
-            .args(["--port=0", "--log-level=OFF"])
+            .args(["--port=0", "--log-level=WARNING"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

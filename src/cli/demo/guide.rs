@@ -4,7 +4,6 @@ use super::folder::Ports;
 use crate::cli::moment;
 use crate::cli::opened::Link;
 use crate::cli::output::{Ink, View};
-use crate::cli::table::pad;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -83,8 +82,8 @@ impl Guide<'_> {
 impl View for Guide<'_> {
     fn text(&self, ink: Ink) -> String {
         let trials = self.trials();
-        let width = trials.iter().map(|(why, _)| why.chars().count()).max().unwrap_or(0);
-        let trial = |(why, command): &(&str, String)| format!("  {}  {command}", pad(why, width));
+        // One below the other: side by side the commands would not fit a terminal.
+        let trial = |(why, command): &(&str, String)| format!("  {}\n     {command}", ink.dim(why));
         let trials = trials.iter().map(trial).collect::<Vec<_>>().join("\n");
         format!(
             "\n{}\n\n{}\n\n{}\n\n{trials}\n\n{}\n",

@@ -97,7 +97,7 @@ async fn a_refusal_shows_route_policy_pool_and_each_condition() {
         "  from     10.0.0.9\n",
         "  caller   bob (guests)\n",
         "  policy   staff\n",
-        "  pool     app (127.0.0.1:1, 127.0.0.1:2)\n",
+        "  pool     app\n  members  127.0.0.1:1, 127.0.0.1:2\n",
         "✓  require",
         "✗  groups",
     ] {

@@ -95,9 +95,11 @@ impl Verdict<'_> {
                 let mut report = Report { conditions, outcome: outcome.to_owned(), answer, ..report };
                 report.permitted = recourse.is_none();
                 report.facts.extend([
-                    ("route", format!("{} ({})", route.name, route.place)),
+                    ("route", route.name.to_string()),
+                    ("where", route.place.clone()),
                     ("policy", route.policy.name.to_string()),
-                    ("pool", format!("{} ({})", route.pool, members(loaded, &route.pool))),
+                    ("pool", route.pool.to_string()),
+                    ("members", members(loaded, &route.pool)),
                 ]);
                 report
             }
