@@ -36,7 +36,7 @@ impl Edge {
         };
         match decide(&route.policy, &facts) {
             Ok(permit) => Ok(Admission { permit, session, route }),
-            Err(denial) => Err(Refusal::Denied { route: route.name.clone(), session, denial: Box::new(denial) }),
+            Err(denial) => Err(Refusal::Denied { route, session, denial: Box::new(denial) }),
         }
     }
 

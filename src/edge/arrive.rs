@@ -28,6 +28,10 @@ pub fn arrive(edge: &Edge, http: &mut Session, passage: &Passage) -> Result<Arri
     }
     http.set_write_timeout(Some(WRITE_TIMEOUT));
     http.set_total_drain_timeout(Some(DRAIN_TIMEOUT));
+    // RFC 9110 §15.2: a client of HTTP/1.0 would take an interim answer for the answer.
+    if http.req_header().version == http::Version::HTTP_10 {
+        http.set_ignore_info_resp(true);
+    }
     let connection = http.digest().and_then(Connection::of).cloned();
     let connection = connection.ok_or(Refusal::Broken(super::Failure::Internal))?;
     let arrival = read(edge, http, &connection, &passage.edition.plan.gateway.trusted_proxies)?;

@@ -1,7 +1,7 @@
 //! From an admission to a member: the pick, the peer, and the header fields that say who is asking, stamped here and
 //! nowhere earlier, because earlier ones can be removed by a client's `Connection` field.
 
-use super::{Admission, Arrival, Edge, Failure, Forwarding, Passage};
+use super::{Admission, Arrival, Edge, Failure, Forwarding, Passage, Refusal};
 use crate::edition::Edition;
 use crate::pool::{NoMember, peer};
 use crate::session::cookie::{self, Transport};
@@ -103,6 +103,9 @@ impl Edge {
         };
         remove_claims(request, arrival);
         remove_cookies(request)?;
+        if arrival.upgrade {
+            request.insert_header(header::CONTENT_LENGTH, HeaderValue::from_static("0"))?;
+        }
         self.identify(request, &passage.edition, (arrival, admission))?;
         origin(request, passage, arrival)
     }
@@ -125,6 +128,17 @@ impl Edge {
         request.insert_header(ASSURANCE, stamp.assurance)?;
         request.insert_header(ASSERTION, stamp.assertion)
     }
+}
+
+/// Announces a body on a request for a WebSocket, where none ever comes. The engine (0.9.1, its issue 946) may learn
+/// that an empty body has ended only after the member switched protocols, and takes that for the end of the WebSocket; a
+/// body that was announced has no end to be learned of. The member is told the truth by [`Edge::stamp`].
+///
+/// # Errors
+/// If the field cannot be written.
+pub fn leave_open(request: &mut RequestHeader) -> std::result::Result<(), Refusal> {
+    let announced = request.insert_header(header::CONTENT_LENGTH, HeaderValue::from_static("1"));
+    announced.map_err(|_| Refusal::Broken(Failure::Internal))
 }
 
 fn remove_claims(request: &mut RequestHeader, arrival: &Arrival) {

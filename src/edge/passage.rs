@@ -35,6 +35,8 @@ pub struct Passage {
     pub admission: Option<Admission>,
     /// Where it went, once it went.
     pub forwarding: Option<Forwarding>,
+    /// What a policy said no to.
+    pub denied: Option<Denied>,
     /// How it ended at the gate, for the log.
     pub outcome: Outcome,
     /// Why it was refused, in a word, for the log; with the decision's id where there is one.
@@ -78,6 +80,14 @@ pub struct Admission {
     pub session: Option<Arc<LiveSession>>,
 }
 
+/// A request that a policy refused.
+pub struct Denied {
+    /// The route it falls under.
+    pub route: Arc<RoutePlan>,
+    /// Whose it is.
+    pub session: Option<Arc<LiveSession>>,
+}
+
 /// A request that was forwarded.
 #[derive(Default)]
 pub struct Forwarding {
@@ -104,6 +114,7 @@ impl Passage {
             turned_away: None,
             admission: None,
             forwarding: None,
+            denied: None,
             outcome: Outcome::Failed,
             refused: None,
             failure: None,
@@ -120,5 +131,8 @@ impl Passage {
     pub fn note(&mut self, refusal: &Refusal, decision: Option<super::DecisionId>) {
         self.outcome = refusal.outcome();
         self.refused = Some((refusal.word(), decision));
+        if let Refusal::Denied { route, session, .. } = refusal {
+            self.denied = Some(Denied { route: route.clone(), session: session.clone() });
+        }
     }
 }

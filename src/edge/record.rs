@@ -2,6 +2,7 @@
 
 use super::{Edge, Passage};
 use crate::audit::Event;
+use crate::listen::Connection;
 use crate::telemetry::Line;
 use pingora::proxy::Session;
 use std::time::Duration;
@@ -14,9 +15,12 @@ impl Edge {
         if let Some(ready) = passage.ready() {
             ready.counters.permitted.inc();
         }
+        if let Some(ready) = passage.denied.as_ref().and_then(|denied| passage.edition.ready(&denied.route)) {
+            ready.counters.refused.inc();
+        }
         self.report(passage);
         if let Some(access) = self.access.as_ref().filter(|_| passage.edition.plan.gateway.access_log) {
-            access.write(line(http, passage));
+            access.write(self.line(http, passage));
         }
     }
 
@@ -34,42 +38,57 @@ impl Edge {
         };
         self.recorder.report(decided.at, event);
     }
+
+    fn line(&self, http: &Session, passage: &Passage) -> Line {
+        let request = http.req_header();
+        let status = http.response_written().map_or(0, |response| u64::from(response.status.as_u16()));
+        let line = self
+            .beginning(http, passage)
+            .show("request", &passage.id)
+            .text("method", request.method.as_str())
+            .text("path", request.uri.path())
+            .text("protocol", if http.is_http2() { "HTTP/2" } else { "HTTP/1.1" })
+            .number("status", status)
+            .number("sent", http.body_bytes_sent() as u64)
+            .number("received", http.body_bytes_read() as u64)
+            .number("edition", passage.edition.number)
+            .text("outcome", passage.outcome.word())
+            .number("micros", micros(passage.began.elapsed()));
+        let line = forwarded(judged(line, passage), passage);
+        match passage.refused {
+            Some((word, Some(id))) => line.text("refused", word).show("decision", &id),
+            Some((word, None)) => line.text("refused", word),
+            None => line,
+        }
+    }
+
+    /// When and from where, which is known even of a request that could not be read.
+    fn beginning(&self, http: &Session, passage: &Passage) -> Line {
+        if let Some(arrival) = &passage.arrival {
+            return Line::new().show("time", &arrival.now).show("client", &arrival.client).text("host", &arrival.host);
+        }
+        let line = Line::new().show("time", &self.clock.now());
+        match http.digest().and_then(Connection::of) {
+            Some(connection) => line.show("client", &connection.peer.ip().to_canonical()),
+            None => line,
+        }
+    }
 }
 
-fn line(http: &Session, passage: &Passage) -> Line {
-    let request = http.req_header();
-    let status = http.response_written().map_or(0, |response| u64::from(response.status.as_u16()));
-    let line = match &passage.arrival {
-        Some(arrival) => {
-            Line::new().show("time", &arrival.now).show("client", &arrival.client).text("host", &arrival.host)
-        }
-        None => Line::new(),
-    };
-    let line = line
-        .show("request", &passage.id)
-        .text("method", request.method.as_str())
-        .text("path", request.uri.path())
-        .text("protocol", if http.is_http2() { "HTTP/2" } else { "HTTP/1.1" })
-        .number("status", status)
-        .number("sent", http.body_bytes_sent() as u64)
-        .number("received", http.body_bytes_read() as u64)
-        .number("edition", passage.edition.number)
-        .text("outcome", passage.outcome.word())
-        .number("micros", micros(passage.began.elapsed()));
-    let line = admitted(line, passage);
-    match passage.refused {
-        Some((word, Some(id))) => line.text("refused", word).show("decision", &id),
-        Some((word, None)) => line.text("refused", word),
+/// What it fell under and whose it was, whether it was permitted or refused.
+fn judged(line: Line, passage: &Passage) -> Line {
+    let admitted = passage.admission.as_ref().map(|admission| (&admission.route, &admission.session));
+    let denied = passage.denied.as_ref().map(|denied| (&denied.route, &denied.session));
+    let Some((route, session)) = admitted.or(denied) else { return line };
+    let line = line.text("route", &route.name).text("policy", &route.policy.name);
+    match session {
+        Some(session) => line.text("account", session.account.name.as_str()).show("session", &session.id),
         None => line,
     }
 }
 
-fn admitted(line: Line, passage: &Passage) -> Line {
-    let Some(admission) = &passage.admission else { return line };
-    let mut line = line.text("route", &admission.route.name).text("policy", &admission.permit.policy().name);
-    if let Some(session) = &admission.session {
-        line = line.text("account", session.account.name.as_str()).show("session", &session.id);
-    }
+/// Where it went.
+fn forwarded(mut line: Line, passage: &Passage) -> Line {
     let Some(forwarding) = &passage.forwarding else { return line };
     if let Some(pick) = &forwarding.pick {
         line = line.text("pool", pick.pool().name()).show("member", &pick.address());

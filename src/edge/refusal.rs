@@ -1,9 +1,12 @@
 //! Every reason a request is not forwarded; closed, carrying data and not prose.
 
+use crate::edition::RoutePlan;
 use crate::policy::{Denial, Recourse};
 use crate::pool::NoMember;
 use crate::route::{HostFault, PathFault};
+use crate::session::LiveSession;
 use crate::telemetry::Outcome;
+use std::sync::Arc;
 
 /// Why a request is refused.
 pub enum Refusal {
@@ -20,9 +23,9 @@ pub enum Refusal {
     /// A policy says no.
     Denied {
         /// The route it fell under.
-        route: std::sync::Arc<str>,
+        route: Arc<RoutePlan>,
         /// Who asked, if a live session said so.
-        session: Option<std::sync::Arc<crate::session::LiveSession>>,
+        session: Option<Arc<LiveSession>>,
         /// Why not.
         denial: Box<Denial>,
     },

@@ -66,7 +66,7 @@ impl Edge {
             what: format!("{} {} {path}", request.method, arrival.host),
             client: arrival.client,
             account: account.map(|account| (account.id, account.name.clone())),
-            route: denial.map(|(route, ..)| route.to_string()),
+            route: denial.map(|(route, ..)| route.name.to_string()),
             policy: denial.map(|(_, _, denial)| denial.policy.to_string()),
             outcome: refusal.word(),
             sentence: sentence(refusal).unwrap_or_default(),

@@ -130,6 +130,11 @@ fn framing(headers: &HeaderMap, http1: Option<&Http1>) -> Result<(), Fault> {
     if listed || lengths.next().is_some() {
         return Err(Fault::Framing("Content-Length is given more than once"));
     }
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let coded = codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if coded || codings.next().is_some() {
+        return Err(Fault::Framing("Transfer-Encoding is something else than chunked"));
+    }
     let Some(http1) = http1 else { return Ok(()) };
     let raw = http1.get_headers_raw_bytes();
     if has_bare_line_feed(&raw) {

@@ -128,10 +128,14 @@ impl ProxyHttp for Front {
 
     async fn response_filter(
         &self,
-        _: &mut Session,
+        http: &mut Session,
         response: &mut ResponseHeader,
         passage: &mut Passage,
     ) -> Result<()> {
+        // Idle connections were closed by then, and nobody would read a next request: the client must not send one.
+        if http.is_process_shutting_down() {
+            http.set_keepalive(None);
+        }
         self.guarded(|| self.edge.deliver(response, passage))
     }
 
@@ -203,6 +207,9 @@ impl Front {
             return Ok(Some(answer));
         }
         let admission = self.edge.admit(&passage.edition, http.req_header(), arrival).await?;
+        if arrival.upgrade {
+            edge::forward::leave_open(http.req_header_mut())?;
+        }
         passage.admission = Some(admission);
         passage.outcome = Outcome::Permitted;
         Ok(None)

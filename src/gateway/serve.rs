@@ -61,7 +61,8 @@ impl Engine {
 impl Served {
     fn new(proxy: Arc<HttpProxy<Front>>, plan: &Plan) -> Self {
         let mut options = HttpServerOptions::default();
-        options.keepalive_request_limit = Some(plan.limits.requests);
+        // The engine counts how often a connection is used again.
+        options.keepalive_request_limit = Some(plan.limits.requests.saturating_sub(1));
         options.h2_idle_timeout = Some(plan.limits.idle);
         Served { proxy, options }
     }

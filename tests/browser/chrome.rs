@@ -81,9 +81,13 @@ impl Chrome {
 
     /// Presses the button or link that is called so, and waits for the page it leads to.
     pub async fn press(&self, name: &str) {
-        let path = format!("//button[normalize-space()='{name}'] | //a[normalize-space()='{name}']");
-        let element = self.one(Locator::XPath(&path), name).await;
+        let element = self.one(Locator::XPath(&pressable(name)), name).await;
         self.leaving(async { element.click().await.unwrap_or_else(|error| panic!("{name}: {error}")) }).await;
+    }
+
+    /// Whether there is a button or link that is called so.
+    pub async fn offers(&self, name: &str) -> bool {
+        self.client().find(Locator::XPath(&pressable(name))).await.is_ok()
     }
 
     /// Types into the field with this label, in place of what is there.
@@ -207,13 +211,15 @@ impl Chrome {
         format!("{} {}", ask("computedrole").await, ask("computedlabel").await).trim().to_owned()
     }
 
-    /// What the console says, except that a page has the status it was meant to have.
+    /// What the console says, except that a page has the status it was meant to have, and that it was asked to forget.
     async fn complaints(&self) -> Vec<String> {
         let entries = self.post("se/log", json!({ "type": "browser" })).await;
         let entries = entries.as_array().cloned().unwrap_or_default();
         let meant = |entry: &Value| {
             let message = entry["message"].as_str().unwrap_or_default();
-            message.contains("the server responded with a status of") && !message.contains("/.portcullis/style.css")
+            let refused = message.contains("the server responded with a status of");
+            let forgot = entry["level"] == "INFO" && message.contains("Clear-Site-Data header on");
+            forgot || refused && !message.contains("/.portcullis/style.css")
         };
         entries.iter().filter(|entry| !meant(entry)).map(Value::to_string).collect()
     }
@@ -243,6 +249,11 @@ impl WebDriverCompatibleCommand for Below {
     fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
         (self.0.clone(), self.2.as_ref().map(Value::to_string))
     }
+}
+
+/// Where the button or link is that is called so.
+fn pressable(name: &str) -> String {
+    format!("//button[normalize-space()='{name}'] | //a[normalize-space()='{name}']")
 }
 
 fn capabilities(chromium: &str, profile: &TempDir, scripts: Scripts) -> serde_json::Map<String, Value> {

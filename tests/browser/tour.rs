@@ -88,10 +88,10 @@ async fn the_pages_of_a_step_up_and_the_account_are_fit_to_be_seen() {
     look(&alice.chrome, "step-up-code").await;
     alice.type_code().await;
     alice.open_account().await;
-    alice.chrome.press("Change: Password").await;
+    alice.chrome.press("Change Password").await;
     look(&alice.chrome, "change-password").await;
     alice.open_account().await;
-    alice.chrome.press("Replace: Recovery codes").await;
+    alice.chrome.press("Replace Recovery codes").await;
     look(&alice.chrome, "change-codes").await;
     alice.open_account().await;
     alice.chrome.press("Add an authenticator app").await;
@@ -117,7 +117,7 @@ async fn the_pages_of_a_step_up_and_the_account_are_fit_to_be_seen() {
 /// Whatever the account page asks before it does it.
 async fn questions(alice: &Person<'_>) {
     let questions = [
-        ("Remove: Authenticator app 2", "confirm-remove"),
+        ("Remove Authenticator app 2", "confirm-remove"),
         ("Sign out all other devices", "confirm-others"),
         ("Sign out everywhere", "confirm-everywhere"),
         ("Sign out", "confirm-sign-out"),

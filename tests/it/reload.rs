@@ -72,7 +72,8 @@ async fn reloads_under_traffic_drop_nothing_and_every_request_sees_one_edition()
         filled(ONE_ROUTE, &[("app", member)]).replace("name = \"app\"", &format!("name = \"app-{number}\""))
     };
     let rig = Arc::new(Rig::start(&text(0)).await);
-    let (over, asked, failed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (over, asked, failed) =
+        (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let clients: Vec<_> = (0..4)
         .map(|_| {
             let (address, over, asked, failed) = (rig.address(), over.clone(), asked.clone(), failed.clone());
@@ -120,13 +121,16 @@ async fn a_bad_reload_leaves_the_old_edition_and_says_why_everywhere() {
     let outcome = rig.reload(&good.replace("policy =", "polcy =")).await;
     let Reloaded::Refused { edition: 1, problems } = outcome else { panic!("{outcome:?}") };
     let problem = problems.iter().find(|problem| problem.contains("polcy")).expect("it is named");
-    assert!(problem.contains("portcullis.toml:20:1: route[0].polcy: ") && problem.contains("\"policy\""), "{problem}");
+    assert!(
+        problem.contains("portcullis.toml:20:1: route[0].polcy: ") && problem.ends_with("did you mean policy?"),
+        "{problem}"
+    );
     assert_eq!(answers(&rig, "/x").await, "app");
     assert!(metric(&rig, r#"portcullis_reloads_total{result="refused"}"#).await >= Some(1.0));
     assert_eq!(metric(&rig, "portcullis_edition").await, Some(1.0));
     let status = rig.status().await;
     assert_eq!(status["edition"], 1);
-    assert!(status["last_reload_refused"][0].as_str().is_some_and(|told| told.contains("polcy")), "{status}");
+    assert_eq!(status["last_reload_refused"], serde_json::json!(problems));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -357,7 +361,9 @@ async fn a_route_that_went_is_unknown_and_no_longer_counted() {
     let text = filled(ONE_ROUTE, &[("app", &app)]);
     let rig = Rig::start(&text).await;
     assert_eq!(answers(&rig, "/x").await, "app");
-    edition(rig.reload(&text.replace("name = \"app\"", "name = \"renamed\"").replace("app.localhost", "b.localhost")).await);
+    edition(
+        rig.reload(&text.replace("name = \"app\"", "name = \"renamed\"").replace("app.localhost", "b.localhost")).await,
+    );
     assert_eq!(exchange(rig.address(), get("/x", "").as_bytes()).await.status, 421);
     let told = rig.admin("/metrics").await.1;
     assert!(!told.contains("route=\"app\"") && told.contains("route=\"renamed\""), "{told}");

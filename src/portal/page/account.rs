@@ -166,10 +166,10 @@ fn way(way: &Way, now: Time) -> Markup {
             }
             div.do {
                 @if let Some(change) = way.change {
-                    a.button.quiet href=(change.href) { (change.label) span.unseen { ": " (way.label) } }
+                    a.button.quiet href=(change.href) { (change.label) span.unseen { " " (way.label) } }
                 }
                 @if let Some(href) = way.remove {
-                    a.button.quiet href=(href) { "Remove" span.unseen { ": " (way.label) } }
+                    a.button.quiet href=(href) { "Remove" span.unseen { " " (way.label) } }
                 }
             }
         }
@@ -212,7 +212,7 @@ fn end(session: &Session, actions: &Actions) -> Markup {
     let id = session.id.to_string();
     let form = Form { action: actions.end_session, csrf: actions.csrf, carried: &[(field::SESSION, &id)] };
     form.around(html! {
-        button.button.quiet type="submit" { "Sign out" span.unseen { ": " (session.device.name) } }
+        button.button.quiet type="submit" { "Sign out" span.unseen { " " (session.device.name) } }
     })
 }
 

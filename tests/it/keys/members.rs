@@ -2,11 +2,11 @@
 
 use super::peer::{Full, Peer};
 use super::{OPEN, get, request, with};
-use crate::rig::{Line, Member, PATIENCE, Raw, Rig};
+use crate::rig::{Line, Member, PATIENCE, Rig};
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use std::time::{Duration, Instant};
 
 /// A gateway before these members, with further keys of their pool.
 async fn pool(members: &[SocketAddr], keys: &str) -> Rig {
@@ -165,9 +165,8 @@ async fn a_probe_takes_no_longer_than_allowed() {
 /// is known stays as it is.
 async fn two_and_three(plot: &'static [u16], two: &str, three: &str) -> (Rig, Peer) {
     let peer = Peer::plotted(|_, nth| plot.get(nth).copied()).await;
-    let probe = |path: &str, keys: &str| {
-        format!(r#"health = {{ path = "{path}", every = "50ms", timeout = "10m", {keys} }}"#)
-    };
+    let probe =
+        |path: &str, keys: &str| format!(r#"health = {{ path = "{path}", every = "50ms", timeout = "10m", {keys} }}"#);
     let text = with(&OPEN.replace("{app}", &peer.address.to_string()), "[pool.app]", &probe("/two", two));
     let rig = Rig::start(&(text + &second_pool(peer.address, &probe("/three", three)))).await;
     let all = plot.len() + 1;
@@ -213,7 +212,8 @@ async fn a_member_that_says_nothing_is_given_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_that_reads_nothing_is_given_up() {
     let mute = Peer::mute().await;
-    let rig = pool(&[mute.address], r#"timeouts = { write = "200ms" }"#).await;
+    // What cannot be written ends the request once nothing was read either, in case the member has answered already.
+    let rig = pool(&[mute.address], r#"timeouts = { write = "200ms", read = "200ms" }"#).await;
     let stream = TcpStream::connect(rig.address()).await.expect("it listens");
     let (reading, mut writing) = stream.into_split();
     let length = 64 * 1024 * 1024;
@@ -226,9 +226,9 @@ async fn a_member_that_reads_nothing_is_given_up() {
     let mut answer = Vec::new();
     let read = tokio::time::timeout(PATIENCE, reading.take(12).read_to_end(&mut answer)).await;
     read.expect("it is answered in time").expect("it is answered");
-    let answer = Raw::parse(&answer);
-    drop(sending);
-    assert_eq!(answer.status, 504, "{answer:?}");
+    // At the default of 30 s nobody would have waited for it.
+    assert!(answer.starts_with(b"HTTP/1.1 504"), "{}", String::from_utf8_lossy(&answer));
+    sending.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -120,11 +120,7 @@ fn hours(days: &str, now: Time, (from, to): (u32, u32)) -> String {
         let minutes = now.plus(ahead * HOUR).secs() / 60 % (24 * 60);
         format!("{:02}:{:02}", minutes / 60, minutes % 60)
     };
-    format!(
-        "hours = {{ days = \"{days}\", from = \"{}\", to = \"{}\", zone = \"UTC\" }}",
-        clock(from),
-        clock(to)
-    )
+    format!("hours = {{ days = \"{days}\", from = \"{}\", to = \"{}\", zone = \"UTC\" }}", clock(from), clock(to))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,7 +142,8 @@ async fn a_policy_admits_only_on_its_days() {
     // The epoch was a Thursday.
     let days = ["thu", "fri", "sat", "sun", "mon", "tue", "wed"];
     let day = |ahead: u64| days[usize::try_from((now.secs() / 86_400 + ahead) % 7).expect("a day")];
-    let all_day = |day: &str| format!("hours = {{ days = \"{day}\", from = \"00:00\", to = \"23:59:59\", zone = \"UTC\" }}");
+    let all_day =
+        |day: &str| format!("hours = {{ days = \"{day}\", from = \"00:00\", to = \"23:59:59\", zone = \"UTC\" }}");
     let rig = guarded_by(&format!("[policy.own]\nrequire = \"none\"\n{}", all_day(day(1)))).await;
     let refused = rig.browser().fetch(&guarded(&rig)).await;
     assert_eq!(refused.status, 403);
