@@ -1,6 +1,6 @@
 //! From the engine's request to an [`Arrival`]: strictness, canonical host, client address; no I/O and no judgement.
 
-use super::{Arrival, Edge, Passage, Refusal, strict};
+use super::{Arrival, Edge, Fault, Passage, Refusal, strict};
 use crate::edition::TrustedProxies;
 use crate::listen::Connection;
 use crate::session::cookie::Transport;
@@ -52,12 +52,15 @@ fn read(
     proxies: &TrustedProxies,
 ) -> Result<Arrival, Refusal> {
     let (request, http1) = (http.req_header(), http.as_http1());
+    if connection.had_odd_line() {
+        return Err(Refusal::Malformed(Fault::Framing("the request line is not a method, a target and a version")));
+    }
     let host = strict::host(request).map_err(Refusal::Malformed)?;
     strict::fields(request, http1).map_err(Refusal::Malformed)?;
     if strict::is_about_server(request) {
         return Err(Refusal::AboutServer);
     }
-    strict::target(request, http1).map_err(Refusal::Malformed)?;
+    strict::target(request).map_err(Refusal::Malformed)?;
     let peer = connection.peer.ip().to_canonical();
     let by_proxy = proxies.has(peer);
     let encrypted = connection.tls || (by_proxy && is_forwarded_https(request));

@@ -5,7 +5,7 @@ use super::{Edge, Passage, forward};
 use crate::session::cookie;
 use crate::stdx::clock::Time;
 use http::header::{self, HeaderName, HeaderValue};
-use pingora::Result;
+use pingora::{Error, ErrorType, Result};
 use pingora::http::ResponseHeader;
 
 /// Fields of one hop that the engine leaves in responses (RFC 9110 §7.6.1).
@@ -25,8 +25,11 @@ impl Edge {
     /// Cleans a member's response and ties it to its permit if it is a stream.
     ///
     /// # Errors
-    /// If the response header cannot be written.
+    /// If nobody can say where the response ends, or its header cannot be written.
     pub fn deliver(&self, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
+        if has_odd_coding(response) {
+            return Error::e_explain(ErrorType::InvalidHTTPHeader, "a response's Transfer-Encoding is not chunked");
+        }
         for name in nominated(response).iter().chain(&HOP_BY_HOP) {
             response.remove_header(name);
         }
@@ -54,6 +57,12 @@ impl Edge {
             forwarding.tether = Some(self.tethers.tie(session.clone(), until, lifeline));
         }
     }
+}
+
+/// Whether a body ends otherwise than by its length, its chunks or its connection.
+fn has_odd_coding(response: &ResponseHeader) -> bool {
+    let mut codings = response.headers.get_all(header::TRANSFER_ENCODING).iter();
+    codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) || codings.next().is_some()
 }
 
 /// The fields that a member names in `Connection`. Almost none does, and then nothing is allocated.

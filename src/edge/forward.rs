@@ -12,16 +12,17 @@ use pingora::http::RequestHeader;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{BError, Error, ErrorType};
 
-const ACCOUNT: HeaderName = HeaderName::from_static("x-portcullis-account");
-const GROUPS: HeaderName = HeaderName::from_static("x-portcullis-groups");
-const ASSURANCE: HeaderName = HeaderName::from_static("x-portcullis-assurance");
-const ASSERTION: HeaderName = HeaderName::from_static("x-portcullis-assertion");
+// Text and not `HeaderName`: the engine keeps the spelling beside the name, and copies what is not static text.
+const ACCOUNT: &str = "X-Portcullis-Account";
+const GROUPS: &str = "X-Portcullis-Groups";
+const ASSURANCE: &str = "X-Portcullis-Assurance";
+const ASSERTION: &str = "X-Portcullis-Assertion";
 /// Names a request, to services and to callers.
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+pub const REQUEST_ID: &str = "X-Request-Id";
+const FORWARDED_FOR: &str = "X-Forwarded-For";
+const FORWARDED_PROTO: &str = "X-Forwarded-Proto";
+const FORWARDED_HOST: &str = "X-Forwarded-Host";
+const FORWARDED_PORT: &str = "X-Forwarded-Port";
 
 /// Fields that say where a request comes from or what it is, under names that services believe: whoever sent them, they
 /// do not arrive. Those that begin with `x-portcullis` or `x-forwarded` are not listed, they all go.
@@ -145,7 +146,7 @@ fn remove_claims(request: &mut RequestHeader, arrival: &Arrival) {
     let claims = |name: &HeaderName| {
         let name = name.as_str();
         // A trusted proxy's chain is continued, not replaced.
-        let continued = arrival.by_proxy && name == FORWARDED_FOR.as_str();
+        let continued = arrival.by_proxy && name.eq_ignore_ascii_case(FORWARDED_FOR);
         let begins = name.starts_with("x-portcullis") || name.starts_with("x-forwarded");
         (begins || CLAIMS.contains(&name)) && !continued
     };
@@ -174,7 +175,7 @@ fn remove_cookies(request: &mut RequestHeader) -> Result<()> {
     let left = cookie::without_ours(all);
     request.remove_header(&header::COOKIE);
     match left.and_then(|left| HeaderValue::from_bytes(&left).ok()) {
-        Some(left) => request.insert_header(header::COOKIE, left),
+        Some(left) => request.insert_header("Cookie", left),
         None => Ok(()),
     }
 }
@@ -201,7 +202,7 @@ fn origin(request: &mut RequestHeader, passage: &Passage, arrival: &Arrival) -> 
     let quoted = if client.is_ipv6() { format_args!("\"[{client}]\"") } else { format_args!("{client}") };
     let host = &arrival.host;
     let named = if host.contains(':') { format_args!("\"{host}\"") } else { format_args!("{host}") };
-    request.insert_header(header::FORWARDED, value(format_args!("for={quoted};host={named};proto={proto}"))?)?;
+    request.insert_header("Forwarded", value(format_args!("for={quoted};host={named};proto={proto}"))?)?;
     let peer = arrival.connection.peer.ip().to_canonical();
     let chain = request.headers.get_all(FORWARDED_FOR).iter().filter_map(|field| field.to_str().ok());
     let chain: Vec<&str> = chain.filter(|_| arrival.by_proxy).collect();
@@ -213,7 +214,7 @@ fn origin(request: &mut RequestHeader, passage: &Passage, arrival: &Arrival) -> 
     request.insert_header(FORWARDED_PROTO, HeaderValue::from_static(proto))?;
     request.insert_header(FORWARDED_HOST, value(format_args!("{host}"))?)?;
     request.insert_header(FORWARDED_PORT, HeaderValue::from(port))?;
-    request.append_header(header::VIA, HeaderValue::from_static("1.1 portcullis"))?;
+    request.append_header("Via", HeaderValue::from_static("1.1 portcullis"))?;
     Ok(())
 }
 

@@ -151,7 +151,7 @@ impl Case<'_> {
 
     fn to_https(&self) -> Answer {
         let host = super::strict::host(self.request).ok();
-        let target = super::strict::target(self.request, None).ok();
+        let target = super::strict::target(self.request).ok();
         let Some((host, _)) = host.zip(target) else { return self.explained(400, Then::Close) };
         let raw = std::str::from_utf8(self.request.raw_path()).unwrap_or("/");
         let port = self.passage.edition.plan.https_port().map_or(String::new(), |port| format!(":{port}"));

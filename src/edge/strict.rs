@@ -32,13 +32,8 @@ pub fn host(request: &RequestHeader) -> Result<CanonicalHost<'_>, Fault> {
 }
 
 /// The path and query a request is for, exactly as they will be forwarded.
-pub fn target<'a>(request: &'a RequestHeader, http1: Option<&Http1>) -> Result<CanonicalPath<'a>, Fault> {
-    let target = CanonicalPath::parse(request.raw_path()).map_err(Fault::Path)?;
-    let repaired = target.path().contains('%') || target.query().is_some_and(|query| query.contains('%'));
-    if repaired && http1.is_some_and(|http1| !is_one_request_line(&http1.get_headers_raw_bytes())) {
-        return Err(Fault::Framing("the request line is not a method, a target and a version"));
-    }
-    Ok(target)
+pub fn target(request: &RequestHeader) -> Result<CanonicalPath<'_>, Fault> {
+    CanonicalPath::parse(request.raw_path()).map_err(Fault::Path)
 }
 
 /// Whether a request asks about the server as a whole (RFC 9110 §9.3.7), which no service behind it can answer.
@@ -156,12 +151,4 @@ fn has_content_length(raw: &[u8]) -> bool {
     const NAME: &[u8] = b"content-length";
     raw.split(|byte| *byte == b'\n')
         .any(|line| line.len() >= NAME.len() && line[..NAME.len()].eq_ignore_ascii_case(NAME))
-}
-
-/// Whether the first line has exactly two spaces: the engine repairs others, and what was repaired was not what the
-/// client sent.
-fn is_one_request_line(raw: &[u8]) -> bool {
-    let line = raw.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    line.iter().filter(|byte| **byte == b' ').count() == 2
-        && !line.iter().any(|byte| matches!(byte, b'<' | b'>' | b'"'))
 }

@@ -207,9 +207,6 @@ impl Front {
             return Ok(Some(answer));
         }
         let admission = self.edge.admit(&passage.edition, http.req_header(), arrival).await?;
-        if arrival.upgrade {
-            edge::forward::leave_open(http.req_header_mut())?;
-        }
         passage.admission = Some(admission);
         passage.outcome = Outcome::Permitted;
         Ok(None)
@@ -238,6 +235,7 @@ impl Front {
             headers: &request.headers,
             form,
             host: &arrival.host,
+            port: arrival.port,
             transport: arrival.transport,
             client: arrival.client,
             now: arrival.now,

@@ -4,7 +4,7 @@ use crate::stdx::lifeline::Lifeline;
 use pingora::protocols::Digest;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -25,6 +25,9 @@ pub struct Connection {
     pub lifeline: Lifeline,
     pub(super) accepted: Instant,
     requests: Requests,
+    /// Set by the connection's stream before the engine sees the line, read when its request is judged; never taken
+    /// back, because that request is refused and the connection closed.
+    odd_line: AtomicBool,
 }
 
 /// Written by the phase callbacks through [`Underway`], read by the connection's stream, which holds the deadlines.
@@ -54,7 +57,8 @@ impl Connection {
     ) -> Connection {
         let RedirectToHttps(redirect_to_https) = redirect_to_https;
         let requests = Requests::default();
-        Connection { peer, local, tls: false, sni: None, redirect_to_https, lifeline, accepted, requests }
+        let odd_line = AtomicBool::new(false);
+        Connection { peer, local, tls: false, sni: None, redirect_to_https, lifeline, accepted, requests, odd_line }
     }
 
     /// The same connection, after its TLS handshake.
@@ -73,6 +77,15 @@ impl Connection {
         self.requests.underway.fetch_add(1, Ordering::AcqRel);
         self.requests.begun.fetch_add(1, Ordering::AcqRel);
         Underway(Arc::clone(self))
+    }
+
+    /// Whether a request line came that is none, and that the engine will have mended.
+    pub fn had_odd_line(&self) -> bool {
+        self.odd_line.load(Ordering::Acquire)
+    }
+
+    pub(super) fn note_odd_line(&self) {
+        self.odd_line.store(true, Ordering::Release);
     }
 
     /// Whether a request is on it now.

@@ -200,7 +200,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Io<S> {
         let before = into.filled().len();
         match this.poll_fill(cx, into, room) {
             Poll::Ready(read) => {
-                this.watch.received(into.filled().len().saturating_sub(before));
+                this.watch.received(into.filled().get(before..).unwrap_or_default());
                 Poll::Ready(read)
             }
             Poll::Pending => this.poll_wait(cx),

@@ -10,6 +10,7 @@ mod io;
 mod meter;
 mod names;
 mod plan;
+mod request_line;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -3,6 +3,7 @@
 //! One timer per connection, armed at the first wait and moved only when it has fired or a sooner end is needed, so
 //! that a busy keep-alive connection touches the timer wheel about once per idle limit, not once per request.
 
+use super::request_line::RequestLine;
 use super::{Connection, ConnectionLimits};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ pub(super) struct Watch {
     begun: u32,
     /// Bytes of the header that is arriving.
     taken: usize,
+    /// Its first line.
+    line: RequestLine,
     /// When that header must be complete, once it was waited for.
     header_by: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -58,6 +61,7 @@ impl Watch {
             limits,
             begun: 0,
             taken: 0,
+            line: RequestLine::default(),
             header_by: None,
             timer: None,
             armed: false,
@@ -97,9 +101,12 @@ impl Watch {
     }
 
     /// Notes that a read brought `bytes`.
-    pub(super) fn received(&mut self, bytes: usize) {
+    pub(super) fn received(&mut self, bytes: &[u8]) {
         if self.version == Version::Http1 && !self.connection.is_busy() {
-            self.taken = self.taken.saturating_add(bytes);
+            self.taken = self.taken.saturating_add(bytes.len());
+            if !self.line.holds(bytes) {
+                self.connection.note_odd_line();
+            }
         }
     }
 
@@ -132,6 +139,7 @@ impl Watch {
         if begun != self.begun {
             self.begun = begun;
             self.taken = 0;
+            self.line = RequestLine::default();
             self.header_by = None;
         }
     }

@@ -29,7 +29,9 @@ impl Portal {
     /// The page itself; whoever is not signed in is sent to.
     pub(super) async fn my_account(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
         let Some(held) = self.held(ask).await? else { return Ok(respond::see_other("/sign-in")) };
-        let all = self.keeper.of(held.session.account.id).await?;
+        let mut all = self.keeper.of(held.session.account.id).await?;
+        all.retain(|session| ask.now < ask.rules.end_of(session.created, session.used));
+        all.sort_by_key(|session| session.id != held.session.id);
         let credentials = self.login.credentials(held.session.account.id).await?;
         let rows = rows(&self.login.factors(), &credentials);
         let ways: Vec<Way<'_>> = rows.iter().map(Row::way).collect();
@@ -40,7 +42,7 @@ impl Portal {
             groups: &held.session.account.groups,
             now: ask.now,
             sessions: Sessions { all: &all, current: held.session.id },
-            ways: Ways { held: &ways, additions: &additions(&self.login.factors()) },
+            ways: Ways { held: &ways, additions: &additions(&self.login.factors(), &rows) },
             recent: &[],
             actions: Actions {
                 csrf: &csrf,
@@ -234,12 +236,18 @@ fn rows(factors: &crate::factor::Factors, credentials: &[Credential]) -> Vec<Row
         let &Credential { id, factor, created, used, .. } = credential;
         Row { id, factor, sort, label, remark, created, used, change, remove }
     };
-    credentials.iter().filter(|credential| factors.get(credential.factor).is_some()).map(row).collect()
+    let known = credentials.iter().filter(|credential| factors.get(credential.factor).is_some());
+    let mut rows: Vec<Row> = known.map(row).collect();
+    rows.sort_by_key(|row| row.sort);
+    rows
 }
 
-fn additions(factors: &crate::factor::Factors) -> Vec<Link<'static>> {
+/// What the account could hold besides; recovery codes that it holds are replaced, not added to.
+fn additions(factors: &crate::factor::Factors, rows: &[Row]) -> Vec<Link<'static>> {
+    let held = rows.iter().any(|row| row.factor == recovery_code::NAME);
     let app = factors.get(totp::NAME).map(|_| link("Add an authenticator app", "/account/app"));
-    let codes = factors.get(recovery_code::NAME).map(|_| link("New recovery codes", "/account/codes"));
+    let codes =
+        factors.get(recovery_code::NAME).filter(|_| !held).map(|_| link("New recovery codes", "/account/codes"));
     app.into_iter().chain(codes).collect()
 }
 

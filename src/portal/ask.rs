@@ -34,6 +34,8 @@ pub struct Ask<'a> {
     pub form: Form,
     /// The canonical host it came to.
     pub host: &'a str,
+    /// The port it named, if it named one.
+    pub port: Option<u16>,
     /// How the browser reaches us.
     pub transport: Transport,
     /// The client's address.
@@ -121,11 +123,20 @@ impl Ask<'_> {
             return site == "same-origin" || site == "none";
         }
         match self.field(header::ORIGIN) {
-            Some(origin) => origin.split_once("://").is_some_and(|(_, authority)| {
-                let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-                host == self.host || authority == self.host
-            }),
+            Some(origin) => origin == self.origin(),
             None => !self.headers.contains_key(header::ORIGIN),
+        }
+    }
+
+    /// The origin that this request came to, as browsers write it.
+    fn origin(&self) -> String {
+        let scheme = match self.transport {
+            Transport::Secure => "https",
+            Transport::Plain => "http",
+        };
+        match self.port {
+            Some(port) => format!("{scheme}://{}:{port}", self.host),
+            None => format!("{scheme}://{}", self.host),
         }
     }
 

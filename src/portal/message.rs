@@ -1,11 +1,13 @@
 //! Pages for what did not work, each with a way on; says nothing that a stranger should not know.
 
 use super::page::{self, Finding, Link, Message, Refused, Subject};
+use super::sign_in::TO;
 use super::{Ask, Trouble, respond};
 use crate::factor::Rejection;
 use crate::login::Stop;
 use crate::policy::Line;
 use crate::reply::Answer;
+use crate::session::cookie::Name;
 use http::{StatusCode, header};
 
 /// The page of a refusal by the gateway, for the edge, which knows no pages.
@@ -16,19 +18,22 @@ pub fn refusal(
     (decision, request): (Option<&str>, &str),
 ) -> String {
     let (title, usual) = page::words_for(status);
-    let findings: Vec<Finding<'_>> = lines
+    let failed: Vec<&Line> = lines.iter().filter(|line| !line.holds).collect();
+    let said: Vec<(String, String)> =
+        failed.iter().map(|line| (capitalised(line.condition), capitalised(&line.remedy) + ".")).collect();
+    let findings: Vec<Finding<'_>> = failed
         .iter()
-        .filter(|line| !line.holds)
-        .map(|line| Finding {
-            condition: line.condition,
+        .zip(&said)
+        .map(|(line, (condition, remedy))| Finding {
+            condition,
             has: &line.has,
             needs: &line.needs,
-            remedy: (!line.remedy.is_empty()).then_some(line.remedy.as_str()),
+            remedy: (!line.remedy.is_empty()).then_some(remedy),
         })
         .collect();
     // The usual words are kinder than ours where a policy said no: the findings follow below them.
     let said = sentence.filter(|_| findings.is_empty() && (status == 400 || status == 503));
-    let said = said.map(capitalised);
+    let said = said.map(|sentence| capitalised(sentence) + ".");
     let view = Refused {
         portal,
         status,
@@ -42,10 +47,10 @@ pub fn refusal(
     page::refused(&view).into_string()
 }
 
-fn capitalised(sentence: &str) -> String {
-    let mut letters = sentence.chars();
+fn capitalised(words: &str) -> String {
+    let mut letters = words.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
+    format!("{first}{}", letters.as_str())
 }
 
 /// The answer to what a page's logic gave up on.
@@ -91,7 +96,8 @@ fn rejected(ask: &Ask<'_>, rejection: &Rejection) -> Answer {
 /// A message with a way to start again.
 pub(super) fn subject(ask: &Ask<'_>, status: StatusCode, subject: Subject) -> Answer {
     let (portal, home) = (portal_name(ask), home(ask));
-    let action = Some(Link { label: "Start again", href: &home });
+    let label = if subject == Subject::LinkSpent { "Sign in" } else { "Start again" };
+    let action = Some(Link { label, href: &home });
     respond::page(status, page::message(&Message { portal, subject, action, request: &ask.request }), None)
 }
 
@@ -116,9 +122,14 @@ fn portal_name<'a>(ask: &Ask<'a>) -> &'a str {
     ask.plan.map_or("Portcullis", |portal| &portal.name)
 }
 
+/// Where one starts again: on the portal a sign-in, on the way to where the last one was going.
 fn home(ask: &Ask<'_>) -> String {
-    match (ask.portal, ask.plan) {
-        (Some(_), _) => "/sign-in".to_owned(),
+    let way = ask.cookie(Name::Destination).and_then(|text| std::str::from_utf8(text).ok());
+    // Only what a ticket can be made of: the cookie may be anybody's.
+    let sealed = |text: &&str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    match (ask.portal, way.filter(sealed)) {
+        (Some(_), Some(text)) => format!("/sign-in?{TO}={text}"),
+        (Some(_), None) => "/sign-in".to_owned(),
         (None, _) => "/".to_owned(),
     }
 }

@@ -18,7 +18,7 @@ use crate::token::{Destination, TICKET_LIFE, Ticket};
 use http::{StatusCode, header};
 
 /// The hidden field, and the query's parameter, that carries the sealed ticket.
-const TO: &str = "to";
+pub(super) const TO: &str = "to";
 
 /// The pages that ask for one proof each, and the factor each is for.
 const STEPS: [(&str, FactorName); 3] =
@@ -52,8 +52,8 @@ impl Portal {
         need: Need,
         ticket: Option<String>,
     ) -> Outcome {
-        match self.login.step_up(session, need, ticket, ask.now).await? {
-            (token, Next::Ask(factor)) => Ok(to_step(ask, &token, factor)),
+        match self.login.step_up(session, need, ticket.clone(), ask.now).await? {
+            (token, Next::Ask(factor)) => Ok(remembering(to_step(ask, &token, factor), ask, ticket.as_deref())),
             (_, Next::Done) => Ok(respond::see_other("/")),
             (_, Next::Impossible) => Ok(impossible(ask, need)),
         }
@@ -192,11 +192,7 @@ impl Portal {
         if held.is_none() {
             answer = answer.with_cookie(ask, Name::Form, &tie.text(), None);
         }
-        match text {
-            // For whoever enrols before the first sign-in: then the form is never sent.
-            Some(text) => answer.with_cookie(ask, Name::Destination, text, Some(TICKET_LIFE)),
-            None => answer,
-        }
+        remembering(answer, ask, text)
     }
 
     fn prompt(
@@ -209,9 +205,10 @@ impl Portal {
         let csrf = form_token(&self.forms, token);
         let attempt = &begun.attempt;
         let ticket = attempt.ticket.as_deref().and_then(|text| self.tickets.open(text, ask.now));
-        let restart = match &attempt.ticket {
-            Some(text) => format!("/sign-in?{TO}={text}"),
-            None => "/sign-in".to_owned(),
+        let restart = match (&attempt.purpose, &attempt.ticket) {
+            (Purpose::StepUp(_), _) => "/sign-out".to_owned(),
+            (Purpose::SignIn | Purpose::Enrol(_), Some(text)) => format!("/sign-in?{TO}={text}"),
+            (Purpose::SignIn | Purpose::Enrol(_), None) => "/sign-in".to_owned(),
         };
         let recovering = factor == recovery_code::NAME;
         let other = match (recovering, begun.recoverable) {
@@ -219,12 +216,13 @@ impl Portal {
             (false, true) => Some(Link { label: "Use a recovery code instead", href: "/sign-in/recovery" }),
             (false, false) => None,
         };
+        let target = ticket.as_ref().map(|ticket| ticket.to.host.as_str()).filter(|host| *host != portal.host);
         let view = Prompt {
             portal: &portal.name,
             form: Form { action: &address_of(factor), csrf: &csrf, carried: &[] },
-            target: ticket.as_ref().map(|ticket| ticket.to.host.as_str()).filter(|host| *host != portal.host),
+            target,
             account: attempt.name.as_str(),
-            reason: reason(attempt),
+            reason: reason(attempt, target),
             others: other.as_slice(),
             restart: &restart,
             notice: rejection.map(|rejection| Notice::Rejected(rejection, ask.now)),
@@ -268,6 +266,14 @@ fn to_step(ask: &Ask<'_>, token: &AttemptToken, factor: FactorName) -> Answer {
     respond::see_other(&address_of(factor)).with_cookie(ask, Name::Attempt, &token.text(), Some(ATTEMPT_LIFE))
 }
 
+/// Keeps the ticket in a cookie besides: for whoever enrols before the first sign-in, and whoever has to start again.
+fn remembering(answer: Answer, ask: &Ask<'_>, ticket: Option<&str>) -> Answer {
+    match ticket {
+        Some(text) => answer.with_cookie(ask, Name::Destination, text, Some(TICKET_LIFE)),
+        None => answer,
+    }
+}
+
 fn factor_of(step: &str) -> Option<FactorName> {
     STEPS.iter().find(|(word, _)| *word == step).map(|(_, factor)| *factor)
 }
@@ -277,10 +283,11 @@ fn address_of(factor: FactorName) -> String {
     format!("/sign-in/{step}")
 }
 
-fn reason(attempt: &Attempt) -> Reason {
+/// Why it is asked for; without a target, a step-up is on the way to the portal's own pages.
+fn reason(attempt: &Attempt, target: Option<&str>) -> Reason {
     match (&attempt.purpose, attempt.need.max_age) {
         (Purpose::SignIn, _) => Reason::SignIn,
-        (Purpose::StepUp(_) | Purpose::Enrol(_), _) if attempt.ticket.is_none() => Reason::Change,
+        (Purpose::StepUp(_) | Purpose::Enrol(_), _) if target.is_none() => Reason::Change,
         (Purpose::StepUp(_) | Purpose::Enrol(_), Some(age)) if attempt.proofs.assurance() >= attempt.need.level => {
             Reason::Older(age)
         }

@@ -96,7 +96,7 @@ mod tests {
     fn an_id_reads_back_as_printed() {
         let id = TestId::fresh();
         assert_eq!(TestId::parse(&id.to_string()), Ok(id));
-        assert!(id.to_string().starts_with("tst_"));
+        assert!(id.to_string().starts_with(&format!("{}_", TestId::PREFIX)));
     }
 
     #[test]

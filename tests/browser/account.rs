@@ -24,7 +24,7 @@ async fn an_app_is_replaced_by_adding_the_new_one_and_removing_the_old_one() {
     assert_ne!(alice.key, old);
     assert_eq!(alice.chrome.heading().await, "Your account");
     let ways = ways(&alice).await;
-    assert_eq!(ways, ["Password", "Authenticator app 1", "Recovery codes", "Authenticator app 2"]);
+    assert_eq!(ways, ["Password", "Authenticator app 1", "Authenticator app 2", "Recovery codes"]);
 
     alice.chrome.press("Remove Authenticator app 1").await;
     assert_eq!(alice.chrome.heading().await, "Remove this way to sign in?");
@@ -33,7 +33,7 @@ async fn an_app_is_replaced_by_adding_the_new_one_and_removing_the_old_one() {
     assert_eq!(self::ways(&alice).await.len(), 4, "nothing happens before it is confirmed");
     alice.chrome.press("Remove Authenticator app 1").await;
     alice.chrome.press("Remove").await;
-    assert_eq!(self::ways(&alice).await, ["Password", "Recovery codes", "Authenticator app"]);
+    assert_eq!(self::ways(&alice).await, ["Password", "Authenticator app", "Recovery codes"]);
 
     alice.chrome.forget().await;
     alice.chrome.open(&rig.origin("app.localhost")).await;

@@ -300,4 +300,3 @@ async fn port(said: &mut Lines<BufReader<ChildStdout>>) -> u16 {
     }
     panic!("{MISSING} (chromedriver ended at once)");
 }
-

@@ -82,7 +82,11 @@ async fn a_wrong_password_and_a_wrong_code_are_said_and_the_right_ones_lead_on()
     let said = alice.chrome.alert().await;
     assert_eq!(said.as_deref(), Some("The user name or the password is not right."));
     assert_eq!(alice.chrome.attribute("User name", "value").await.as_deref(), Some("alice"), "the name need not be");
-    assert_eq!(alice.chrome.attribute("Password", "value").await.unwrap_or_default(), "", "a password is not sent back");
+    assert_eq!(
+        alice.chrome.attribute("Password", "value").await.unwrap_or_default(),
+        "",
+        "a password is not sent back"
+    );
     assert_eq!(alice.chrome.focus().await, "textbox Password", "typed again: the cursor is where it is needed");
 
     alice.chrome.fill("Password", PASSWORD).await;

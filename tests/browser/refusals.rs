@@ -43,7 +43,7 @@ async fn who_is_not_in_the_group_reads_which_one_is_needed_and_an_id_to_quote() 
     alice.chrome.open(&format!("{}/boss/room", rig.origin("app.localhost"))).await;
     let text = alice.chrome.text().await;
     assert_eq!(alice.chrome.heading().await, "You don’t have access to this page", "{text}");
-    for said in ["Error 403", "boss", "staff", "quote the decision"] {
+    for said in ["Error 403", "Groups", "any of boss", "staff", "Ask whoever", "quote the decision"] {
         assert!(text.contains(said), "{said} is missing:\n{text}");
     }
     let ids = alice.chrome.texts("dl.ids code").await;

@@ -67,6 +67,7 @@ async fn the_pages_of_a_sign_in_are_fit_to_be_seen() {
     assert_eq!(chrome.heading().await, "This sign-in has expired");
     look(chrome, "message-expired").await;
     chrome.press("Start again").await;
+    assert!(chrome.text().await.contains("to continue to app.localhost"), "nothing is lost");
     for _ in 0..6 {
         alice.type_password("alice", "not my password").await;
     }
@@ -93,6 +94,7 @@ async fn the_pages_of_a_step_up_and_the_account_are_fit_to_be_seen() {
     alice.open_account().await;
     alice.chrome.press("Replace Recovery codes").await;
     look(&alice.chrome, "change-codes").await;
+    alice.chrome.press("Cancel").await;
     alice.open_account().await;
     alice.chrome.press("Add an authenticator app").await;
     look(&alice.chrome, "add-app").await;

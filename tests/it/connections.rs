@@ -193,9 +193,22 @@ async fn a_request_under_way_ends_in_peace_when_the_gateway_stops() {
     tell.notify_one();
     let answer = line.answer().await;
     assert_eq!((answer.status, answer.body.as_str()), (200, "done"));
-    assert_eq!(answer.header("connection"), Some("close"));
     timeout(PATIENCE, stopping).await.expect("it stops").expect("without a panic");
     assert!(began.elapsed() < Duration::from_secs(10), "nobody waits for the whole drain: {:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_outlasts_idle_connections_is_told_that_its_own_closes_too() {
+    let (rig, mut line, tell, _member) = under_way("8s").await;
+    let mut idle = Line::to(rig.address()).await;
+    assert_eq!(idle.ask(get("/x", "")).await.status, 401);
+    let stopping = tokio::spawn(rig.stop());
+    assert!(idle.ends().await, "idle connections are closed after a while");
+    tell.notify_one();
+    let answer = line.answer().await;
+    assert_eq!((answer.body.as_str(), answer.header("connection")), ("done", Some("close")));
+    assert!(line.ends().await);
+    timeout(PATIENCE, stopping).await.expect("it stops").expect("without a panic");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -155,7 +155,7 @@ async fn what_is_matched_arrives_to_the_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_absolute_address_counts_only_if_it_names_the_same_host() {
+async fn an_absolute_address_is_refused_whatever_host_it_names() {
     let (rig, app, _wiki) = Rig::two_hosts().await;
     let ask = async |target: &str, host: &str| {
         let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
@@ -165,13 +165,12 @@ async fn an_absolute_address_counts_only_if_it_names_the_same_host() {
         ("http://wiki.localhost/open/x", "app.localhost"),
         ("http://app.localhost@wiki.localhost/open/x", "app.localhost"),
         ("http://app.localhost/open/../admin", "app.localhost"),
+        ("http://app.localhost/open/x", "app.localhost"),
+        ("HTTP://app.localhost/admin/x", "app.localhost"),
     ] {
         assert_eq!(ask(target, host).await, 400, "{target}");
     }
-    assert_eq!(ask("http://app.localhost/admin/x", "app.localhost").await, 401);
     assert!(app.seen().is_empty());
-    assert_eq!(ask("http://app.localhost/open/x?y", "app.localhost").await, 200);
-    assert_eq!(app.last().target, "/open/x?y");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,6 +35,7 @@ async fn opened(target: &str, kind: &'static str) -> Case {
     let member = events(kind, Arc::clone(&tell)).await;
     let rig = Rig::start(&Scene { members: &[member.address()], ..Scene::default() }.text()).await;
     let pass = rig.pass("alice", &["staff"], "app.localhost").await;
+    rig.heard().await;
     let mut line = Line::to(rig.address()).await;
     line.say(get(target, &format!("Cookie: {}\r\n", pass.cookie()))).await;
     assert_eq!(line.answer_head().await.status, 200);

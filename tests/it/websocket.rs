@@ -55,8 +55,9 @@ async fn open(rig: &Rig, target: &str, fields: &[(&'static str, &str)]) -> Resul
     client_async(request, stream).await.map(|(socket, _)| socket)
 }
 
-/// An open WebSocket of somebody, which works.
+/// An open WebSocket of somebody, which works. News of their account, which would cut it, have been heard.
 async fn opened(rig: &Rig, target: &str, pass: &Pass) -> Socket {
+    rig.heard().await;
     let mut socket = open(rig, target, &[("cookie", &pass.cookie())]).await.expect("it opens");
     assert_eq!(said_back(&mut socket, "hello").await.as_deref(), Some("hello"));
     socket
@@ -253,4 +254,15 @@ async fn a_websocket_survives_a_reload() {
     let mut socket = opened(&rig, "/ws", &pass).await;
     rig.reload(&Scene { tables: "[limits]\nidle = \"5s\"", ..scene }.text()).await;
     assert!(said_back(&mut socket, "still here").await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_websocket_that_opens_works() {
+    let rig = gateway("", "").await;
+    let pass = rig.pass("alice", &["staff"], "app.localhost").await;
+    rig.heard().await;
+    for number in 0..200 {
+        let mut socket = open(&rig, "/ws", &[("cookie", &pass.cookie())]).await.expect("it opens");
+        assert_eq!(said_back(&mut socket, "hello").await.as_deref(), Some("hello"), "the {number}th");
+    }
 }

@@ -94,6 +94,9 @@ pub fn run(options: &Options) -> Result<Verdict> {
         eprintln!("{}: {}", scenario.name, scenario.about);
         let stage = Stage::open(deadline)?;
         let report = (scenario.run)(&stage, &options).with_context(|| scenario.name)?;
+        if options.rehearse {
+            println!("A rehearsal: it shows that everything runs, and its numbers mean nothing.\n");
+        }
         println!("{}", report.markdown(&facts));
         if !report.faults.is_empty() {
             verdict = Verdict::Incomplete;

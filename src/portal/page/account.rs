@@ -69,8 +69,8 @@ pub struct Way<'a> {
     pub remove: Option<&'a str>,
 }
 
-/// What sort of thing a credential is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What sort of thing a credential is, in the order of the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sort {
     /// Something to remember.
     Secret,

@@ -200,6 +200,7 @@ pub fn save_codes(view: &SaveCodes) -> Markup {
         }
         p.printed { (view.portal) ", account " (view.account) ", " (date(view.made)) }
         (view.form.around(submit("I have saved them", Look::Primary)))
+        (cancel(&view.journey))
     };
     Shell::form(view.portal, "Save your recovery codes").around(content)
 }

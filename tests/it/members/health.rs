@@ -85,5 +85,7 @@ async fn a_member_that_vanishes_and_comes_back_is_noticed_by_its_check() {
         assert_eq!(ask(&rig).await.body, "two");
     }
     one.revive().await;
+    // Those who could not reach it left it out for ten seconds besides.
+    rig.clock.advance(std::time::Duration::from_secs(11));
     rig.eventually("both serve again", async || only(&rig, &["one", "two"]).await).await;
 }

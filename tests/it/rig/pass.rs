@@ -1,7 +1,7 @@
 //! People who are signed in already: sessions put into the store as the portal would have opened them, for stories that
 //! are not about signing in.
 
-use super::Rig;
+use super::{Line, Rig, get};
 use portcullis::identity::{
     Account, AccountId, AccountName, Device, FactorName, Group, Kind, Kinds, Proof, Session, SessionId,
 };
@@ -25,6 +25,17 @@ impl Pass {
 }
 
 impl Rig {
+    /// Waits until the gateway has heard of everything that was changed in its store so far.
+    pub async fn heard(&self) {
+        let name = format!("canary-{}", AccountId::fresh()).replace('_', "-");
+        let canary = self.pass(&name, &[], "app.localhost").await;
+        let request = get("/.portcullis/session", &format!("Cookie: {}\r\n", canary.cookie()));
+        let ask = async || Line::to(self.address()).await.ask(&request).await.status;
+        assert_eq!(ask().await, 200);
+        assert!(self.store.sessions.end(canary.session).await.expect("the store"));
+        self.eventually("the last change was heard, and so were those before it", async || ask().await == 401).await;
+    }
+
     /// A new account with a session on `host`, signed in now.
     pub async fn pass(&self, name: &str, groups: &[&str], host: &str) -> Pass {
         let now = self.clock.now();
