@@ -52,7 +52,8 @@ impl Edge {
     ) -> Result<Option<Arc<LiveSession>>, Refusal> {
         let fields = request.headers.get_all(COOKIE).iter().map(http::HeaderValue::as_bytes);
         let name = Name::Session.on(arrival.transport);
-        let Some(token) = cookie::find(fields, name).and_then(SessionToken::parse) else { return Ok(None) };
+        let token = cookie::find(fields, name).filter(|_| arrival.may_carry_session());
+        let Some(token) = token.and_then(SessionToken::parse) else { return Ok(None) };
         let (token, host, now) = (token.hash(), &*arrival.host, arrival.now);
         let reading = Reading { token: &token, host, now, rules: edition.sessions() };
         self.reader.read(reading).await.map_err(|error| {

@@ -6,7 +6,7 @@ use crate::listen::Connection;
 use crate::session::cookie::Transport;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ fn read(
         port: host.port(),
         host: host.name().into(),
         transport: if encrypted { Transport::Secure } else { Transport::Plain },
-        client: if by_proxy { forwarded_client(request, proxies).unwrap_or(peer) } else { peer },
+        client: if by_proxy { forwarded_client(request, proxies)?.unwrap_or(peer) } else { peer },
         by_proxy,
         upgrade: strict::is_upgrade(request),
         events: strict::asks_for_events(request),
@@ -82,18 +82,27 @@ fn is_forwarded_https(request: &RequestHeader) -> bool {
 }
 
 /// The rightmost address in `X-Forwarded-For` that is not itself a trusted proxy: everything left of it was written by
-/// somebody we do not know.
-fn forwarded_client(request: &RequestHeader, proxies: &TrustedProxies) -> Option<IpAddr> {
+/// somebody we do not know. `None` if the field is not there.
+///
+/// # Errors
+/// If the entry that decides is no address: the client must not choose one by making it unreadable.
+fn forwarded_client(request: &RequestHeader, proxies: &TrustedProxies) -> Result<Option<IpAddr>, Refusal> {
     let fields = request.headers.get_all("x-forwarded-for").iter().rev();
-    let texts = fields.filter_map(|field| field.to_str().ok()).flat_map(|text| text.rsplit(','));
     let mut last = None;
-    for text in texts {
-        let address: IpAddr = text.trim().parse().ok()?;
-        let address = address.to_canonical();
+    for entry in fields.flat_map(|field| field.as_bytes().rsplit(|byte| *byte == b',')) {
+        let unreadable = Fault::Fields("X-Forwarded-For of a trusted proxy holds something that is no address");
+        let address = forwarded_address(entry.trim_ascii()).ok_or(Refusal::Malformed(unreadable))?;
         last = Some(address);
         if !proxies.has(address) {
             break;
         }
     }
-    last
+    Ok(last)
+}
+
+/// An address, with or without the port that some proxies add.
+fn forwarded_address(entry: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(entry).ok()?;
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    Some(text.parse().ok().or_else(with_port)?.to_canonical())
 }

@@ -5,8 +5,8 @@ use super::{Edge, Passage, forward};
 use crate::session::cookie;
 use crate::stdx::clock::Time;
 use http::header::{self, HeaderName, HeaderValue};
-use pingora::{Error, ErrorType, Result};
 use pingora::http::ResponseHeader;
+use pingora::{Error, ErrorType, Result};
 
 /// Fields of one hop that the engine leaves in responses (RFC 9110 §7.6.1).
 const HOP_BY_HOP: [HeaderName; 5] = [
@@ -25,15 +25,19 @@ impl Edge {
     /// Cleans a member's response and ties it to its permit if it is a stream.
     ///
     /// # Errors
-    /// If nobody can say where the response ends, or its header cannot be written.
+    /// If nobody can say where the response ends, it switches protocols unasked, or its header cannot be written.
     pub fn deliver(&self, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
         if has_odd_coding(response) {
             return Error::e_explain(ErrorType::InvalidHTTPHeader, "a response's Transfer-Encoding is not chunked");
         }
+        let switches = response.status == http::StatusCode::SWITCHING_PROTOCOLS;
+        if switches && !passage.arrival.as_ref().is_some_and(|arrival| arrival.upgrade) {
+            return Error::e_explain(ErrorType::InvalidHTTPHeader, "a member switched protocols without being asked");
+        }
         for name in nominated(response).iter().chain(&HOP_BY_HOP) {
             response.remove_header(name);
         }
-        if response.status != http::StatusCode::SWITCHING_PROTOCOLS {
+        if !switches {
             response.remove_header(&header::UPGRADE);
         }
         remove_reserved(response)?;

@@ -11,6 +11,7 @@ use pingora::Result;
 use pingora::http::RequestHeader;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{BError, Error, ErrorType};
+use std::borrow::Cow;
 
 // Text and not `HeaderName`: the engine keeps the spelling beside the name, and copies what is not static text.
 const ACCOUNT: &str = "X-Portcullis-Account";
@@ -26,7 +27,7 @@ const FORWARDED_PORT: &str = "X-Forwarded-Port";
 
 /// Fields that say where a request comes from or what it is, under names that services believe: whoever sent them, they
 /// do not arrive. Those that begin with `x-portcullis` or `x-forwarded` are not listed, they all go.
-const CLAIMS: [&str; 9] = [
+const CLAIMS: [&str; 15] = [
     "forwarded",
     "x-real-ip",
     "true-client-ip",
@@ -34,7 +35,13 @@ const CLAIMS: [&str; 9] = [
     "x-cluster-client-ip",
     "x-original-url",
     "x-rewrite-url",
+    "x-original-host",
+    "x-host",
+    "x-http-method",
     "x-http-method-override",
+    "x-method-override",
+    "cf-connecting-ip",
+    "fastly-client-ip",
     "x-request-id",
 ];
 
@@ -144,7 +151,7 @@ pub fn leave_open(request: &mut RequestHeader) -> std::result::Result<(), Refusa
 
 fn remove_claims(request: &mut RequestHeader, arrival: &Arrival) {
     let claims = |name: &HeaderName| {
-        let name = name.as_str();
+        let name = &*plain(name.as_str());
         // A trusted proxy's chain is continued, not replaced.
         let continued = arrival.by_proxy && name.eq_ignore_ascii_case(FORWARDED_FOR);
         let begins = name.starts_with("x-portcullis") || name.starts_with("x-forwarded");
@@ -158,6 +165,12 @@ fn remove_claims(request: &mut RequestHeader, arrival: &Arrival) {
     found.iter().for_each(|name| {
         request.remove_header(name);
     });
+}
+
+/// A field's name as the most forgiving service reads it: there are some that take every other character for a dash.
+fn plain(name: &str) -> Cow<'_, str> {
+    let odd = |letter: char| !letter.is_ascii_alphanumeric() && letter != '-';
+    if name.contains(odd) { Cow::Owned(name.replace(odd, "-")) } else { Cow::Borrowed(name) }
 }
 
 /// Takes our cookies out and joins what HTTP/2 split (RFC 9113 §8.2.3).

@@ -70,6 +70,14 @@ pub struct Arrival {
     pub events: bool,
 }
 
+impl Arrival {
+    /// Whether a session may be carried here: encrypted, or to `localhost` and below, where nobody else listens.
+    pub fn may_carry_session(&self) -> bool {
+        let local = &*self.host == "localhost" || self.host.ends_with(".localhost");
+        self.transport == Transport::Secure || local
+    }
+}
+
 /// A request that may be forwarded.
 pub struct Admission {
     /// The route it falls under.

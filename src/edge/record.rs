@@ -46,7 +46,7 @@ impl Edge {
             .beginning(http, passage)
             .show("request", &passage.id)
             .text("method", request.method.as_str())
-            .text("path", request.uri.path())
+            .text("path", loggable(request.uri.path()))
             .text("protocol", if http.is_http2() { "HTTP/2" } else { "HTTP/1.1" })
             .number("status", status)
             .number("sent", http.body_bytes_sent() as u64)
@@ -85,6 +85,11 @@ fn judged(line: Line, passage: &Passage) -> Line {
         Some(session) => line.text("account", session.account.name.as_str()).show("session", &session.id),
         None => line,
     }
+}
+
+/// A path as it may be written down: what follows `/enrol/` may be a link that is still good, whichever host it came to.
+pub(super) fn loggable(path: &str) -> &str {
+    if path.starts_with("/enrol/") { "/enrol/…" } else { path }
 }
 
 /// Where it went.

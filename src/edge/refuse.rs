@@ -56,7 +56,7 @@ impl Edge {
             | Refusal::NoRoute
             | Refusal::Broken(_) => None,
         };
-        let path = request.uri.path();
+        let path = super::record::loggable(request.uri.path());
         let lines = denial.map_or(Vec::new(), |(_, _, denial)| denial.lines.clone());
         let account = denial.and_then(|(_, session, _)| session.as_ref()).map(|session| &session.account);
         Some(self.decisions.keep(Decided {
@@ -103,7 +103,11 @@ impl Case<'_> {
     fn ask(&self, denial: &Denial) -> Answer {
         let portal = self.passage.edition.plan.portal.as_ref();
         match (self.passage.arrival.as_ref(), portal) {
-            (Some(arrival), Some(portal)) if is_navigation(self.request) => self.to_portal(arrival, portal, denial),
+            // A session never travels in the clear: only on this very machine is a portal's code sent to plain HTTP.
+            (Some(arrival), Some(portal)) if is_navigation(self.request) => match arrival.may_carry_session() {
+                true => self.to_portal(arrival, portal, denial),
+                false => self.to_https(),
+            },
             _ => self.challenge(denial),
         }
     }

@@ -66,7 +66,8 @@ pub fn is_upgrade(request: &RequestHeader) -> bool {
 
 /// Whether a request asks for a stream of events (WHATWG HTML §9.2, `EventSource`).
 pub fn asks_for_events(request: &RequestHeader) -> bool {
-    request.headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/event-stream"))
+    request.method == Method::GET
+        && request.headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/event-stream"))
 }
 
 fn upgrade(request: &RequestHeader) -> Result<(), Fault> {

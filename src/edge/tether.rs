@@ -39,7 +39,11 @@ impl Tethers {
     /// Ties a stream to its session: at `until` at the latest its connection is cut.
     pub fn tie(self: &Arc<Self>, session: Arc<LiveSession>, until: Time, lifeline: Lifeline) -> Tether {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.open.insert(number, Tied { session, until, lifeline });
+        self.open.insert(number, Tied { session: session.clone(), until, lifeline: lifeline.clone() });
+        // Whoever ended the session before it was tied cut nothing here; the mark is set before anything is cut.
+        if session.is_stale() {
+            lifeline.cut();
+        }
         Tether { number, tethers: self.clone() }
     }
 

@@ -207,6 +207,9 @@ impl Front {
             return Ok(Some(answer));
         }
         let admission = self.edge.admit(&passage.edition, http.req_header(), arrival).await?;
+        if arrival.upgrade {
+            edge::forward::leave_open(http.req_header_mut())?;
+        }
         passage.admission = Some(admission);
         passage.outcome = Outcome::Permitted;
         Ok(None)

@@ -68,6 +68,7 @@ impl State {
     /// What cannot be used, and where it lies.
     pub async fn open(directory: &Path, now: Time) -> Result<Self, StateFailure> {
         let store = open_store(directory).await?;
+        check_master(directory, &store).await?;
         let master = master_key(directory)?;
         let keys = Arc::new(Keyring::open(&directory.join(KEYS), now)?);
         Ok(State { store, master, keys })
@@ -121,6 +122,24 @@ pub(super) fn factors(plan: &Plan, master: &MasterKey) -> Factors {
     Factors::new(factors)
 }
 
+/// A missing master key is made only where nothing depends on an old one: with another key every credential in the store
+/// is unreadable, and everybody would be told that their password is wrong.
+async fn check_master(directory: &Path, store: &Store) -> Result<(), StateFailure> {
+    let path = directory.join(KEYS).join(MASTER);
+    if path.exists() {
+        return Ok(());
+    }
+    let unreadable =
+        |error: crate::store::Unavailable| StateFailure::Store { path: directory.join(STORE), why: error.0 };
+    for account in store.accounts.list().await.map_err(unreadable)? {
+        if !store.credentials.of(account.id).await.map_err(unreadable)?.is_empty() {
+            let why = "it is gone, but the store holds credentials that only it opens; restore it from the backup";
+            return Err(StateFailure::Master { path, why: why.to_owned() });
+        }
+    }
+    Ok(())
+}
+
 /// Reads the master key, or makes it where there is none. Of several processes that make it at once, one wins and the
 /// others read what it wrote.
 fn master_key(directory: &Path) -> Result<MasterKey, StateFailure> {
@@ -170,6 +189,35 @@ mod tests {
         assert_eq!(first.expose(), again.expose());
         let entries = fs::read_dir(directory.path().join(KEYS)).expect("readable").count();
         assert_eq!(entries, 1, "nothing is left beside the key");
+    }
+
+    #[tokio::test]
+    async fn a_lost_master_key_is_not_replaced_while_credentials_depend_on_it() {
+        use crate::identity::{Account, AccountId, AccountName, Credential, CredentialId};
+        let directory = tempfile::tempdir().expect("a directory");
+        let state = State::open(directory.path(), Time::from_secs(1)).await.expect("a new state");
+        let account = Account {
+            id: AccountId::new([1; 16]),
+            name: AccountName::parse("alice").expect("a valid name"),
+            groups: Vec::new(),
+            disabled: false,
+            created: Time::EPOCH,
+        };
+        let credential = Credential {
+            id: CredentialId::new([1; 16]),
+            account: account.id,
+            factor: factor::password::NAME,
+            label: String::new(),
+            created: Time::EPOCH,
+            used: None,
+            state: vec![1],
+            version: 0,
+        };
+        state.store.accounts.add(&account).await.expect("the store");
+        state.store.credentials.add(&credential).await.expect("the store");
+        fs::remove_file(directory.path().join(KEYS).join(MASTER)).expect("it was there");
+        let failure = State::open(directory.path(), Time::from_secs(2)).await.err().expect("a failure");
+        assert!(failure.to_string().contains("restore it from the backup"), "{failure}");
     }
 
     #[test]

@@ -42,16 +42,17 @@ async fn watch(reloader: &Reloader) {
     loop {
         tokio::select! {
             _ = told.recv() => settle(&mut told).await,
-            () = tokio::time::sleep(LOOK_EVERY) => {
-                if looks(&reloader.sources()) == seen {
-                    continue;
-                }
-            }
+            () = tokio::time::sleep(LOOK_EVERY) => {}
         }
+        // Other files live beside ours, our own log perhaps: only a change of ours is worth reading them again. What is
+        // seen here is from before the reading, so that a change in the middle of it is noticed the next time.
+        let now = looks(&reloader.sources());
+        if now == seen {
+            continue;
+        }
+        seen = now;
         reloader.reload().await;
-        let sources = reloader.sources();
-        follow(&mut watcher, &mut watched, &sources);
-        seen = looks(&sources);
+        follow(&mut watcher, &mut watched, &reloader.sources());
     }
 }
 

@@ -60,7 +60,7 @@ impl Methods {
         Self::default()
     }
 
-    /// Only the methods named.
+    /// Only the methods named; `GET` brings `HEAD` along.
     ///
     /// # Errors
     /// If there is none, or one is not a method in capitals.
@@ -68,6 +68,10 @@ impl Methods {
         let mut only = names.iter().map(|name| parse_method(name.as_ref())).collect::<Result<Vec<_>, _>>()?;
         if only.is_empty() {
             return Err(InvalidMethod::None);
+        }
+        // Whoever may read a page may ask for its header, under the same policy (RFC 9110 §9.3.2).
+        if only.contains(&Method::GET) && !only.contains(&Method::HEAD) {
+            only.push(Method::HEAD);
         }
         only.sort_by(|one, other| one.as_str().cmp(other.as_str()));
         only.dedup();

@@ -76,7 +76,12 @@ impl HandOffs {
         binding: &[u8],
         now: Time,
     ) -> Result<Option<HandOff>, Unavailable> {
-        let Some(value) = self.0.take(OnceKind::HandOff, code.hash().0, now).await? else { return Ok(None) };
+        // A look costs less than a transaction, and strangers present made-up codes.
+        let key = code.hash().0;
+        if self.0.peek(OnceKind::HandOff, key, now).await?.is_none() {
+            return Ok(None);
+        }
+        let Some(value) = self.0.take(OnceKind::HandOff, key, now).await? else { return Ok(None) };
         let Some(hand_off) = Record::read(&value) else { return Ok(None) };
         let ours = hand_off.host == host && digest::same(&hand_off.binding, &digest::sha256(binding));
         Ok(ours.then_some(hand_off))

@@ -133,6 +133,8 @@ impl Reader {
         let session = {
             let mut slot = self.sessions.entry(fresh.id).or_insert_with(|| fresh.clone());
             if slot.is_stale() || slot.proofs != fresh.proofs {
+                // Tokens that still hold the old one must read again: no change would ever reach it any more.
+                slot.mark_stale();
                 *slot = fresh.clone();
             }
             slot.clone()
@@ -218,7 +220,7 @@ pub enum Blind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::{Account, AccountName, Device, Proofs, Session};
+    use crate::identity::{Account, AccountName, Device, FactorName, Kind, Kinds, Proof, Proofs, Session};
     use crate::session::SessionToken;
     use crate::store::{Store, memory};
     use std::net::Ipv4Addr;
@@ -282,6 +284,21 @@ mod tests {
         assert!(read(&case, HOST, 1002).await, "served from the cache until the change is heard");
         case.reader.apply(Change::SessionEnded(case.session.id));
         assert!(!read(&case, HOST, 1003).await);
+    }
+
+    #[tokio::test]
+    async fn a_token_ended_by_a_raise_elsewhere_is_refused_although_the_new_one_was_read_first() {
+        let case = case().await;
+        assert!(read(&case, HOST, 1001).await);
+        let kinds = Kinds::of(Kind::Possession);
+        let (factor, at) = (FactorName("totp"), Time::from_secs(1001));
+        let proofs = [Proof { factor, kinds, phishing_resistant: false, recovery: false, at }].into_iter().collect();
+        let raised = SessionToken::fresh();
+        case.store.sessions.raise(case.session.id, &proofs, raised.hash(), HOST).await.expect("memory");
+        let token = raised.hash();
+        let reading = Reading { token: &token, host: HOST, now: Time::from_secs(1002), rules: SessionRules::DEFAULT };
+        assert!(case.reader.read(reading).await.expect("the store answers").is_some());
+        assert!(!read(&case, HOST, 1003).await, "the old token");
     }
 
     #[tokio::test]

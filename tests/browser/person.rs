@@ -1,7 +1,8 @@
 //! A person at a browser, with an authenticator app on a phone and recovery codes in a drawer.
 
 use crate::chrome::{Chrome, Scripts};
-use crate::rig::{PASSWORD, Rig, authenticator_code};
+use crate::rig::browser::authenticator_code;
+use crate::rig::{PASSWORD, Rig};
 use portcullis::stdx::clock::Clock;
 use std::time::Duration;
 

@@ -103,7 +103,9 @@ async fn a_connection_carries_as_many_requests_as_it_may() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_wants_to_close_or_speaks_http_1_0_is_closed() {
     let (rig, _app) = limited("").await;
-    for request in [get("/open/x", "Connection: close\r\n"), "GET /open/x HTTP/1.0\r\nHost: app.localhost\r\n\r\n".to_owned()] {
+    for request in
+        [get("/open/x", "Connection: close\r\n"), "GET /open/x HTTP/1.0\r\nHost: app.localhost\r\n\r\n".to_owned()]
+    {
         let mut line = Line::to(rig.address()).await;
         let answer = line.ask(&request).await;
         assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));

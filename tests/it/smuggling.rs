@@ -195,7 +195,8 @@ async fn an_upgrade_to_anything_but_a_websocket_is_an_ordinary_request() {
     let (rig, app, _wiki) = Rig::two_hosts().await;
     for protocol in ["h2c", "foo", "websocket2", "TLS/1.0"] {
         let mut line = Line::to(rig.address()).await;
-        let fields = format!("Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQ\r\nUpgrade: {protocol}\r\n");
+        let fields =
+            format!("Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQ\r\nUpgrade: {protocol}\r\n");
         line.say(get("/open/a", &fields) + &get("/admin/b", "")).await;
         assert_eq!(line.answer().await.status, 200, "{protocol}");
         assert!(matches!(line.answer().await.status, 0 | 401), "what follows is judged on its own");
@@ -263,7 +264,8 @@ async fn an_answer_with_a_length_and_chunks_is_passed_on_with_chunks_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn more_than_was_announced_reaches_nobody() {
     let (rig, member) =
-        hostile("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison").await;
+        hostile("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
+            .await;
     for _ in 0..3 {
         let mut line = Line::to(rig.address()).await;
         let first = line.ask(get("/open/x", "")).await;
@@ -271,7 +273,10 @@ async fn more_than_was_announced_reaches_nobody() {
         let second = line.ask(get("/open/y", "")).await;
         assert!(second.status == 0 || second.body == "hello", "{second:?}");
     }
-    assert!(member.heard().iter().all(|heard| heard.matches("GET ").count() == 1), "such a connection is not used again");
+    assert!(
+        member.heard().iter().all(|heard| heard.matches("GET ").count() == 1),
+        "such a connection is not used again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -97,7 +97,10 @@ async fn a_client_that_leaves_takes_its_stream_along() {
         let told = Arc::clone(&told);
         async move {
             line.head().await;
-            line.say("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n").await;
+            line.say(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n",
+            )
+            .await;
             line.rest().await;
             told.notify_one();
         }

@@ -277,7 +277,10 @@ async fn two_names_for_one_request_of_http_2_are_one_too_many() {
     let url = format!("{}/open/x", case.origin("app.localhost"));
     for host in ["wiki.localhost", "auth.localhost", "app.localhost@wiki.localhost"] {
         let answer = ask2(&mut sender, &url, &[("host", host)]).await;
-        assert!(answer.as_ref().is_err() || answer.as_ref().is_ok_and(|(status, _)| *status == 400), "{host}: {answer:?}");
+        assert!(
+            answer.as_ref().is_err() || answer.as_ref().is_ok_and(|(status, _)| *status == 400),
+            "{host}: {answer:?}"
+        );
     }
     assert!(case.app.seen().is_empty());
     let answer = ask2(&mut sender, &url, &[]).await.expect("the connection goes on");
@@ -291,7 +294,13 @@ async fn a_stream_that_is_cut_takes_no_request_of_another_connection_along() {
     let case = Case::new().await;
     let (mut one, mut two) = (case.http2("app.localhost").await, case.http2("app.localhost").await);
     let url = format!("{}/open/x", case.origin("app.localhost"));
-    let many: Vec<_> = (0..50).map(|_| { let mut one = one.clone(); let url = url.clone(); tokio::spawn(async move { ask2(&mut one, &url, &[]).await }) }).collect();
+    let many: Vec<_> = (0..50)
+        .map(|_| {
+            let mut one = one.clone();
+            let url = url.clone();
+            tokio::spawn(async move { ask2(&mut one, &url, &[]).await })
+        })
+        .collect();
     for answer in many {
         assert_eq!(answer.await.expect("no panic").expect("an answer").0, 200, "streams of one connection run at once");
     }

@@ -159,7 +159,11 @@ async fn an_upgrade_that_is_not_asked_for_as_it_must_be_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_websocket_is_ended_by_no_deadline_of_requests() {
-    let rig = gateway(r#"timeouts = { read = "200ms", idle = "200ms" }"#, "[limits]\nheader_deadline = \"200ms\"\nidle = \"200ms\"").await;
+    let rig = gateway(
+        r#"timeouts = { read = "200ms", idle = "200ms" }"#,
+        "[limits]\nheader_deadline = \"200ms\"\nidle = \"200ms\"",
+    )
+    .await;
     let pass = rig.pass("alice", &["staff"], "app.localhost").await;
     let mut socket = opened(&rig, "/ws", &pass).await;
     sleep(Duration::from_secs(1)).await;

@@ -29,7 +29,7 @@ impl Source {
         let tests = code.match_indices("#[cfg(test)]").map(|(at, _)| at..item_end(&code, at)).collect();
         let mut source = Source { path: path.into(), text: text.into(), code, tests };
         if !path.starts_with("src/") || source.code.contains("#![cfg(test)]") {
-            source.tests = vec![0..source.code.len()];
+            source.tests = std::iter::once(0..source.code.len()).collect();
         }
         source
     }
@@ -108,7 +108,7 @@ pub fn under(folders: &[&str]) -> Vec<Source> {
     for source in &mut sources {
         let stem = source.path.trim_end_matches(".rs");
         if for_tests.iter().any(|home| stem.strip_prefix(home).is_some_and(|r| r.is_empty() || r.starts_with('/'))) {
-            source.tests = vec![0..source.code.len()];
+            source.tests = std::iter::once(0..source.code.len()).collect();
         }
     }
     sources

@@ -3,8 +3,8 @@
 use super::cast::{Cast, Rows};
 use super::{Options, Scenario};
 use crate::measure::Window;
-use crate::report::{NOTHING, Report, Table, number};
-use crate::stage::Stage;
+use crate::report::{Report, Table, number};
+use crate::stage::{MFA_SESSION, OPEN_ROUTE, Stage};
 use anyhow::Result;
 use serde_json::json;
 
@@ -74,18 +74,17 @@ fn latency_table(latency: &Rows, rate: u32) -> Table {
 
 fn findings(cost: &Rows) -> Vec<String> {
     let ratio = |name: &str| cost.find(name).and_then(|row| cost.ratio(row, cpu));
-    let mfa = ratio("Portcullis, MFA session");
-    let open = ratio("Portcullis, open route");
+    let mfa = ratio(MFA_SESSION);
+    let open = ratio(OPEN_ROUTE);
     let nginx = ratio("nginx auth_request");
     let check = mfa.zip(open).map(|(mfa, open)| mfa / open);
-    let found = |value: Option<f64>| if value.is_some() { number(value) } else { NOTHING.to_owned() };
     vec![
-        format!("F1: an MFA-checked request costs ≤ 1.08 × bare Pingora. Here: {}.", found(mfa)),
-        format!("The check by itself, MFA route against open route of the same process: {} ×.", found(check)),
+        format!("F1: an MFA-checked request costs ≤ 1.08 × bare Pingora. Here: {}.", number(mfa)),
+        format!("The check by itself, MFA route against open route of the same process: {} ×.", number(check)),
         format!(
             "F2, moonshot: below nginx `auth_request` with its authorizer for free. Here: {} against {}.",
-            found(mfa),
-            found(nginx)
+            number(mfa),
+            number(nginx)
         ),
     ]
 }

@@ -5,9 +5,10 @@ use super::cast::Cast;
 use super::{Options, Scenario};
 use crate::drive::Timing;
 use crate::measure::median;
-use crate::report::{NOTHING, Report, Table, number};
-use crate::stage::{Contender, Driver, Stage};
+use crate::report::{Report, Table, number};
+use crate::stage::{Contender, Driver, MFA_SESSION, OPEN_ROUTE, Stage};
 use anyhow::Result;
+use serde::Serialize;
 use serde_json::json;
 use std::thread::sleep;
 use std::time::Duration;
@@ -24,51 +25,75 @@ const CONNECTIONS: u32 = 4000;
 /// How long connections keep still before they are weighed.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// What one contender's connections were found to hold.
-#[derive(Default)]
+/// What one contender's connections were found to hold, in bytes, in each round.
+#[derive(Default, Serialize)]
 struct Weighed {
+    contender: String,
     bytes: Vec<f64>,
     fault: Option<String>,
 }
 
 fn run(stage: &Stage, options: &Options) -> Result<Report> {
-    let cast = Cast::proxies(stage)?;
-    let mut weighed: Vec<Weighed> = cast.contenders.iter().map(|_| Weighed::default()).collect();
+    let mut weighed: Vec<Weighed> = Vec::new();
+    let mut missing = Vec::new();
     for _ in 0..options.rounds {
-        for (contender, weighed) in cast.contenders.iter().zip(&mut weighed) {
+        // New processes in each round: what the first round left to the allocator would hide what the next one needs.
+        let cast = Cast::proxies(stage)?;
+        let contenders = cast.contenders.iter().filter(|contender| contender.name != OPEN_ROUTE);
+        for (at, contender) in contenders.enumerate() {
             let (bytes, fault) = weigh(stage, contender)?;
-            weighed.bytes.push(bytes);
-            weighed.fault = weighed.fault.take().or(fault);
+            if at == weighed.len() {
+                weighed.push(Weighed { contender: contender.name.clone(), ..Weighed::default() });
+            }
+            if let Some(row) = weighed.get_mut(at) {
+                row.bytes.push(bytes);
+                row.fault = row.fault.take().or(fault);
+            }
         }
+        missing = cast.missing;
     }
-    let named = || cast.contenders.iter().map(|contender| contender.name.clone()).zip(&weighed);
-    let row = |(name, Weighed { bytes, fault }): (String, &Weighed)| {
-        let (first, middle) = (bytes.first().copied(), median(bytes.clone()));
-        let cells = [first, middle].map(|value| number(value.map(|bytes| bytes / 1024.0)));
-        let [first, middle] = if fault.is_none() { cells } else { [NOTHING; 2].map(str::to_owned) };
-        vec![name, first, middle]
-    };
-    let faults = named().filter_map(|(name, weighed)| Some(format!("{name}: {}", weighed.fault.as_ref()?)));
+    let faults = weighed.iter().filter_map(|row| Some(format!("{}: {}", row.contender, row.fault.as_ref()?)));
     Ok(Report {
         scenario: SCENARIO.name,
         question: "What does a connection hold that had one request and now keeps still?".to_owned(),
         setting: format!(
             "{CONNECTIONS} connections over plain HTTP/1.1, each with one request behind it, weighed {SETTLE:?} after the \
-             last; growth of the resident memory of all processes, divided by connections; {} rounds.",
+             last; growth of the resident memory of all processes, divided by connections; {} rounds, each with new \
+             processes; medians.",
             options.rounds
         ),
-        tables: vec![Table {
-            caption: "KiB for each idle connection. Later rounds reuse what the first one left to the allocator:"
-                .to_owned(),
-            head: ["Contender", "first round", "median"].map(str::to_owned).to_vec(),
-            rows: named().map(row).collect(),
-        }],
-        findings: Vec::new(),
-        faults: faults.chain(cast.missing.iter().cloned()).collect(),
-        windows: json!(
-            named().map(|(name, weighed)| json!({ "contender": name, "bytes": weighed.bytes })).collect::<Vec<_>>()
-        ),
+        tables: vec![table(&weighed)],
+        findings: findings(&weighed),
+        faults: faults.chain(missing).collect(),
+        windows: json!(weighed),
     })
+}
+
+fn table(weighed: &[Weighed]) -> Table {
+    let row = |row: &Weighed| vec![row.contender.clone(), number(row.kib())];
+    Table {
+        caption: "Memory of each idle connection:".to_owned(),
+        head: ["Contender", "KiB"].map(str::to_owned).to_vec(),
+        rows: weighed.iter().map(row).collect(),
+    }
+}
+
+fn findings(weighed: &[Weighed]) -> Vec<String> {
+    let of = |name: &str| number(weighed.iter().find(|row| row.contender == name).and_then(Weighed::kib));
+    vec![format!(
+        "F11: at first as little as Envoy, then as nginx; bare Pingora's read buffer of 64 KiB is not acceptable. Here: {} \
+         against nginx's {} and bare Pingora's {}.",
+        of(MFA_SESSION),
+        of("nginx"),
+        of("bare Pingora")
+    )]
+}
+
+impl Weighed {
+    /// The median; `None` if something went wrong in any round.
+    fn kib(&self) -> Option<f64> {
+        median(self.bytes.clone()).filter(|_| self.fault.is_none()).map(|bytes| bytes / 1024.0)
+    }
 }
 
 /// Bytes for each connection, and what went wrong.

@@ -4,7 +4,7 @@ use super::cast::{Cast, Rows};
 use super::{Options, Scenario};
 use crate::measure::Window;
 use crate::report::{Report, Table, number};
-use crate::stage::{Bare, Certificate, Contender, Nginx, OPEN_HOST, Portcullis, Stage, free_port};
+use crate::stage::{Bare, Certificate, Contender, Nginx, OPEN_HOST, OPEN_ROUTE, Portcullis, Stage, free_port};
 use anyhow::Result;
 use serde_json::json;
 
@@ -78,9 +78,8 @@ fn table(caption: &str, rows: &Rows) -> Table {
 
 fn findings(full: &Rows, resumed: &Rows) -> Vec<String> {
     let cost = |rows: &Rows, name: &str| rows.find(name).and_then(|row| rows.median(row, cpu));
-    let own = "Portcullis, open route";
-    let against = cost(full, own).zip(cost(full, "nginx")).map(|(own, nginx)| own / nginx);
-    let again = cost(resumed, own).zip(cost(full, own)).map(|(resumed, full)| resumed / full);
+    let against = cost(full, OPEN_ROUTE).zip(cost(full, "nginx")).map(|(own, nginx)| own / nginx);
+    let again = cost(resumed, OPEN_ROUTE).zip(cost(full, OPEN_ROUTE)).map(|(resumed, full)| resumed / full);
     vec![
         format!("F10: a full handshake costs ≤ 0.5 × nginx's. Here: {}.", number(against)),
         format!("F10: a resumed one costs ≤ 0.4 × a full one. Here: {}.", number(again)),

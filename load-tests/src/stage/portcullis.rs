@@ -16,6 +16,11 @@ pub const APP_HOST: &str = "app.localhost";
 /// The host with a route that needs nothing.
 pub const OPEN_HOST: &str = "open.localhost";
 
+/// What results call it on the route that needs nothing.
+pub const OPEN_ROUTE: &str = "Portcullis, open route";
+/// What results call it on the route that needs an MFA session. Both routes are of one process.
+pub const MFA_SESSION: &str = "Portcullis, MFA session";
+
 const TEMPLATE: &str = include_str!("../../peers/portcullis/portcullis.toml");
 
 /// The account that signs in.
@@ -69,12 +74,12 @@ impl Portcullis {
 
     /// As a contender on the route that needs nothing.
     pub fn open_route(&self) -> Contender {
-        self.contender("Portcullis, open route", (OPEN_HOST, None))
+        self.contender(OPEN_ROUTE, (OPEN_HOST, None))
     }
 
     /// As a contender on the route that needs an MFA session, with one.
     pub fn mfa_route(&self, session: &Cookie) -> Contender {
-        self.contender("Portcullis, MFA session", (APP_HOST, Some(session.pair.clone())))
+        self.contender(MFA_SESSION, (APP_HOST, Some(session.pair.clone())))
     }
 
     /// Adds an account and has its owner enrol and sign in through the browser.

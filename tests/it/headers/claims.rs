@@ -94,7 +94,8 @@ async fn where_a_request_comes_from_is_told_by_its_connection() {
 async fn a_name_with_an_underscore_is_refused_wherever_it_goes() {
     let (rig, app, _wiki) = Rig::two_hosts().await;
     let pass = rig.pass("alice", &["staff"], "app.localhost").await;
-    for name in ["X_Portcullis_Account", "x-portcullis_account", "X_FORWARDED_FOR", "x-auth_user", "_", "Anything_Else"] {
+    for name in ["X_Portcullis_Account", "x-portcullis_account", "X_FORWARDED_FOR", "x-auth_user", "_", "Anything_Else"]
+    {
         for target in ["/x", "/open/x"] {
             let fields = format!("{name}: root\r\nCookie: {}\r\n", pass.cookie());
             let answer = Line::to(rig.address()).await.ask(get(target, &fields)).await;
@@ -107,7 +108,12 @@ async fn a_name_with_an_underscore_is_refused_wherever_it_goes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_let_through_for_looking_like_a_health_check() {
     let (rig, app, _wiki) = Rig::two_hosts().await;
-    for fields in ["User-Agent: GoogleHC/1.0\r\n", "User-Agent: kube-probe/1.29\r\n", "User-Agent: portcullis-health\r\n", "X-Health: 1\r\n"] {
+    for fields in [
+        "User-Agent: GoogleHC/1.0\r\n",
+        "User-Agent: kube-probe/1.29\r\n",
+        "User-Agent: portcullis-health\r\n",
+        "X-Health: 1\r\n",
+    ] {
         for target in ["/x", "/healthz", "/metrics", "/readyz"] {
             assert_eq!(Line::to(rig.address()).await.ask(get(target, fields)).await.status, 401, "{target} {fields}");
         }

@@ -44,10 +44,9 @@ async fn several_cookie_fields_become_one() {
 async fn a_session_cookie_that_is_sent_opens_its_route_and_goes_no_further() {
     let (rig, app, _wiki) = Rig::two_hosts().await;
     let pass = rig.pass("alice", &["staff"], "app.localhost").await;
-    for fields in [
-        format!("Cookie: a=1; {}\r\n", pass.cookie()),
-        format!("Cookie: a=1\r\nCookie: {}\r\n", pass.cookie()),
-    ] {
+    for fields in
+        [format!("Cookie: a=1; {}\r\n", pass.cookie()), format!("Cookie: a=1\r\nCookie: {}\r\n", pass.cookie())]
+    {
         assert_eq!(Line::to(rig.address()).await.ask(get("/x", &fields)).await.status, 200, "{fields}");
         assert_eq!(app.last().one("cookie").as_deref(), Some("a=1"));
         assert!(!format!("{:?}", app.last().headers).contains(&pass.token));
@@ -88,14 +87,19 @@ async fn a_broken_session_cookie_is_no_session_and_takes_no_claim_along() {
     let long = "y".repeat(8 * 1024);
     for value in [&b"%%%"[..], b"", b"\xff\xfe", b"../../x", long.as_bytes(), b"a\tb"] {
         for (target, status) in [("/x", 401), ("/open/x", 200)] {
-            let head = format!("GET {target} HTTP/1.1\r\nHost: app.localhost\r\nX-Portcullis-Account: root\r\nCookie: portcullis=");
+            let head = format!(
+                "GET {target} HTTP/1.1\r\nHost: app.localhost\r\nX-Portcullis-Account: root\r\nCookie: portcullis="
+            );
             let request = [head.as_bytes(), value, b"\r\n\r\n"].concat();
             let answer = Line::to(rig.address()).await.ask(request).await;
             assert_eq!(answer.status, status, "{:?}", String::from_utf8_lossy(value));
         }
     }
     for seen in app.seen() {
-        assert_eq!((seen.target.as_str(), seen.one("x-portcullis-account"), seen.one("cookie")), ("/open/x", None, None));
+        assert_eq!(
+            (seen.target.as_str(), seen.one("x-portcullis-account"), seen.one("cookie")),
+            ("/open/x", None, None)
+        );
     }
 }
 

@@ -42,8 +42,16 @@ async fn fields_of_one_hop_end_here() {
     assert_eq!(Line::to(rig.address()).await.ask(get("/open/x", fields)).await.status, 200);
     let seen = app.last();
     for name in [
-        "connection", "x-hop", "x-other-hop", "keep-alive", "proxy-connection", "te", "upgrade", "transfer-encoding",
-        "proxy-authorization", "trailer",
+        "connection",
+        "x-hop",
+        "x-other-hop",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "upgrade",
+        "transfer-encoding",
+        "proxy-authorization",
+        "trailer",
     ] {
         assert_eq!(seen.all(name), Vec::<String>::new(), "{name}");
     }
@@ -54,8 +62,10 @@ async fn fields_of_one_hop_end_here() {
 async fn a_body_stays_whole_whatever_the_client_nominates() {
     let (rig, app, _wiki) = Rig::two_hosts().await;
     let inner = "GET /admin/x HTTP/1.1\r\nHost: app.localhost\r\n\r\n";
-    for named in ["content-length", "transfer-encoding", "content-length, transfer-encoding", "te", "trailer", "expect"] {
-        let answer = Line::to(rig.address()).await.ask(post("/open/x", &format!("Connection: {named}\r\n"), inner)).await;
+    for named in ["content-length", "transfer-encoding", "content-length, transfer-encoding", "te", "trailer", "expect"]
+    {
+        let answer =
+            Line::to(rig.address()).await.ask(post("/open/x", &format!("Connection: {named}\r\n"), inner)).await;
         assert!(matches!(answer.status, 200 | 400), "{named} {answer:?}");
         if answer.status == 200 {
             assert_eq!(app.last().body, inner.as_bytes(), "{named}");

@@ -44,9 +44,16 @@ async fn what_a_service_says_to_its_neighbour_ends_here() {
          Proxy-Connection: keep-alive\r\nTE: trailers\r\nTrailer: X-T\r\nUpgrade: h2c\r\n",
     )
     .await;
-    for name in
-        ["x-hop", "keep-alive", "proxy-authenticate", "proxy-connection", "te", "trailer", "upgrade", "transfer-encoding"]
-    {
+    for name in [
+        "x-hop",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "upgrade",
+        "transfer-encoding",
+    ] {
         assert_eq!(answer.header(name), None, "{name}: {answer:?}");
     }
     assert_eq!(answer.header("connection"), Some("keep-alive"));

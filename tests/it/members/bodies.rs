@@ -24,9 +24,11 @@ async fn a_big_upload_arrives_to_the_byte() {
     let mut line = Line::to(rig.address()).await;
     assert_eq!(line.ask(post("/open/up", "", &body)).await.status, 200);
     assert!(app.last().body == body.as_bytes(), "{} bytes arrived", app.last().body.len());
-    let chunks: String = body.as_bytes().chunks(100_000).map(|chunk| {
-        format!("{:x}\r\n{}\r\n", chunk.len(), String::from_utf8_lossy(chunk))
-    }).collect();
+    let chunks: String = body
+        .as_bytes()
+        .chunks(100_000)
+        .map(|chunk| format!("{:x}\r\n{}\r\n", chunk.len(), String::from_utf8_lossy(chunk)))
+        .collect();
     let head = "POST /open/up HTTP/1.1\r\nHost: app.localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
     assert_eq!(line.ask(format!("{head}{chunks}0\r\n\r\n")).await.status, 200);
     assert!(app.last().body == body.as_bytes(), "{} bytes arrived", app.last().body.len());

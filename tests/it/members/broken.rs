@@ -63,7 +63,10 @@ async fn a_pool_that_cannot_be_reached_is_a_502_and_does_not_name_its_members() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_that_says_nothing_is_a_504_and_is_asked_once() {
     for request in [get("/open/x", ""), post("/open/x", "", "order")] {
-        let silent = RawMember::play(|mut line| async move { line.rest().await; }).await;
+        let silent = RawMember::play(|mut line| async move {
+            line.rest().await;
+        })
+        .await;
         let other = Member::echo("other").await;
         let rig = before(&[silent.address()], "timeouts = { read = \"200ms\" }").await;
         let began = Instant::now();
@@ -115,7 +118,10 @@ async fn a_post_that_was_sent_is_never_sent_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_breaks_on_a_fresh_connection_is_not_repeated() {
-    let rude = RawMember::play(|mut line| async move { line.head().await; }).await;
+    let rude = RawMember::play(|mut line| async move {
+        line.head().await;
+    })
+    .await;
     let live = Member::echo("live").await;
     let rig = before(&[rude.address(), live.address()], "").await;
     let mut statuses = Vec::new();
@@ -131,7 +137,11 @@ async fn a_request_that_breaks_on_a_fresh_connection_is_not_repeated() {
 async fn a_member_that_cannot_be_reached_is_left_out_for_a_while_and_then_tried_again() {
     let (mut gone, live) = (Member::echo("gone").await, Member::echo("live").await);
     gone.stop().await;
-    let scene = Scene { members: &[gone.address(), live.address()], pool: "eject = { failures = 2, time = \"10s\" }", ..Scene::default() };
+    let scene = Scene {
+        members: &[gone.address(), live.address()],
+        pool: "eject = { failures = 2, time = \"10s\" }",
+        ..Scene::default()
+    };
     let rig = Rig::start(&scene.text()).await;
     let ask = async || Line::to(rig.address()).await.ask(get("/open/x", "")).await.body;
     for _ in 0..4 {
@@ -163,7 +173,10 @@ async fn an_answer_that_began_is_never_continued_by_another_member() {
         let mut line = Line::to(rig.address()).await;
         line.say(get("/open/x", "Connection: close\r\n")).await;
         let all = String::from_utf8_lossy(&line.rest().await).into_owned();
-        assert!(all.ends_with("\r\n\r\nhalf") || all.ends_with("\r\n\r\nlive /open/x") || all.starts_with("HTTP/1.1 502"), "{all}");
+        assert!(
+            all.ends_with("\r\n\r\nhalf") || all.ends_with("\r\n\r\nlive /open/x") || all.starts_with("HTTP/1.1 502"),
+            "{all}"
+        );
     }
 }
 

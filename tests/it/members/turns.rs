@@ -22,7 +22,9 @@ async fn a_member_gets_its_share_and_one_without_gets_nothing() {
     let (one, two, none) = (Member::echo("one").await, Member::echo("two").await, Member::echo("none").await);
     let members = format!(
         r#"members = ["{}", {{ address = "{}", weight = 3 }}, {{ address = "{}", weight = 0 }}]"#,
-        one.address(), two.address(), none.address()
+        one.address(),
+        two.address(),
+        none.address()
     );
     let text = Scene { members: &[one.address()], ..Scene::default() }.text();
     let rig = Rig::start(&text.replace(&format!("members = [\"{}\"]", one.address()), &members)).await;
@@ -34,9 +36,16 @@ async fn a_member_gets_its_share_and_one_without_gets_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_less_busy_member_gets_the_next_request() {
-    let (slow, fast) = (crate::rig::RawMember::play(|mut line| async move { line.rest().await; }).await, Member::echo("fast").await);
+    let (slow, fast) = (
+        crate::rig::RawMember::play(|mut line| async move {
+            line.rest().await;
+        })
+        .await,
+        Member::echo("fast").await,
+    );
     let members = [slow.address(), fast.address()];
-    let rig = Rig::start(&Scene { members: &members, pool: "balance = \"least-request\"", ..Scene::default() }.text()).await;
+    let rig =
+        Rig::start(&Scene { members: &members, pool: "balance = \"least-request\"", ..Scene::default() }.text()).await;
     let mut held = Vec::new();
     // Whoever gets to the slow one stays there; from then on it is the busier one.
     while slow.heard().is_empty() {

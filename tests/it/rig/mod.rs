@@ -2,7 +2,7 @@
 //! what they are told, browsers that keep cookies.
 
 mod access;
-mod browser;
+pub mod browser;
 mod clock;
 mod line;
 mod member;
@@ -11,7 +11,7 @@ mod raw;
 mod raw_member;
 mod scene;
 
-pub use browser::{Browser, PASSWORD, Page, authenticator_code};
+pub use browser::{Browser, PASSWORD, Page};
 pub use clock::Trap;
 pub use line::{Line, content_length, get, post};
 pub use member::{Member, Script, Seen};
