@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # COMMAND:PACKAGE, installed only where the command is missing.
 BUILD_NEEDS := cmake:cmake cc:gcc,libc6-dev c++:g++
 TEST_NEEDS  := chromium:chromium,fonts-liberation chromedriver:chromium-driver
-LOAD_NEEDS  := nginx:nginx-light haproxy:haproxy wrk:wrk h2load:nghttp2-client
+LOAD_NEEDS  := nginx:nginx-light haproxy:haproxy perf:linux-perf
 
 .PHONY: demo test lint bench load setup setup-build setup-test setup-load clean help
 
@@ -29,7 +29,7 @@ bench: setup-build ## microbenchmarks
 
 load: setup-build setup-load ## measure beside the peers; writes load-tests/results/
 	cargo build --locked --profile dist --workspace
-	$(TARGET)/dist/load-tests $(SCENARIOS)
+	$(TARGET)/dist/load-tests run $(SCENARIOS)
 
 setup: setup-build setup-test setup-load ## install whatever the other targets need and is missing
 

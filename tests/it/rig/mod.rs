@@ -14,7 +14,7 @@ mod scene;
 pub use browser::{Browser, PASSWORD, Page};
 pub use clock::Trap;
 pub use line::{Line, content_length, get, post};
-pub use member::{Member, Script, Seen};
+pub use member::{Member, Seen};
 pub use pass::Pass;
 pub use raw::{Raw, exchange};
 pub use raw_member::RawMember;
@@ -24,9 +24,9 @@ use access::Written;
 
 use portcullis::admin::Reloaded;
 use portcullis::config::Environment;
-use portcullis::gateway::{Gateway, State, Surroundings, open_login, open_store};
+use portcullis::gateway::{Gateway, Surroundings, open_login, open_store};
 use portcullis::identity::{Account, AccountId, AccountName, Group};
-use portcullis::stdx::clock::{Clock, ManualClock, SystemClock, Time};
+use portcullis::stdx::clock::{Clock, ManualClock, SystemClock};
 use portcullis::store::Store;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -302,9 +302,4 @@ fn write(path: &std::path::Path, text: &str) {
     let beside = path.with_extension("new");
     std::fs::write(&beside, text).expect("written");
     std::fs::rename(&beside, path).expect("renamed");
-}
-
-/// The keys and the store of a state directory, for tests that look inside.
-pub async fn state(rig: &Rig, now: Time) -> State {
-    State::open(&rig.directory().join("state"), now).await.expect("the state")
 }
