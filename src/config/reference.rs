@@ -55,3 +55,15 @@ fn write(text: &mut String, table: &TableWords) -> std::fmt::Result {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_printed_reference_is_the_one_in_the_documentation() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/config.md");
+        let written = std::fs::read_to_string(path).expect("docs/config.md is there");
+        assert_eq!(written, reference(), "write it anew: portcullis reference > docs/config.md");
+    }
+}

@@ -237,6 +237,11 @@ impl Login {
         let credentials = enrolling.credentials(account.id, moment.now).ok_or(Stop::Gone)?;
         let factors: Vec<FactorName> = credentials.iter().map(|credential| credential.factor).collect();
         let link = enrolling.link_key();
+        // Hashing a password takes a while: a session that was ended meanwhile changes nothing any more.
+        if let Some(session) = enrolling.session() {
+            let live = self.store.sessions.of(account.id).await?;
+            live.iter().find(|held| held.id == session).ok_or(Stop::Gone)?;
+        }
         if enrolling.beside {
             for credential in &credentials {
                 self.store.credentials.add(credential).await?;

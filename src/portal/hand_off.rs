@@ -3,8 +3,9 @@
 use super::{Ask, Outcome, Portal, message, respond};
 use crate::audit::Event;
 use crate::identity::SessionId;
+use crate::reply::Answer;
 use crate::session::cookie::Name;
-use crate::session::{HandOff, HandOffCode};
+use crate::session::{HandOff, HandOffCode, Presented};
 use crate::token::Ticket;
 use http::StatusCode;
 
@@ -23,23 +24,28 @@ impl Portal {
     /// The other end: the code becomes a cookie of this host's own, for the same session.
     pub(super) async fn enter(&self, ask: &Ask<'_>) -> Outcome {
         let code = ask.parameter("code").and_then(|code| HandOffCode::parse(code.as_bytes()));
-        let Some(code) = code else { return Ok(self.not_entered(ask)) };
+        let Some(code) = code else { return Ok(not_entered(ask)) };
         // Without a binding no code enters, but it is spent: it lies in the history of a browser it was not made for.
         let binding = ask.cookie(Name::Binding).unwrap_or_default();
-        let Some(hand_off) = self.hand_offs.take(&code, ask.host, binding, ask.now).await? else {
-            return Ok(self.not_entered(ask));
+        let hand_off = match self.hand_offs.take(&code, ask.host, binding, ask.now).await? {
+            Presented::Entered(hand_off) => hand_off,
+            Presented::Unknown => return Ok(not_entered(ask)),
+            // Only this is worth keeping: a stranger can make up codes by the thousand.
+            Presented::Stolen => {
+                let event = Event::EntryRefused { host: ask.host.to_owned(), address: ask.client };
+                self.recorder.report(ask.now, event);
+                return Ok(not_entered(ask));
+            }
         };
         let Some(token) = self.keeper.lend(hand_off.session, ask.host).await? else {
-            return Ok(self.not_entered(ask));
+            return Ok(not_entered(ask));
         };
         self.recorder.report(ask.now, Event::Entered { session: hand_off.session, host: ask.host.to_owned() });
         let answer = respond::see_other(&hand_off.path).with_cookie(ask, Name::Session, &token.text(), None);
         Ok(answer.without_cookie(ask, Name::Binding))
     }
+}
 
-    fn not_entered(&self, ask: &Ask<'_>) -> crate::reply::Answer {
-        let event = Event::EntryRefused { host: ask.host.to_owned(), address: ask.client };
-        self.recorder.report(ask.now, event);
-        message::refused(ask, StatusCode::BAD_REQUEST, Some(NOT_ENTERED))
-    }
+fn not_entered(ask: &Ask<'_>) -> Answer {
+    message::refused(ask, StatusCode::BAD_REQUEST, Some(NOT_ENTERED))
 }

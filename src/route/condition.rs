@@ -5,7 +5,7 @@ use std::fmt;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-/// The methods a route is for: any, or some. `GET` does not include `HEAD`.
+/// The methods a route is for: any, or some. `GET` includes `HEAD`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Methods {
     /// In the order of their names, each once; empty means any.
@@ -60,7 +60,7 @@ impl Methods {
         Self::default()
     }
 
-    /// Only the methods named; `GET` brings `HEAD` along.
+    /// Only the methods named.
     ///
     /// # Errors
     /// If there is none, or one is not a method in capitals.
@@ -68,10 +68,6 @@ impl Methods {
         let mut only = names.iter().map(|name| parse_method(name.as_ref())).collect::<Result<Vec<_>, _>>()?;
         if only.is_empty() {
             return Err(InvalidMethod::None);
-        }
-        // Whoever may read a page may ask for its header, under the same policy (RFC 9110 §9.3.2).
-        if only.contains(&Method::GET) && !only.contains(&Method::HEAD) {
-            only.push(Method::HEAD);
         }
         only.sort_by(|one, other| one.as_str().cmp(other.as_str()));
         only.dedup();
@@ -85,12 +81,15 @@ impl Methods {
 
     /// Whether `method` is meant.
     pub fn allow(&self, method: &Method) -> bool {
-        self.is_any() || self.only.contains(method)
+        // Whoever may read a page may ask for its header, under the same policy (RFC 9110 §9.3.2).
+        let header_of_page = method == Method::HEAD && self.only.contains(&Method::GET);
+        self.is_any() || header_of_page || self.only.contains(method)
     }
 
     /// Whether one request can satisfy both.
     pub fn overlap(&self, other: &Self) -> bool {
-        self.is_any() || other.is_any() || self.only.iter().any(|method| other.only.contains(method))
+        let meets = |one: &Self, other: &Self| one.only.iter().any(|method| other.allow(method));
+        self.is_any() || other.is_any() || meets(self, other) || meets(other, self)
     }
 }
 
@@ -264,9 +263,11 @@ mod tests {
     fn methods_are_a_set() {
         let some = Methods::parse(&["POST", "GET", "POST"]).expect("methods");
         assert_eq!(some.to_string(), "GET, POST");
-        assert!(some.allow(&Method::GET) && !some.allow(&Method::HEAD));
+        assert!(some.allow(&Method::GET) && !some.allow(&Method::PUT));
+        assert!(some.allow(&Method::HEAD), "GET brings HEAD along");
         assert!(Methods::any().allow(&Method::HEAD) && Methods::any().overlap(&some));
         assert!(!some.overlap(&Methods::parse(&["PUT"]).expect("methods")));
+        assert!(some.overlap(&Methods::parse(&["HEAD"]).expect("methods")));
     }
 
     #[test]

@@ -29,6 +29,17 @@ pub struct HandOff {
     pub path: String,
 }
 
+/// What became of a code that was presented.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presented {
+    /// It enters.
+    Entered(HandOff),
+    /// It was for another host or another browser; it is spent.
+    Stolen,
+    /// There is no such code, or no more.
+    Unknown,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Record {
     session: String,
@@ -75,16 +86,16 @@ impl HandOffs {
         host: &str,
         binding: &[u8],
         now: Time,
-    ) -> Result<Option<HandOff>, Unavailable> {
+    ) -> Result<Presented, Unavailable> {
         // A look costs less than a transaction, and strangers present made-up codes.
         let key = code.hash().0;
         if self.0.peek(OnceKind::HandOff, key, now).await?.is_none() {
-            return Ok(None);
+            return Ok(Presented::Unknown);
         }
-        let Some(value) = self.0.take(OnceKind::HandOff, key, now).await? else { return Ok(None) };
-        let Some(hand_off) = Record::read(&value) else { return Ok(None) };
+        let taken = self.0.take(OnceKind::HandOff, key, now).await?;
+        let Some(hand_off) = taken.and_then(|value| Record::read(&value)) else { return Ok(Presented::Unknown) };
         let ours = hand_off.host == host && digest::same(&hand_off.binding, &digest::sha256(binding));
-        Ok(ours.then_some(hand_off))
+        Ok(if ours { Presented::Entered(hand_off) } else { Presented::Stolen })
     }
 }
 
@@ -116,11 +127,11 @@ mod tests {
             hand_offs.take(code, host, binding, at).await.expect("memory")
         };
         let code = put().await;
-        assert_eq!(take(&code, "app.example.com", b"browser", now).await, Some(hand_off()));
-        assert_eq!(take(&code, "app.example.com", b"browser", now).await, None, "spent");
-        assert_eq!(take(&put().await, "wiki.example.com", b"browser", now).await, None, "another host");
-        assert_eq!(take(&put().await, "app.example.com", b"thief", now).await, None, "another browser");
+        assert_eq!(take(&code, "app.example.com", b"browser", now).await, Presented::Entered(hand_off()));
+        assert_eq!(take(&code, "app.example.com", b"browser", now).await, Presented::Unknown, "spent");
+        assert_eq!(take(&put().await, "wiki.example.com", b"browser", now).await, Presented::Stolen, "another host");
+        assert_eq!(take(&put().await, "app.example.com", b"thief", now).await, Presented::Stolen, "another browser");
         let late = now.plus(HAND_OFF_LIFE);
-        assert_eq!(take(&put().await, "app.example.com", b"browser", late).await, None, "too late");
+        assert_eq!(take(&put().await, "app.example.com", b"browser", late).await, Presented::Unknown, "too late");
     }
 }

@@ -10,7 +10,7 @@ mod reader;
 mod token;
 
 pub use feed::Feed;
-pub use hand_off::{HAND_OFF_LIFE, HandOff, HandOffCode, HandOffs};
+pub use hand_off::{HAND_OFF_LIFE, HandOff, HandOffCode, HandOffs, Presented};
 pub use keeper::Keeper;
 pub use live::{LiveSession, Stamp};
 pub use reader::{Blind, Reader, Reading};

@@ -18,8 +18,8 @@ table! {
         path: Text<PathPattern>, optional, r#""/api/**""#;
         /// A regular expression over the whole path, in place of `path`.
         path_regex: Text<Regex>, optional, r#""/v[0-9]+/.*""#;
-        /// Only these methods.
-        methods: List<Text<Method>>, optional, r#"["GET", "HEAD"]"#;
+        /// Only these methods; `GET` brings `HEAD` along. Requests with others fall to the next route that matches.
+        methods: List<Text<Method>>, optional, r#"["GET", "POST"]"#;
         /// Only requests with these headers: a value, or `true` for any.
         headers: HeaderTable, or(Vec::new()), r#"{ X-Version = "2", X-Beta = true }"#;
         /// Where the requests go.

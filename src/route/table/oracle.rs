@@ -63,7 +63,9 @@ impl Written {
         let sent = |name| request.headers.iter().filter(move |(sent, _)| *sent == name).map(|(_, value)| value);
         self.is_for_host(request.host)
             && self.path.fits(&request.path)
-            && (self.methods.is_empty() || self.methods.contains(&request.method.as_str()))
+            && (self.methods.is_empty()
+                || self.methods.contains(&request.method.as_str())
+                || request.method == Method::HEAD && self.methods.contains(&"GET"))
             && self.headers.iter().all(|(name, value)| {
                 sent(*name).count() > 0 && value.is_none_or(|value| sent(*name).all(|sent| *sent == value))
             })
