@@ -190,7 +190,7 @@ fn step(event: &Event) -> Option<&'static str> {
 }
 
 /// An event as the store keeps it.
-pub fn row(at: Time, event: &Event) -> EventRow {
+fn row(at: Time, event: &Event) -> EventRow {
     let fields = event.fields().into_iter().map(|(name, value)| (name.to_owned(), value.into()));
     let body = serde_json::Value::Object(fields.collect()).to_string();
     EventRow { at, name: event.name().to_owned(), account: event.account(), body }

@@ -8,7 +8,6 @@ mod serve;
 mod state;
 mod watch;
 
-pub use background::row;
 pub use reload::Reloader;
 pub use state::{State, StateFailure, open_login, open_store};
 
