@@ -2,6 +2,8 @@
 //! is asked, not how it is found out.
 
 use super::{Operate, Reloaded};
+use crate::identity::{AccountId, SessionId};
+use crate::session::Barred;
 use crate::stdx::task::Tasks;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST};
@@ -43,6 +45,7 @@ enum Page<'a> {
     Status,
     Decision(&'a str),
     Reload,
+    Bar(Barred),
 }
 
 type Answer = Response<Full<Bytes>>;
@@ -74,12 +77,13 @@ pub(super) async fn answer(
             Ok(()) => plain(StatusCode::OK, "ready\n".to_owned()),
             Err(why) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
         },
-        Page::Status => in_json(StatusCode::OK, &operate.status()),
+        Page::Status => in_json(StatusCode::OK, &operate.status().await),
         Page::Decision(id) => match operate.decision(id) {
             Some(decision) => in_json(StatusCode::OK, &decision),
             None => refusal(StatusCode::NOT_FOUND, "no refusal of this id is remembered", surface),
         },
         Page::Reload => reload(operate, &tasks, surface).await,
+        Page::Bar(barred) => bar(operate.as_ref(), barred, surface),
     })
 }
 
@@ -92,7 +96,21 @@ impl<'a> Page<'a> {
             "/readyz" => Some(Page::Ready),
             "/status" if by_socket => Some(Page::Status),
             "/reload" if by_socket => Some(Page::Reload),
-            _ => path.strip_prefix("/decisions/").filter(|id| by_socket && !id.is_empty()).map(Page::Decision),
+            _ if by_socket => Page::about(path),
+            _ => None,
+        }
+    }
+
+    /// What is asked about one thing, named in the address.
+    fn about(path: &'a str) -> Option<Self> {
+        let (page, id) = path.strip_prefix('/')?.split_once('/')?;
+        match page {
+            "decisions" if !id.is_empty() => Some(Page::Decision(id)),
+            "bar" => {
+                let session = SessionId::parse(id).map(Barred::Session);
+                session.or_else(|_| AccountId::parse(id).map(Barred::Account)).ok().map(Page::Bar)
+            }
+            _ => None,
         }
     }
 
@@ -101,7 +119,7 @@ impl<'a> Page<'a> {
             Page::Metrics | Page::Health | Page::Ready | Page::Status | Page::Decision(_) => {
                 &[Method::GET, Method::HEAD]
             }
-            Page::Reload => &[Method::POST],
+            Page::Reload | Page::Bar(_) => &[Method::POST],
         }
     }
 
@@ -131,6 +149,19 @@ async fn reload(operate: Arc<dyn Operate>, tasks: &Tasks, surface: Surface) -> A
             &json!({ "error": "the reload broke off: the gateway is stopping, or its log says more" }),
         ),
     }
+}
+
+/// Refuses sessions until the process ends.
+fn bar(operate: &dyn Operate, barred: Barred, surface: Surface) -> Answer {
+    let id = match barred {
+        Barred::Session(session) => session.to_string(),
+        Barred::Account(account) => account.to_string(),
+    };
+    if let Surface::Socket { user } = surface {
+        tracing::warn!(user, id, "sessions are refused from now on until the gateway is started again");
+    }
+    operate.bar(barred);
+    in_json(StatusCode::OK, &json!({ "barred": id }))
 }
 
 impl Reloaded {

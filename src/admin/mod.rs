@@ -14,6 +14,7 @@ mod tests;
 
 pub use ask::{Unanswered, ask};
 
+use crate::session::Barred;
 use crate::stdx::task::Tasks;
 use answer::{Surface, answer};
 use async_trait::async_trait;
@@ -59,13 +60,23 @@ pub trait Operate: Send + Sync + 'static {
     /// Loads the configuration again. It is run to its end even if whoever asked goes away.
     async fn reload(&self) -> Reloaded;
 
-    /// A refusal by its id, if it is still remembered: an object with `decision`, `at`, `request`, `edition`, `what`,
-    /// `client`, `account`, `route`, `policy`, `outcome`, `sentence` (texts, or null) and `conditions`, a list of
-    /// objects with `condition`, `holds`, `has`, `needs`, `remedy`.
+    /// A refusal by its own id or its request's, if it is still remembered: an object with `decision`, `at`, `request`,
+    /// `edition`, `what`, `client`, `account`, `route`, `policy`, `pool`, `outcome`, `sentence` (texts, or null),
+    /// `members`, a list of texts (what was found out about members of the pool), and `conditions`, a list of objects
+    /// with `condition`, `holds`, `has`, `needs`, `remedy`.
     fn decision(&self, id: &str) -> Option<serde_json::Value>;
 
-    /// How the process stands: an object, for people who read JSON.
-    fn status(&self) -> serde_json::Value;
+    /// How the process stands, as an object. Times are RFC 3339; what there is none of is null. Its keys: `version`,
+    /// `process`, `at`, `started`, `ready`, `unready` (why not), `configuration`, `state`, `portal`, `admin` (`address`,
+    /// `socket`), `edition`, `edition_since`, `editions_held`, `last_reload` (`at`, `became`: see [`Reloaded::to_json`]),
+    /// `last_reload_refused` (problems), `listeners` (`address`, `tls`, `redirect_to_https`), `certificates` (`names`,
+    /// `until`), `connections`, `connections_allowed`, `streams`, `sessions_cached`, `sessions_barred`, `events_lost`,
+    /// `access_lines_lost`, `store_failures`, `store` (`answers`, `error`, `milliseconds`, `believed`) and
+    /// `pools` (`name`, `members`: `address`, `weight`, `health`, `since`, `in_flight`, `ejected`).
+    async fn status(&self) -> serde_json::Value;
+
+    /// Refuses sessions from now on, for as long as the process lives: what is left when the store cannot be written.
+    fn bar(&self, barred: Barred);
 }
 
 /// What became of a reload.

@@ -1,9 +1,11 @@
 //! The operator's listener and socket over real sockets.
 
 use super::*;
+use crate::identity::{AccountId, SessionId};
 use http::Method;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -11,6 +13,7 @@ use tokio::net::TcpStream;
 struct Scripted {
     ready: Result<(), String>,
     reloaded: Reloaded,
+    barred: Mutex<Vec<Barred>>,
 }
 
 #[async_trait]
@@ -31,14 +34,18 @@ impl Operate for Scripted {
         (id == "dec_1").then(|| json!({ "decision": id }))
     }
 
-    fn status(&self) -> Value {
+    async fn status(&self) -> Value {
         json!({ "edition": 7 })
+    }
+
+    fn bar(&self, barred: Barred) {
+        self.barred.lock().expect("no test panicked with it").push(barred);
     }
 }
 
 fn scripted() -> Arc<dyn Operate> {
     let reloaded = Reloaded::Refused { edition: 7, problems: vec!["a.toml:1:1: nothing listens".to_owned()] };
-    Arc::new(Scripted { ready: Ok(()), reloaded })
+    Arc::new(Scripted { ready: Ok(()), reloaded, barred: Mutex::default() })
 }
 
 /// A listener on a port of its own.
@@ -83,7 +90,8 @@ async fn metrics_are_openmetrics_and_a_living_process_is_healthy() {
 #[tokio::test]
 async fn a_gateway_that_is_not_ready_says_why() {
     let reloaded = Reloaded::Unchanged { edition: 1 };
-    let rig = Rig::with(Arc::new(Scripted { ready: Err("it is draining".to_owned()), reloaded }));
+    let ready = Err("it is draining".to_owned());
+    let rig = Rig::with(Arc::new(Scripted { ready, reloaded, barred: Mutex::default() }));
     let answer = rig.get("/readyz").await;
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("\r\n\r\nit is draining\n"), "{answer}");
 }
@@ -110,7 +118,8 @@ async fn the_network_reads_and_orders_nothing() {
     let rig = Rig::with(scripted());
     let posted = rig.says("POST /metrics HTTP/1.1\r\nHost: localhost").await;
     assert!(posted.starts_with("HTTP/1.1 405 ") && posted.contains("allow: GET, HEAD\r\n"), "{posted}");
-    for request in ["POST /reload", "GET /status", "GET /decisions/dec_1", "GET /"] {
+    let bar = "POST /bar/acc_00000000000000000000000000";
+    for request in ["POST /reload", "GET /status", "GET /decisions/dec_1", "GET /", bar] {
         let answer = rig.says(&format!("{request} HTTP/1.1\r\nHost: localhost")).await;
         assert!(answer.starts_with("HTTP/1.1 404 "), "{request}: {answer}");
     }
@@ -133,6 +142,27 @@ async fn the_socket_takes_orders_from_its_user_and_group_alone() {
     let known = ask(&socket, Method::GET, "/decisions/dec_1").await.expect("an answer");
     assert_eq!(known, (200, json!({ "decision": "dec_1" })));
     assert_eq!(ask(&socket, Method::GET, "/decisions/dec_2").await.expect("an answer").0, 404);
+}
+
+#[tokio::test]
+async fn the_socket_takes_the_order_to_refuse_sessions() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (socket, tasks) = (folder.path().join("admin.sock"), Tasks::new());
+    let reloaded = Reloaded::Unchanged { edition: 1 };
+    let operate = Arc::new(Scripted { ready: Ok(()), reloaded, barred: Mutex::default() });
+    listen(None, Some(&socket), operate.clone(), &tasks).expect("a free path");
+    let (session, account) = (SessionId::new([1; 16]), AccountId::new([2; 16]));
+    for (path, status) in [
+        (format!("/bar/{session}"), 200),
+        (format!("/bar/{account}"), 200),
+        ("/bar/alice".to_owned(), 404),
+        ("/bar/".to_owned(), 404),
+    ] {
+        assert_eq!(ask(&socket, Method::POST, &path).await.expect("an answer").0, status, "{path}");
+    }
+    assert_eq!(ask(&socket, Method::GET, &format!("/bar/{session}")).await.expect("an answer").0, 405);
+    let barred = operate.barred.lock().expect("no test panicked with it");
+    assert_eq!(*barred, [Barred::Session(session), Barred::Account(account)]);
 }
 
 #[tokio::test]

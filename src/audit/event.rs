@@ -8,9 +8,9 @@ use std::net::IpAddr;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Somebody signed in.
-    SignedIn { account: AccountId, session: SessionId, factors: Vec<FactorName>, address: IpAddr },
+    SignedIn { account: AccountId, session: SessionId, factors: Vec<FactorName>, address: IpAddr, device: String },
     /// An answer in a sign-in was wrong, or came too often.
-    SignInFailed { name: String, factor: FactorName, why: &'static str, address: IpAddr },
+    SignInFailed { account: Option<AccountId>, name: String, factor: FactorName, why: &'static str, address: IpAddr },
     /// A session proved more, or again.
     SteppedUp { account: AccountId, session: SessionId, factor: FactorName, address: IpAddr },
     /// A session was handed to another host.
@@ -45,10 +45,13 @@ pub enum Event {
 pub type Fields = Vec<(&'static str, String)>;
 
 impl Event {
+    /// The name of [`Event::SignedIn`], by which people are shown their own.
+    pub const SIGNED_IN: &str = "sign-in.succeeded";
+
     /// The event's name in the record.
     pub fn name(&self) -> &'static str {
         match self {
-            Event::SignedIn { .. } => "sign-in.succeeded",
+            Event::SignedIn { .. } => Self::SIGNED_IN,
             Event::SignInFailed { .. } => "sign-in.failed",
             Event::SteppedUp { .. } => "session.raised",
             Event::Entered { .. } => "session.entered",
@@ -80,12 +83,10 @@ impl Event {
             | Event::AccountAdded { account, .. }
             | Event::EnrolmentOffered { account }
             | Event::AccountChanged { account, .. } => Some(*account),
-            Event::Denied { account, .. } => *account,
-            Event::SignInFailed { .. }
-            | Event::Entered { .. }
-            | Event::EntryRefused { .. }
-            | Event::Reloaded { .. }
-            | Event::Lifecycle { .. } => None,
+            Event::SignInFailed { account, .. } | Event::Denied { account, .. } => *account,
+            Event::Entered { .. } | Event::EntryRefused { .. } | Event::Reloaded { .. } | Event::Lifecycle { .. } => {
+                None
+            }
         }
     }
 
@@ -93,10 +94,13 @@ impl Event {
     pub fn fields(&self) -> Fields {
         let list = |factors: &[FactorName]| factors.iter().map(|name| name.0).collect::<Vec<_>>().join(",");
         match self {
-            Event::SignedIn { session, factors, address, .. } => {
-                vec![("session", session.to_string()), ("factors", list(factors)), ("address", address.to_string())]
-            }
-            Event::SignInFailed { name, factor, why, address } => vec![
+            Event::SignedIn { session, factors, address, device, .. } => vec![
+                ("session", session.to_string()),
+                ("factors", list(factors)),
+                ("address", address.to_string()),
+                ("device", device.clone()),
+            ],
+            Event::SignInFailed { name, factor, why, address, .. } => vec![
                 ("name", name.clone()),
                 ("factor", factor.to_string()),
                 ("why", (*why).to_owned()),

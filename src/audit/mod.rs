@@ -19,6 +19,8 @@ pub struct Recorder {
     queue: mpsc::Sender<(Time, Event)>,
     /// Events that found the queue full or could not be written. Written by reporters and the writer, read by metrics.
     lost: Arc<AtomicU64>,
+    /// Tries of a sign-in that were refused unseen. Written by the rules of signing in, read by metrics.
+    throttled: Arc<AtomicU64>,
 }
 
 /// The other end of the queue, for the one task that writes events down.
@@ -28,7 +30,7 @@ impl Recorder {
     /// A recorder and the queue it reports into.
     pub fn new() -> (Self, Reported) {
         let (queue, reported) = mpsc::channel(QUEUE);
-        (Recorder { queue, lost: Arc::default() }, reported)
+        (Recorder { queue, lost: Arc::default(), throttled: Arc::default() }, reported)
     }
 
     /// Reports an event that happened at `at`.
@@ -46,5 +48,16 @@ impl Recorder {
     /// How many events found the queue full or could not be written.
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Counts a try of a sign-in that was refused unseen. Only the first of each window is an event as well: a flood of
+    /// tries must not push everything else out of the queue.
+    pub fn count_throttled(&self) {
+        self.throttled.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many tries were refused unseen.
+    pub fn throttled(&self) -> u64 {
+        self.throttled.load(Ordering::Relaxed)
     }
 }

@@ -1,10 +1,12 @@
-//! `audit tail`: the last security events, and those that follow; changes nothing in the record.
+//! `audit tail`: the last security events, and those that follow; changes nothing in the record. Whether it was altered
+//! is next door.
 
+use super::audit_verify::{self, audit_verify};
 use super::ending::Ending;
+use super::home::Home;
 use super::moment;
-use super::opened::{Absent, Opened};
+use super::opened::Opened;
 use super::output::{Ink, Output, View, harmless};
-use super::settings::ConfigFile;
 use super::table::pad;
 use crate::identity::AccountId;
 use crate::store::EventRow;
@@ -27,7 +29,7 @@ pub struct Arguments {
     #[command(subcommand)]
     verb: Verb,
     #[command(flatten)]
-    config: ConfigFile,
+    home: Home,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -41,12 +43,17 @@ enum Verb {
         #[arg(short, long)]
         follow: bool,
     },
+    /// Say whether the record was altered
+    Verify(audit_verify::Arguments),
 }
 
 /// Does what was asked with the record.
 pub async fn audit(arguments: Arguments, out: &Output) -> anyhow::Result<Ending> {
-    let opened = Opened::open(&arguments.config, Absent::Say).await?;
-    let Verb::Tail { lines, follow } = arguments.verb;
+    let opened = arguments.home.open().await?;
+    let (lines, follow) = match arguments.verb {
+        Verb::Tail { lines, follow } => (lines, follow),
+        Verb::Verify(arguments) => return audit_verify(&opened, &arguments, out).await,
+    };
     let newest = opened.store.events.newest().await?;
     let mut tail = Tail { opened, names: HashMap::new(), seen: newest.saturating_sub(lines) };
     tail.print(out).await?;

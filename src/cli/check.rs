@@ -8,16 +8,42 @@ use crate::listen::ListenPlan;
 use serde_json::{Value, json};
 use std::path::Path;
 
+/// What `check` may be told.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Say no to a configuration with warnings too
+    #[arg(long)]
+    strict: bool,
+}
+
 /// Prints every problem and warning.
-pub fn check(config: &ConfigFile, out: &Output) -> anyhow::Result<Ending> {
-    let checked = Checked { file: &config.file, result: config.load() };
+pub fn check(arguments: &Arguments, out: &Output) -> anyhow::Result<Ending> {
+    let Arguments { config, strict } = arguments;
+    let bar = if *strict { Bar::NoWarning } else { Bar::NoProblem };
+    let checked = Checked { file: &config.file, result: config.load(), bar };
     out.show(&checked)?;
-    Ok(if checked.result.is_ok() { Ending::Fine } else { Ending::No })
+    Ok(if checked.is_fine() { Ending::Fine } else { Ending::No })
+}
+
+/// What a configuration must be free of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bar {
+    NoProblem,
+    NoWarning,
 }
 
 struct Checked<'a> {
     file: &'a Path,
     result: Result<Loaded, Problems>,
+    bar: Bar,
+}
+
+impl Checked<'_> {
+    fn is_fine(&self) -> bool {
+        self.result.as_ref().is_ok_and(|loaded| self.bar == Bar::NoProblem || loaded.warnings.is_empty())
+    }
 }
 
 impl View for Checked<'_> {
@@ -25,8 +51,13 @@ impl View for Checked<'_> {
         let file = self.file.display();
         match &self.result {
             Ok(loaded) => {
-                let warnings = loaded.warnings.iter().map(|warning| format!("{} {warning}\n", ink.bold("warning:")));
-                format!("{}{file} is {}: {}", warnings.collect::<String>(), ink.good("fine"), summary(loaded))
+                let line =
+                    |warning: &Problem| format!("{}: {} {}\n", warning.place(), ink.bold("warning:"), warning.matter());
+                let warnings: String = loaded.warnings.iter().map(line).collect();
+                match self.is_fine() {
+                    true => format!("{warnings}{file} is {}: {}", ink.good("fine"), summary(loaded)),
+                    false => format!("{warnings}{file}: {}", ink.bad(&count(loaded.warnings.len(), "warning"))),
+                }
             }
             Err(problems) => {
                 format!("{problems}\n{file}: {}", ink.bad(&count(problems.iter().len(), "problem")))
@@ -41,7 +72,7 @@ impl View for Checked<'_> {
         };
         json!({
             "file": self.file.to_string_lossy(),
-            "fine": self.result.is_ok(),
+            "fine": self.is_fine(),
             "problems": problems,
             "warnings": warnings,
         })
@@ -85,21 +116,21 @@ fn problem(problem: &Problem) -> Value {
 mod tests {
     use super::*;
 
-    fn checked(text: &str) -> (String, Value) {
+    fn checked(text: &str, bar: Bar) -> (String, Value) {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("a.toml");
         std::fs::write(&file, text).expect("a file");
-        let checked = Checked { file: &file, result: ConfigFile { file: file.clone() }.load() };
+        let checked = Checked { file: &file, result: ConfigFile { file: file.clone() }.load(), bar };
         let shown = checked.text(Ink::Plain).replace(&format!("{}/", folder.path().display()), "");
         (shown, checked.json())
     }
 
+    const FINE: &str = "[[listen]]\naddress = \"127.0.0.1:0\"\n[pool.a]\nmembers = [\"127.0.0.1:1\", \"127.0.0.1:2\"]\n\
+                        [[route]]\nname = \"a\"\nhost = \"a.test\"\npool = \"a\"\npolicy = \"open\"\n";
+
     #[test]
     fn a_fine_configuration_says_what_it_comes_to() {
-        let (text, json) = checked(
-            "[[listen]]\naddress = \"127.0.0.1:0\"\n[pool.a]\nmembers = [\"127.0.0.1:1\", \"127.0.0.1:2\"]\n\
-             [[route]]\nname = \"a\"\nhost = \"a.test\"\npool = \"a\"\npolicy = \"open\"\n",
-        );
+        let (text, json) = checked(FINE, Bar::NoWarning);
         let expected = "a.toml is fine: 1 route, 1 pool with 2 members, 0 certificates, listening on 127.0.0.1:0";
         assert_eq!(text, expected);
         assert_eq!((&json["fine"], &json["problems"]), (&json!(true), &json!([])));
@@ -107,10 +138,22 @@ mod tests {
 
     #[test]
     fn every_problem_has_a_line_and_the_last_line_counts_them() {
-        let (text, json) = checked("[[listen]]\naddress = \"127.0.0.1:0\"\ntsl = true\nredirect = true\n");
+        let (text, json) =
+            checked("[[listen]]\naddress = \"127.0.0.1:0\"\ntsl = true\nredirect = true\n", Bar::NoProblem);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.last(), Some(&"a.toml: 2 problems"), "{text}");
         assert!(lines.iter().any(|line| line.starts_with("a.toml:3:1: listen[0].tsl: ")), "{text}");
         assert_eq!(json["problems"].as_array().map(Vec::len), Some(2));
+    }
+    #[test]
+    fn a_warning_has_its_place_and_refuses_a_file_only_if_the_check_is_strict() {
+        let text = format!("{FINE}[pool.b]\nmembers = [\"127.0.0.1:3\"]\n");
+        let warning = "a.toml:10:7: warning: pool.b: no route uses this pool\n";
+        let (said, json) = checked(&text, Bar::NoProblem);
+        assert!(said.starts_with(&format!("{warning}a.toml is fine: 1 route")), "{said}");
+        assert_eq!((&json["fine"], &json["warnings"][0]["key"]), (&json!(true), &json!("pool.b")));
+        let (said, json) = checked(&text, Bar::NoWarning);
+        assert_eq!(said, format!("{warning}a.toml: 1 warning"));
+        assert_eq!(json["fine"], json!(false));
     }
 }

@@ -1,4 +1,4 @@
-//! How a command ends: the four exit codes, and what is said on standard error on the way out; knows no verb.
+//! How a command ends: the exit codes, and what is said on standard error on the way out; knows no verb.
 
 use crate::config::Problems;
 use std::io::{self, Write};
@@ -36,6 +36,14 @@ impl Stopped {
     }
 }
 
+/// The gateway does not start with this configuration, however often it is started.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unusable(pub Problems);
+
+/// `EX_CONFIG` of sysexits.h: a service manager that is told it waits for somebody to mend the file.
+const UNUSABLE: u8 = 78;
+
 /// Says what is left to say, and gives the exit code.
 pub fn close(result: anyhow::Result<Ending>) -> ExitCode {
     match result {
@@ -63,6 +71,9 @@ pub fn complain(text: &str) {
 }
 
 fn code(error: &anyhow::Error) -> u8 {
+    if error.is::<Unusable>() {
+        return UNUSABLE;
+    }
     match (error.downcast_ref::<Stopped>(), error.downcast_ref::<Problems>()) {
         (Some(Stopped::Misuse(_)), _) => 2,
         (Some(Stopped::No(_)), _) | (None, Some(_)) => 1,
@@ -71,7 +82,8 @@ fn code(error: &anyhow::Error) -> u8 {
 }
 
 fn words(error: &anyhow::Error) -> String {
-    match error.downcast_ref::<Problems>() {
+    let unusable = error.downcast_ref::<Unusable>().map(|Unusable(problems)| problems);
+    match unusable.or_else(|| error.downcast_ref::<Problems>()) {
         Some(problems) => format!("{problems}\nportcullis: the configuration has {}", counted(problems)),
         None => format!("portcullis: {error:#}"),
     }

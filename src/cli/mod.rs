@@ -3,21 +3,26 @@
 
 mod account;
 mod audit;
+mod audit_verify;
 mod check;
 mod demo;
 mod ending;
 mod explain;
+mod home;
 mod moment;
 mod opened;
 mod output;
 mod record;
+mod refusal;
 mod reload;
 mod routes;
 mod session;
 mod settings;
+mod status;
 mod table;
+mod unwritten;
 
-use crate::gateway::{self, StartFailure};
+use crate::gateway;
 use clap::{CommandFactory, Parser, Subcommand};
 use ending::Ending;
 use output::{Form, Output};
@@ -27,7 +32,8 @@ use std::future::Future;
 use std::process::ExitCode;
 
 const AFTER: &str = "\
-Exit codes: 0 fine, 1 the answer is no, 2 wrong usage, 3 the machinery failed.
+Exit codes: 0 fine, 1 the answer is no, 2 wrong usage, 3 the machinery failed;
+`run` ends with 78 if the configuration has problems.
 The configuration is --config FILE, else $PORTCULLIS_CONFIG, else /etc/portcullis/portcullis.toml.";
 
 /// An MFA gate in front of a service fleet.
@@ -46,9 +52,11 @@ enum Verb {
     /// Run the gateway, in the foreground
     Run(ConfigFile),
     /// Say everything that is wrong with the configuration; change nothing
-    Check(ConfigFile),
+    Check(check::Arguments),
     /// Have the running gateway load its configuration again
     Reload(reload::Arguments),
+    /// Say how the running gateway stands: edition, last reload, store, pools and their members
+    Status(status::Arguments),
     /// Say who may pass, and why not: for a URL, or for a refusal's id
     Explain(explain::Arguments),
     /// List the routes as they will be matched, most specific first
@@ -84,8 +92,9 @@ pub fn main() -> ExitCode {
 fn obey(verb: Verb, out: &Output) -> anyhow::Result<Ending> {
     match verb {
         Verb::Run(config) => run(&config),
-        Verb::Check(config) => check::check(&config, out),
+        Verb::Check(arguments) => check::check(&arguments, out),
         Verb::Reload(arguments) => wait(reload::reload(&arguments, out)),
+        Verb::Status(arguments) => wait(status::status(&arguments, out)),
         Verb::Explain(arguments) => wait(explain::explain(&arguments, out)),
         Verb::Routes(config) => routes::routes(&config, out),
         Verb::Account(arguments) => wait(account::account(arguments, out)),
@@ -98,11 +107,8 @@ fn obey(verb: Verb, out: &Output) -> anyhow::Result<Ending> {
 }
 
 fn run(config: &ConfigFile) -> anyhow::Result<Ending> {
-    match gateway::run(&config.file) {
-        Ok(()) => Ok(Ending::Fine),
-        Err(StartFailure::Configuration(problems)) => Err(problems.into()),
-        Err(failure) => Err(failure.into()),
-    }
+    gateway::run(&config.file).map_err(refusal::unstarted)?;
+    Ok(Ending::Fine)
 }
 
 fn reference(out: &Output) -> anyhow::Result<Ending> {
@@ -146,6 +152,8 @@ mod tests {
             "portcullis session revoke --all alice --config a.toml",
             "portcullis explain https://app.test/ --as alice --age 10m --config a.toml",
             "portcullis audit tail -n 5 --follow --config a.toml",
+            "portcullis account list --state /var/lib/portcullis",
+            "portcullis status --socket admin.sock --json",
         ] {
             assert!(!refused(line), "{line}");
         }

@@ -1,6 +1,7 @@
 //! Times as people read them; asks no clock.
 
 use crate::stdx::clock::Time;
+use crate::stdx::span::written;
 use std::time::Duration;
 
 /// `2026-03-01 14:05 UTC`.
@@ -29,15 +30,24 @@ pub fn ago(now: Time, at: Time) -> String {
     }
 }
 
-/// The two largest units of a span: `3h 12m`, `4days 2h`, `9s`.
+/// The two largest units of a span: `3h 12m`, `4d 2h`, `9s`.
 pub fn span(span: Duration) -> String {
     let seconds = span.as_secs();
     let unit = match seconds {
         0..3_600 => 1,
-        3_600..86_400 => 60,
-        86_400.. => 3_600,
+        3_600..172_800 => 60,
+        172_800.. => 3_600,
     };
-    humantime::format_duration(Duration::from_secs(seconds - seconds % unit)).to_string()
+    written(Duration::from_secs(seconds - seconds % unit))
+}
+
+/// Reads `2026-03-01T14:05:00Z`.
+///
+/// # Errors
+/// How a time is written, if this is none.
+pub fn parse(text: &str) -> Result<Time, String> {
+    let stamp: jiff::Timestamp = text.parse().map_err(|_| "a time is written like 2026-03-01T14:05:00Z".to_owned())?;
+    u64::try_from(stamp.as_millisecond()).map(Time::from_millis).map_err(|_| "that is before 1970".to_owned())
 }
 
 #[cfg(test)]
@@ -46,8 +56,8 @@ mod tests {
 
     #[test]
     fn spans_have_two_units() {
-        let spans = [9, 61, 3_600, 11_520, 11_559, 356_459].map(|secs| span(Duration::from_secs(secs)));
-        assert_eq!(spans, ["9s", "1m 1s", "1h", "3h 12m", "3h 12m", "4days 3h"]);
+        let spans = [9, 61, 3_600, 11_520, 11_559, 86_400, 356_459].map(|secs| span(Duration::from_secs(secs)));
+        assert_eq!(spans, ["9s", "1m 1s", "1h", "3h 12m", "3h 12m", "24h", "4d 3h"]);
     }
 
     #[test]
@@ -56,5 +66,7 @@ mod tests {
         assert_eq!((date(at), exact(at)), ("2023-11-14 22:13 UTC".to_owned(), "2023-11-14 22:13:20".to_owned()));
         assert_eq!(ago(at.plus(Duration::from_secs(65)), at), "1m 5s ago");
         assert_eq!(ago(at, at), "just now");
+        assert_eq!(parse(&at.to_string()), Ok(at));
+        assert!(parse("yesterday").is_err());
     }
 }

@@ -1,18 +1,14 @@
 //! From a security event to the row the store keeps, with who gave the command; knows no verb.
 
 use crate::audit::Event;
+use crate::gateway;
 use crate::stdx::clock::Time;
 use crate::store::EventRow;
-use serde_json::{Map, Value};
 
 /// The row of an event that a command caused at `at`, with `more` fields behind the event's own.
 pub fn row(at: Time, event: &Event, more: &[(&str, String)]) -> EventRow {
-    let own = event.fields().into_iter().map(|(name, value)| (name.to_owned(), value));
-    let more = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-    let by = [("by".to_owned(), "operator".to_owned()), ("operator".to_owned(), operator())];
-    let fields: Map<String, Value> =
-        own.chain(more).chain(by).map(|(name, value)| (name, Value::String(value))).collect();
-    EventRow { at, name: event.name().to_owned(), account: event.account(), body: Value::Object(fields).to_string() }
+    let by = [("by", "operator".to_owned()), ("operator", operator())];
+    gateway::event_row(at, event, &[more, &by].concat())
 }
 
 /// Who gave the command, as far as the environment says: whoever may write the store could say otherwise.
@@ -25,6 +21,7 @@ fn operator() -> String {
 mod tests {
     use super::*;
     use crate::identity::AccountId;
+    use serde_json::Value;
 
     #[test]
     fn a_row_has_the_event_s_fields_the_reason_and_the_operator() {

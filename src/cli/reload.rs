@@ -2,29 +2,21 @@
 
 use super::ending::Ending;
 use super::output::{Ink, Output, View, count};
-use super::settings::ConfigFile;
-use crate::admin::{self, Reloaded};
+use super::settings::Gateway;
+use crate::admin::Reloaded;
 use http::Method;
 use serde_json::Value;
-use std::path::PathBuf;
 
 /// What `reload` may be told.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
-    config: ConfigFile,
-    /// The gateway's socket, if it is not the one the configuration names
-    #[arg(long, value_name = "FILE")]
-    socket: Option<PathBuf>,
+    gateway: Gateway,
 }
 
 /// Has the running gateway reload.
 pub async fn reload(arguments: &Arguments, out: &Output) -> anyhow::Result<Ending> {
-    let socket = match &arguments.socket {
-        Some(socket) => socket.clone(),
-        None => arguments.config.socket()?,
-    };
-    let (status, answer) = admin::ask(&socket, Method::POST, "/reload").await?;
+    let (status, answer) = arguments.gateway.ask(Method::POST, "/reload").await?;
     let reloaded = Reloaded::from_json(&answer);
     let reloaded = reloaded.ok_or_else(|| anyhow::anyhow!("the gateway answered {status}: {}", said(&answer)))?;
     out.show(&reloaded)?;

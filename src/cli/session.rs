@@ -1,13 +1,15 @@
 //! `session`: lists and ends sessions, beside a running gateway, which obeys within a second, or without one.
 
 use super::ending::{Ending, Stopped};
+use super::home::Home;
 use super::moment;
-use super::opened::{Absent, Opened};
+use super::opened::Opened;
 use super::output::{Ink, Output, View, count};
-use super::settings::ConfigFile;
 use super::table::Table;
+use super::unwritten;
 use crate::audit::Event;
 use crate::identity::{AccountName, Session, SessionId};
+use crate::session::Barred;
 use crate::stdx::clock::Time;
 use serde_json::{Value, json};
 
@@ -20,7 +22,7 @@ pub struct Arguments {
     #[command(subcommand)]
     verb: Verb,
     #[command(flatten)]
-    config: ConfigFile,
+    home: Home,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -45,7 +47,7 @@ enum Verb {
 
 /// Does what was asked with sessions.
 pub async fn session(arguments: Arguments, out: &Output) -> anyhow::Result<Ending> {
-    let opened = Opened::open(&arguments.config, Absent::Say).await?;
+    let opened = arguments.home.open().await?;
     match arguments.verb {
         Verb::List { user } => list(&opened, user.as_ref(), out).await,
         Verb::Revoke { id: Some(id), .. } => revoke(&opened, id, out).await,
@@ -74,7 +76,10 @@ async fn revoke(opened: &Opened, id: SessionId, out: &Output) -> anyhow::Result<
     let Some((name, session)) = found else {
         return Err(Stopped::no(format!("there is no session {id}; `portcullis session list` shows all")));
     };
-    opened.store.sessions.end(id).await?;
+    if let Err(error) = opened.store.sessions.end(id).await {
+        let whose = format!("session {id} of {name}");
+        return Err(unwritten::bar(opened, Barred::Session(id), (&whose, error)).await);
+    }
     let event = Event::SessionEnded { account: session.account, session: id, by: "operator" };
     opened.record(&event, &[("name", name.to_string())]).await?;
     out.say(&format!("session {id} of {name} has ended"), || json!({ "account": name.as_str(), "ended": 1 }))?;
@@ -83,7 +88,13 @@ async fn revoke(opened: &Opened, id: SessionId, out: &Output) -> anyhow::Result<
 
 async fn revoke_all(opened: &Opened, name: &AccountName, out: &Output) -> anyhow::Result<Ending> {
     let account = opened.account(name).await?;
-    let ended = opened.store.sessions.end_all(account.id, None).await?;
+    let ended = match opened.store.sessions.end_all(account.id, None).await {
+        Ok(ended) => ended,
+        Err(error) => {
+            let whose = format!("every session that {name} has");
+            return Err(unwritten::bar(opened, Barred::Account(account.id), (&whose, error)).await);
+        }
+    };
     let event = Event::SessionsEnded { account: account.id, count: ended, by: "operator" };
     opened.record(&event, &[("name", name.to_string())]).await?;
     let text = format!("{} of {name} ended", count(ended, "session"));

@@ -1,7 +1,11 @@
 //! Where a verb finds the configuration, and the running gateway's socket even where the configuration is broken.
 
 use super::ending::Stopped;
-use crate::config::{self, Environment, Loaded, Problems};
+use crate::admin;
+use crate::config::{self, Environment, Loaded, Problems, Wreck};
+use crate::stdx::clock::{Clock, SystemClock};
+use http::Method;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
@@ -27,7 +31,15 @@ impl ConfigFile {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn load(&self) -> Result<Loaded, Problems> {
-        config::load(&self.file, &Environment::of_process())
+        config::load(&self.file, &Environment::of_process(), SystemClock.now())
+    }
+
+    /// Reads and compiles it, or as much of it as can be read.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, and the rest.
+    pub fn salvage(&self) -> Result<Loaded, Wreck> {
+        config::salvage(&self.file, &Environment::of_process(), SystemClock.now())
     }
 
     /// The operator's socket that it names. Read apart from everything else, because a gateway must be reachable by a
@@ -48,11 +60,64 @@ impl ConfigFile {
     }
 }
 
+/// Which running gateway a verb talks to.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Gateway {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// The gateway's socket, if it is not the one the configuration names
+    #[arg(long, value_name = "FILE")]
+    socket: Option<PathBuf>,
+}
+
+impl Gateway {
+    /// Asks it and gives its status and answer.
+    ///
+    /// # Errors
+    /// If nothing names its socket, or it does not answer.
+    pub async fn ask(&self, method: Method, path: &str) -> anyhow::Result<(u16, Value)> {
+        let socket = match &self.socket {
+            Some(socket) => socket.clone(),
+            None => self.config.socket()?,
+        };
+        Ok(admin::ask(&socket, method, path).await?)
+    }
+}
+
 /// `socket` of `[admin]`, as far as the text can be read.
 fn socket_in(text: &str) -> Option<PathBuf> {
     let (table, _) = DeTable::parse_recoverable(text);
-    let admin = table.get_ref().get("admin")?.get_ref().as_table()?;
-    admin.get("socket")?.get_ref().as_str().map(PathBuf::from)
+    path_in(table.get_ref(), "admin", "socket")
+}
+
+/// What a broken text tells of a key with a default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It is given.
+    Given(PathBuf),
+    /// It is not given, so the default holds.
+    Silent,
+    /// It may be given where the text cannot be read, or is no path.
+    Garbled,
+}
+
+/// `state` of `[gateway]`, as far as the text can be read.
+pub fn state_in(text: &str) -> Told {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let table = table.get_ref();
+    let hidden = table
+        .get("gateway")
+        .is_some_and(|gateway| gateway.get_ref().as_table().is_none_or(|gateway| gateway.contains_key("state")));
+    match path_in(table, "gateway", "state") {
+        Some(state) => Told::Given(state),
+        None if errors.is_empty() && !hidden => Told::Silent,
+        None => Told::Garbled,
+    }
+}
+
+fn path_in(table: &DeTable<'_>, section: &str, key: &str) -> Option<PathBuf> {
+    let section = table.get(section)?.get_ref().as_table()?;
+    section.get(key)?.get_ref().as_str().map(PathBuf::from)
 }
 
 #[cfg(test)]
@@ -64,6 +129,21 @@ mod tests {
         let text = "[gateway]\nthreads = \"many\"\n[admin]\nsocket = \"admin.sock\"\n[[route]\nname =\n";
         assert_eq!(socket_in(text), Some(PathBuf::from("admin.sock")));
         assert_eq!(socket_in("[admin]\naddress = \"127.0.0.1:1\"\n"), None);
+    }
+
+    #[test]
+    fn the_state_is_told_only_where_there_is_no_doubt() {
+        let given = |path: &str| Told::Given(PathBuf::from(path));
+        for (text, told) in [
+            ("[gateway]\nstate = \"state\"\nthreads = \"many\"\n[[route]\nname =\n", given("state")),
+            ("[gateway]\nthreads = \"many\"\n", Told::Silent),
+            ("", Told::Silent),
+            ("[gateway]\nthreads = \"many\"\n[[route]\n", Told::Garbled),
+            ("[gateway]\nstate = 5\n", Told::Garbled),
+            ("gateway = 5\n", Told::Garbled),
+        ] {
+            assert_eq!(state_in(text), told, "{text}");
+        }
     }
 
     #[test]

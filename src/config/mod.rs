@@ -18,6 +18,7 @@ pub use reference::reference;
 
 use crate::edition::{Plan, RoutePlan};
 use crate::route::Table;
+use crate::stdx::clock::Time;
 use compile::Raw;
 use raw::{At, Document, Include, Reading, Section, Table as _};
 use std::path::{Path, PathBuf};
@@ -41,17 +42,41 @@ pub struct Loaded {
 }
 
 /// Reads a configuration with everything it includes and refers to, and compiles it. Relative paths begin in the
-/// directory of the file that they are written in.
+/// directory of the file that they are written in. What may not be used any more or not yet is judged by `now`.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn load(path: &Path, secrets: &Environment) -> Result<Loaded, Problems> {
-    let reading = Reading::new(secrets);
+pub fn load(path: &Path, secrets: &Environment, now: Time) -> Result<Loaded, Problems> {
+    salvage(path, secrets, now).map_err(|wreck| wreck.problems)
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug)]
+pub struct Wreck {
+    /// Everything that is wrong with it.
+    pub problems: Problems,
+    /// What could be read in spite of that: to find a gateway's things by, never to serve from. `None` if not even the
+    /// main file could be read.
+    pub plan: Option<Box<Plan>>,
+}
+
+/// Reads like [`load`], for commands that are needed most when a configuration is broken.
+///
+/// # Errors
+/// Everything that is wrong with it, and what could be read all the same.
+pub fn salvage(path: &Path, secrets: &Environment, now: Time) -> Result<Loaded, Wreck> {
+    let reading = Reading::new(secrets, now);
     let compiled = read(path, &reading).map(|raw| compile::compile(&raw, &reading));
     let fingerprint = reading.fingerprint();
     let directories = compiled.as_ref().map(|(plan, _)| plan.directories.clone()).unwrap_or_default();
     let sources = Sources { files: reading.files(), directories };
-    let warnings = reading.report.end().map_err(|problems| problems.read_from(sources))?;
+    let warnings = match reading.report.end() {
+        Ok(warnings) => warnings,
+        Err(problems) => {
+            let plan = compiled.map(|(plan, _)| Box::new(plan));
+            return Err(Wreck { problems: problems.read_from(sources), plan });
+        }
+    };
     let (plan, table) = compiled.expect("a file that cannot be read is a problem");
     let routes = table.expect("routes that tie are a problem");
     Ok(Loaded { plan, routes, warnings, fingerprint })

@@ -20,13 +20,22 @@ pub struct Problem {
     pub what: String,
 }
 
+impl Problem {
+    /// Where it is: `FILE:LINE:COLUMN`.
+    pub fn place(&self) -> String {
+        format!("{}:{}:{}", self.file.display(), self.line, self.column)
+    }
+
+    /// What it is, behind its key if it has one.
+    pub fn matter(&self) -> String {
+        if self.key.is_empty() { self.what.clone() } else { format!("{}: {}", self.key, self.what) }
+    }
+}
+
+/// `FILE:LINE:COLUMN: key: what`.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: ", self.file.display(), self.line, self.column)?;
-        if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
-        }
-        f.write_str(&self.what)
+        write!(f, "{}: {}", self.place(), self.matter())
     }
 }
 
@@ -94,6 +103,8 @@ pub(super) struct Report {
     blamed: RefCell<BTreeSet<(PathBuf, String)>>,
     /// Broken syntax: what else seems wrong on such a line only follows from it.
     broken: RefCell<Vec<Problem>>,
+    /// Keys that are there twice, each with the name in the header over it.
+    repeated: RefCell<Vec<(Problem, String)>>,
     warnings: RefCell<Vec<Problem>>,
 }
 
@@ -107,6 +118,12 @@ impl Report {
     /// Adds a problem of syntax; anything else that seems wrong on that line is left out.
     pub fn broken(&self, problem: Problem) {
         self.broken.borrow_mut().push(problem);
+    }
+
+    /// Adds a key that is there twice, under this header. If the table of that name is a problem as a whole, nothing is
+    /// said of the key: where `[[…]]` was meant, every further `[…]` repeats the first.
+    pub fn repeated(&self, problem: Problem, header: &str) {
+        self.repeated.borrow_mut().push((problem, header.to_owned()));
     }
 
     /// Adds a warning: this configuration can be used, and someone should look.
@@ -132,6 +149,10 @@ impl Report {
         let broken: BTreeSet<(PathBuf, usize)> =
             told.iter().map(|problem| (problem.file.clone(), problem.line)).collect();
         let others = self.problems.into_inner().into_iter();
+        let blamed = self.blamed.into_inner();
+        let repeated = self.repeated.into_inner().into_iter();
+        let repeated = repeated.filter(|(problem, header)| !blamed.contains(&(problem.file.clone(), header.clone())));
+        let others = others.chain(repeated.map(|(problem, _)| problem));
         told.extend(others.filter(|problem| !broken.contains(&(problem.file.clone(), problem.line))));
         match Problems::new(told) {
             Some(problems) => Err(problems),

@@ -1,7 +1,7 @@
 //! From an arrival to an [`Admission`]: route, session, policy, in this order; the store is only asked for a session that
 //! is not cached.
 
-use super::{Admission, Arrival, Edge, Failure, Refusal};
+use super::{Admission, Arrival, Edge, Refusal};
 use crate::edition::{Edition, RoutePlan};
 use crate::policy::{Caller, Facts, decide};
 use crate::route::{Ask, CanonicalPath, Found};
@@ -24,7 +24,10 @@ impl Edge {
     ) -> Result<Admission, Refusal> {
         let route = find(edition, request, arrival)?.clone();
         let session = match route.policy.needs_session() {
-            true => self.session(edition, request, arrival).await?,
+            true => match self.session(edition, request, arrival).await {
+                Ok(session) => session,
+                Err(Unasked) => return Err(Refusal::NoStore { route }),
+            },
             // An open route tells its service who is asking only if that costs no question to the store.
             false => None,
         };
@@ -43,13 +46,13 @@ impl Edge {
     /// The live session that a request carries for its host, if any.
     ///
     /// # Errors
-    /// [`Refusal::Broken`] if the session is not cached and the store cannot be asked.
-    pub async fn session(
+    /// [`Unasked`] if the session is not cached and the store cannot be asked.
+    async fn session(
         &self,
         edition: &Edition,
         request: &RequestHeader,
         arrival: &Arrival,
-    ) -> Result<Option<Arc<LiveSession>>, Refusal> {
+    ) -> Result<Option<Arc<LiveSession>>, Unasked> {
         let fields = request.headers.get_all(COOKIE).iter().map(http::HeaderValue::as_bytes);
         let name = Name::Session.on(arrival.transport);
         let token = cookie::find(fields, name).filter(|_| arrival.may_carry_session());
@@ -57,12 +60,14 @@ impl Edge {
         let (token, host, now) = (token.hash(), &*arrival.host, arrival.now);
         let reading = Reading { token: &token, host, now, rules: edition.sessions() };
         self.reader.read(reading).await.map_err(|error| {
-            self.metrics.store_failures.inc();
             tracing::warn!(%error, "a session could not be read");
-            Refusal::Broken(Failure::Store)
+            Unasked
         })
     }
 }
+
+/// The store could not be asked for a session; the log knows why.
+struct Unasked;
 
 /// What policies know of a session.
 pub fn caller(session: &LiveSession) -> Caller<'_> {

@@ -2,7 +2,7 @@
 
 use super::{Arrival, Edge, Fault, Passage, Refusal, strict};
 use crate::edition::TrustedProxies;
-use crate::listen::Connection;
+use crate::listen::{Connection, Unreadable};
 use crate::session::cookie::Transport;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
@@ -34,7 +34,13 @@ pub fn arrive(edge: &Edge, http: &mut Session, passage: &Passage) -> Result<Arri
     }
     let connection = http.digest().and_then(Connection::of).cloned();
     let connection = connection.ok_or(Refusal::Broken(super::Failure::Internal))?;
-    let arrival = read(edge, http, &connection, &passage.edition.plan.gateway.trusted_proxies)?;
+    if connection.had_odd_line() {
+        return Err(Refusal::Malformed(Fault::Header(Unreadable::Line)));
+    }
+    let proxies = &passage.edition.plan.gateway.trusted_proxies;
+    let transport = transport(http.req_header(), &connection, proxies)?;
+    to_origin_form(http.req_header_mut(), transport)?;
+    let arrival = read(edge, http, (&connection, transport), proxies)?;
     if connection.redirect_to_https && arrival.transport == Transport::Plain {
         return Err(Refusal::NotEncrypted);
     }
@@ -45,16 +51,50 @@ pub fn arrive(edge: &Edge, http: &mut Session, passage: &Passage) -> Result<Arri
     Ok(arrival)
 }
 
+/// How the client reaches us: encrypted itself, or as a trusted proxy says of its own client.
+///
+/// # Errors
+/// If a trusted proxy does not say exactly one thing: part of it may be the client's own words.
+fn transport(request: &RequestHeader, connection: &Connection, proxies: &TrustedProxies) -> Result<Transport, Refusal> {
+    let mut said = request.headers.get_all("x-forwarded-proto").iter().map(http::HeaderValue::as_bytes);
+    let (first, second) = (said.next(), said.next());
+    let heard = first.is_some() && proxies.has(connection.peer.ip().to_canonical());
+    let of_client = match first.filter(|_| heard && second.is_none()) {
+        Some(proto) if is_any_of(proto, [b"https", b"wss"]) => Transport::Secure,
+        Some(proto) if is_any_of(proto, [b"http", b"ws"]) => Transport::Plain,
+        None if !heard => Transport::Plain,
+        Some(_) | None => {
+            let unclear = Fault::Fields("X-Forwarded-Proto of a trusted proxy is not one of http and https, said once");
+            return Err(Refusal::Malformed(unclear));
+        }
+    };
+    Ok(if connection.tls.is_some() { Transport::Secure } else { of_client })
+}
+
+fn is_any_of(value: &[u8], words: [&[u8]; 2]) -> bool {
+    words.iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+/// A target in absolute form goes on in origin form, which is what is matched and what services expect.
+fn to_origin_form(request: &mut RequestHeader, transport: Transport) -> Result<(), Refusal> {
+    if request.raw_path().starts_with(b"/") {
+        return Ok(());
+    }
+    let host = strict::host(request).map_err(Refusal::Malformed)?;
+    let Some(target) = strict::origin_form(request, &host, transport).map_err(Refusal::Malformed)? else {
+        return Ok(());
+    };
+    let unreadable = |_| Refusal::Malformed(Fault::Framing("the target cannot be read"));
+    request.set_raw_path(&target).map_err(unreadable)
+}
+
 fn read(
     edge: &Edge,
     http: &Session,
-    connection: &Arc<Connection>,
+    (connection, transport): (&Arc<Connection>, Transport),
     proxies: &TrustedProxies,
 ) -> Result<Arrival, Refusal> {
     let (request, http1) = (http.req_header(), http.as_http1());
-    if connection.had_odd_line() {
-        return Err(Refusal::Malformed(Fault::Framing("the request line is not a method, a target and a version")));
-    }
     let host = strict::host(request).map_err(Refusal::Malformed)?;
     strict::fields(request, http1).map_err(Refusal::Malformed)?;
     if strict::is_about_server(request) {
@@ -63,22 +103,25 @@ fn read(
     strict::target(request).map_err(Refusal::Malformed)?;
     let peer = connection.peer.ip().to_canonical();
     let by_proxy = proxies.has(peer);
-    let encrypted = connection.tls || (by_proxy && is_forwarded_https(request));
+    // A proxy of ours speaks for many hosts on one connection, and we trust it with that.
+    if !by_proxy && !connection.is_for(host.name()) {
+        return Err(Refusal::Misdirected);
+    }
+    let upgrade = strict::is_upgrade(request);
+    if upgrade {
+        strict::origin(request, &host, transport).map_err(Refusal::Malformed)?;
+    }
     Ok(Arrival {
         now: edge.clock.now(),
         connection: connection.clone(),
         port: host.port(),
         host: host.name().into(),
-        transport: if encrypted { Transport::Secure } else { Transport::Plain },
+        transport,
         client: if by_proxy { forwarded_client(request, proxies)?.unwrap_or(peer) } else { peer },
         by_proxy,
-        upgrade: strict::is_upgrade(request),
+        upgrade,
         events: strict::asks_for_events(request),
     })
-}
-
-fn is_forwarded_https(request: &RequestHeader) -> bool {
-    request.headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
 }
 
 /// The rightmost address in `X-Forwarded-For` that is not itself a trusted proxy: everything left of it was written by

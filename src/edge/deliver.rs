@@ -1,11 +1,12 @@
 //! From a member's response to the client's: what belongs to one hop is removed, what belongs to the gateway is not
 //! accepted from a service, and streams are tied to their permit.
 
+use super::tether::Stream;
 use super::{Edge, Passage, forward};
 use crate::session::cookie;
 use crate::stdx::clock::Time;
 use http::header::{self, HeaderName, HeaderValue};
-use pingora::http::ResponseHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 
 /// Fields of one hop that the engine leaves in responses (RFC 9110 §7.6.1).
@@ -26,7 +27,7 @@ impl Edge {
     ///
     /// # Errors
     /// If nobody can say where the response ends, it switches protocols unasked, or its header cannot be written.
-    pub fn deliver(&self, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
+    pub fn deliver(&self, request: &RequestHeader, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
         if has_odd_coding(response) {
             return Error::e_explain(ErrorType::InvalidHTTPHeader, "a response's Transfer-Encoding is not chunked");
         }
@@ -43,22 +44,33 @@ impl Edge {
         remove_reserved(response)?;
         response.insert_header(forward::REQUEST_ID, passage.id.to_string())?;
         if is_stream(response) {
-            self.tie(passage);
+            self.tie(request, passage);
         }
+        passage.settle_early(response.status);
         if let Some(forwarding) = passage.forwarding.as_mut() {
             forwarding.answered = Some(std::time::Instant::now());
         }
         Ok(())
     }
 
-    fn tie(&self, passage: &mut Passage) {
+    fn tie(&self, request: &RequestHeader, passage: &mut Passage) {
         let (Some(arrival), Some(admission)) = (&passage.arrival, &passage.admission) else { return };
-        let Some(session) = &admission.session else { return };
-        let absolute = session.created.plus(passage.edition.sessions().absolute);
-        let lapses = admission.permit.policy().lapses(&session.proofs).unwrap_or(Time::EPOCH);
-        let (until, lifeline) = (absolute.min(lapses), arrival.connection.lifeline.clone());
+        let until = admission.session.as_ref().map(|session| {
+            let absolute = session.created.plus(passage.edition.sessions().absolute);
+            let lapses = admission.permit.policy().lapses(&session.proofs).unwrap_or(Time::EPOCH);
+            absolute.min(lapses)
+        });
+        let stream = Stream {
+            method: request.method.clone(),
+            host: arrival.host.clone(),
+            target: request.raw_path().into(),
+            headers: request.headers.clone(),
+            client: arrival.client,
+            session: admission.session.clone(),
+            until,
+        };
         if let Some(forwarding) = passage.forwarding.as_mut() {
-            forwarding.tether = Some(self.tethers.tie(session.clone(), until, lifeline));
+            forwarding.tether = Some(self.tethers.tie(stream, arrival.connection.lifeline.clone()));
         }
     }
 }
@@ -93,10 +105,7 @@ fn remove_reserved(response: &mut ResponseHeader) -> Result<()> {
     ours.iter().for_each(|name| {
         response.remove_header(name);
     });
-    let reserved = |value: &HeaderValue| {
-        let name = value.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default();
-        cookie::is_reserved(name.trim_ascii())
-    };
+    let reserved = |value: &HeaderValue| sets_ours(value.as_bytes());
     if !response.headers.get_all(header::SET_COOKIE).iter().any(reserved) {
         return Ok(());
     }
@@ -105,6 +114,17 @@ fn remove_reserved(response: &mut ResponseHeader) -> Result<()> {
         response.headers.get_all(header::SET_COOKIE).iter().filter(|value| !reserved(value)).cloned().collect();
     response.remove_header(&header::SET_COOKIE);
     kept.into_iter().try_for_each(|value| response.append_header(header::SET_COOKIE, value).map(drop))
+}
+
+/// Whether a `Set-Cookie` field sets a cookie that we would read as ours. A cookie without a name comes back as its value
+/// alone (RFC 6265bis §5.7), so `=portcullis=x` does.
+fn sets_ours(field: &[u8]) -> bool {
+    let mut pair = field.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    while let [b'=', rest @ ..] = pair {
+        pair = rest.trim_ascii_start();
+    }
+    let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+    cookie::is_reserved(name.trim_ascii())
 }
 
 #[cfg(test)]
@@ -125,5 +145,17 @@ mod tests {
         let left: Vec<_> = response.headers.get_all("set-cookie").iter().collect();
         assert_eq!(left, ["theirs=y"]);
         assert!(!response.headers.contains_key("x-portcullis-account"));
+    }
+
+    #[test]
+    fn a_cookie_without_a_name_cannot_come_back_as_ours() {
+        for field in
+            ["=portcullis=x", "= portcullis=x; Path=/", " =__Host-portcullis=x", "portcullis", "==Portcullis=x"]
+        {
+            assert!(sets_ours(field.as_bytes()), "{field}");
+        }
+        for field in ["=theirs", "theirs", "theirs=portcullis=x", "theirs=x; portcullis=y", "=", ""] {
+            assert!(!sets_ours(field.as_bytes()), "{field}");
+        }
     }
 }

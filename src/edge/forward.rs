@@ -1,7 +1,8 @@
 //! From an admission to a member: the pick, the peer, and the header fields that say who is asking, stamped here and
 //! nowhere earlier, because earlier ones can be removed by a client's `Connection` field.
 
-use super::{Admission, Arrival, Edge, Failure, Forwarding, Passage, Refusal};
+use super::upgrade::Early;
+use super::{Admission, Arrival, Edge, Failure, Forwarding, Passage};
 use crate::edition::Edition;
 use crate::pool::{NoMember, peer};
 use crate::session::cookie::{self, Transport};
@@ -10,7 +11,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use pingora::Result;
 use pingora::http::RequestHeader;
 use pingora::upstreams::peer::HttpPeer;
-use pingora::{BError, Error, ErrorType};
+use pingora::{BError, Error, ErrorSource, ErrorType};
 use std::borrow::Cow;
 
 // Text and not `HeaderName`: the engine keeps the spelling beside the name, and copies what is not static text.
@@ -59,15 +60,19 @@ impl Passage {
         let forwarding = self.forwarding.get_or_insert_with(|| Forwarding { retries_left, ..Forwarding::default() });
         // The old pick is let go first: its member is not busy with us any more.
         forwarding.pick = None;
+        // What the client said already is told again to whoever is asked next.
+        forwarding.early = Early::default();
         match ready.pool.pick(now, &forwarding.tried) {
             Ok(pick) => {
                 let stream = self.arrival.as_ref().is_some_and(|arrival| arrival.upgrade || arrival.events);
                 let protocol = if stream { peer::Protocol::Stream } else { peer::Protocol::Http };
                 let peer = peer::peer(&pick, protocol);
                 forwarding.pick = Some(pick);
+                forwarding.tries += 1;
                 Ok(peer)
             }
             Err(none) => {
+                forwarding.leave_out(&ready.pool.status(now));
                 self.failure = Some(after(none));
                 Err(Error::explain(ErrorType::HTTPStatus(503), "no member can be used"))
             }
@@ -75,15 +80,31 @@ impl Passage {
     }
 
     /// A member could not be reached; nothing was sent. `true` if another one may be tried.
-    pub fn connect_failed(&mut self, now: Time) -> bool {
+    pub fn connect_failed(&mut self, error: &Error, now: Time) -> bool {
         self.failure = Some(Failure::Unreachable);
         let Some(forwarding) = self.forwarding.as_mut() else { return false };
+        forwarding.give_up(error, self.began);
         let Some(pick) = forwarding.pick.take() else { return false };
         pick.connect_failed(now);
         forwarding.tried.add(&pick);
         let again = forwarding.retries_left > 0;
         forwarding.retries_left = forwarding.retries_left.saturating_sub(1);
         again
+    }
+
+    /// A member was reached and then did not answer, or not to the end; if it was the client that did not go on, there
+    /// is nothing to note.
+    pub fn answer_failed(&mut self, error: &Error) {
+        if *error.esource() == ErrorSource::Downstream {
+            return;
+        }
+        self.failure = Some(match error.etype() {
+            ErrorType::ReadTimedout | ErrorType::WriteTimedout => Failure::TimedOut,
+            _ => Failure::Unreachable,
+        });
+        if let Some(forwarding) = self.forwarding.as_mut() {
+            forwarding.give_up(error, self.began);
+        }
     }
 
     /// A member was reached.
@@ -126,8 +147,8 @@ impl Edge {
     ) -> Result<()> {
         let Some(session) = &admission.session else { return Ok(()) };
         let ready = edition.ready(&admission.route).ok_or_else(|| internal("a route without its pool"))?;
-        let mint = self.mint.load();
-        let stamp = mint.as_ref().and_then(|mint| mint.stamp(session, &ready.audience, arrival.now));
+        let Some(audience) = &ready.audience else { return Ok(()) };
+        let stamp = self.mint.stamp(session, audience, arrival.now);
         let stamp = stamp.ok_or_else(|| internal("an assertion could not be signed"))?;
         request.insert_header(ACCOUNT, stamp.account)?;
         if let Some(groups) = stamp.groups {
@@ -136,17 +157,6 @@ impl Edge {
         request.insert_header(ASSURANCE, stamp.assurance)?;
         request.insert_header(ASSERTION, stamp.assertion)
     }
-}
-
-/// Announces a body on a request for a WebSocket, where none ever comes. The engine (0.9.1, its issue 946) may learn
-/// that an empty body has ended only after the member switched protocols, and takes that for the end of the WebSocket; a
-/// body that was announced has no end to be learned of. The member is told the truth by [`Edge::stamp`].
-///
-/// # Errors
-/// If the field cannot be written.
-pub fn leave_open(request: &mut RequestHeader) -> std::result::Result<(), Refusal> {
-    let announced = request.insert_header(header::CONTENT_LENGTH, HeaderValue::from_static("1"));
-    announced.map_err(|_| Refusal::Broken(Failure::Internal))
 }
 
 fn remove_claims(request: &mut RequestHeader, arrival: &Arrival) {

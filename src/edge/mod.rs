@@ -6,15 +6,19 @@ pub mod deliver;
 pub mod forward;
 pub mod record;
 pub mod refuse;
+pub mod upgrade;
 
 mod admit;
 mod decisions;
+mod finding;
 mod passage;
 mod refusal;
 mod strict;
 mod tether;
+mod turn_away;
 
-pub use decisions::{Decided, DecisionId, Decisions};
+pub use decisions::{Decided, DecisionId, Decisions, Under};
+pub use finding::Finding;
 pub use passage::{Admission, Arrival, Forwarding, Passage, RequestId};
 pub use refusal::{Failure, Fault, Refusal};
 pub use refuse::RefusedView;
@@ -25,7 +29,7 @@ use crate::session::Reader;
 use crate::stdx::clock::Clock;
 use crate::telemetry::{AccessLog, Metrics};
 use crate::token::{Mint, Tickets};
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -35,8 +39,8 @@ pub struct Edge {
     pub clock: Arc<dyn Clock>,
     /// Live sessions.
     pub reader: Arc<Reader>,
-    /// Stamps for services. Replaced when the portal's origin, which signs as issuer, changes.
-    pub mint: ArcSwapOption<Mint>,
+    /// Stamps for services.
+    pub mint: Mint,
     /// Return addresses for the portal.
     pub tickets: Arc<Tickets>,
     /// What was refused lately, for `explain`.

@@ -1,14 +1,17 @@
 //! A request's context: three boxes, each filled whole when its phase succeeded; decides nothing.
 
-use super::{Failure, Refusal};
+use super::finding::MOST_FINDINGS;
+use super::upgrade::Early;
+use super::{Failure, Finding, Refusal};
 use crate::edition::{Held, Ready, RoutePlan};
 use crate::listen::{Connection, Underway};
 use crate::policy::Permit;
-use crate::pool::{Pick, Tried};
+use crate::pool::{Pick, PoolStatus, Tried};
 use crate::session::LiveSession;
 use crate::session::cookie::Transport;
 use crate::stdx::clock::Time;
 use crate::telemetry::Outcome;
+use pingora::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -35,7 +38,7 @@ pub struct Passage {
     pub admission: Option<Admission>,
     /// Where it went, once it went.
     pub forwarding: Option<Forwarding>,
-    /// What a policy said no to.
+    /// What it fell under although it may not be forwarded.
     pub denied: Option<Denied>,
     /// How it ended at the gate, for the log.
     pub outcome: Outcome,
@@ -88,11 +91,11 @@ pub struct Admission {
     pub session: Option<Arc<LiveSession>>,
 }
 
-/// A request that a policy refused.
+/// A request that was refused after its route was found.
 pub struct Denied {
     /// The route it falls under.
     pub route: Arc<RoutePlan>,
-    /// Whose it is.
+    /// Whose it is, if that is known.
     pub session: Option<Arc<LiveSession>>,
 }
 
@@ -105,10 +108,44 @@ pub struct Forwarding {
     pub tried: Tried,
     /// How often another member may still be tried.
     pub retries_left: u32,
+    /// How often a member was picked.
+    pub tries: u32,
+    /// What was found out about members that did not answer, the earliest first.
+    pub findings: Vec<Finding>,
+    /// When the last of them was given up.
+    pub given_up: Option<Instant>,
     /// When the member's response header came.
     pub answered: Option<Instant>,
     /// Keeps a stream tied to its permit.
     pub tether: Option<super::tether::Tether>,
+    /// What the client said before its WebSocket was open.
+    pub early: Early,
+}
+
+impl Forwarding {
+    /// The member that was picked did not answer; `began` is when the request began.
+    pub fn give_up(&mut self, error: &Error, began: Instant) {
+        let Some(pick) = &self.pick else { return };
+        let now = Instant::now();
+        let took = now.saturating_duration_since(self.given_up.unwrap_or(began));
+        self.find(Finding::asked(pick.address(), error, took));
+        self.given_up = Some(now);
+    }
+
+    /// No member is left: those that were not asked were left out.
+    pub fn leave_out(&mut self, pool: &PoolStatus) {
+        for status in &pool.members {
+            if !self.findings.iter().any(|finding| finding.member == status.address) {
+                self.find(Finding::left_out(status));
+            }
+        }
+    }
+
+    fn find(&mut self, finding: Finding) {
+        if self.findings.len() < MOST_FINDINGS {
+            self.findings.push(finding);
+        }
+    }
 }
 
 impl Passage {
@@ -139,8 +176,37 @@ impl Passage {
     pub fn note(&mut self, refusal: &Refusal, decision: Option<super::DecisionId>) {
         self.outcome = refusal.outcome();
         self.refused = Some((refusal.word(), decision));
-        if let Refusal::Denied { route, session, .. } = refusal {
-            self.denied = Some(Denied { route: route.clone(), session: session.clone() });
+        self.denied = match refusal {
+            Refusal::Denied { route, session, .. } => Some(Denied { route: route.clone(), session: session.clone() }),
+            Refusal::NoStore { route } => Some(Denied { route: route.clone(), session: None }),
+            Refusal::Malformed(_)
+            | Refusal::NotEncrypted
+            | Refusal::AboutServer
+            | Refusal::Misdirected
+            | Refusal::NoHost
+            | Refusal::NoRoute
+            | Refusal::Broken(_) => None,
+        };
+    }
+
+    /// Why it ended before its answer did: its permit is over, the gateway stops, or the client went away.
+    pub fn broken_off(&self) -> &'static str {
+        let tether = self.forwarding.as_ref().and_then(|forwarding| forwarding.tether.as_ref());
+        let cut = || self.connection().is_some_and(|connection| connection.lifeline.is_cut());
+        match tether.and_then(super::tether::Tether::ended) {
+            Some(ended) => ended.word(),
+            None if cut() => "cut",
+            None => "client-gone",
         }
+    }
+
+    /// The connection it is on; known even of a request that cannot be read.
+    pub fn connection(&self) -> Option<&Connection> {
+        self.underway.as_ref().map(Underway::connection)
+    }
+
+    /// Whether its connection is to be closed after its answer, because the gateway stops.
+    pub fn is_last(&self) -> bool {
+        self.connection().is_some_and(Connection::is_stopping)
     }
 }

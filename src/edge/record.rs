@@ -1,8 +1,7 @@
 //! The end of a request: one line, a few counters; everything it held is released when its context is dropped.
 
-use super::{Edge, Passage};
+use super::{Edge, Finding, Passage};
 use crate::audit::Event;
-use crate::listen::Connection;
 use crate::telemetry::Line;
 use pingora::proxy::Session;
 use std::time::Duration;
@@ -12,11 +11,9 @@ impl Edge {
     pub fn record(&self, http: &Session, passage: &Passage) {
         self.metrics.request(passage.outcome);
         self.metrics.duration.observe(passage.began.elapsed().as_secs_f64());
-        if let Some(ready) = passage.ready() {
-            ready.counters.permitted.inc();
-        }
-        if let Some(ready) = passage.denied.as_ref().and_then(|denied| passage.edition.ready(&denied.route)) {
-            ready.counters.refused.inc();
+        let denied = passage.denied.as_ref().and_then(|denied| passage.edition.ready(&denied.route));
+        if let Some(ready) = passage.ready().or(denied) {
+            ready.counters.of(passage.outcome).inc();
         }
         self.report(passage);
         if let Some(access) = self.access.as_ref().filter(|_| passage.edition.plan.gateway.access_log) {
@@ -30,9 +27,9 @@ impl Edge {
         let Some(decided) = self.decisions.find(id) else { return };
         let failed = decided.lines.iter().find(|line| !line.holds);
         let event = Event::Denied {
-            account: decided.account.as_ref().map(|(id, _)| *id),
-            route: decided.route.clone().unwrap_or_default(),
-            policy: decided.policy.clone().unwrap_or_default(),
+            account: decided.found.account.as_ref().map(|(id, _)| *id),
+            route: decided.found.route.clone().unwrap_or_default(),
+            policy: decided.found.policy.clone().unwrap_or_default(),
             condition: failed.map_or_else(String::new, |line| line.condition.to_owned()),
             decision: id.to_string(),
         };
@@ -43,7 +40,7 @@ impl Edge {
         let request = http.req_header();
         let status = http.response_written().map_or(0, |response| u64::from(response.status.as_u16()));
         let line = self
-            .beginning(http, passage)
+            .beginning(passage)
             .show("request", &passage.id)
             .text("method", request.method.as_str())
             .text("path", loggable(request.uri.path()))
@@ -63,12 +60,12 @@ impl Edge {
     }
 
     /// When and from where, which is known even of a request that could not be read.
-    fn beginning(&self, http: &Session, passage: &Passage) -> Line {
+    fn beginning(&self, passage: &Passage) -> Line {
         if let Some(arrival) = &passage.arrival {
             return Line::new().show("time", &arrival.now).show("client", &arrival.client).text("host", &arrival.host);
         }
         let line = Line::new().show("time", &self.clock.now());
-        match http.digest().and_then(Connection::of) {
+        match passage.connection() {
             Some(connection) => line.show("client", &connection.peer.ip().to_canonical()),
             None => line,
         }
@@ -95,13 +92,28 @@ pub(super) fn loggable(path: &str) -> &str {
 /// Where it went.
 fn forwarded(mut line: Line, passage: &Passage) -> Line {
     let Some(forwarding) = &passage.forwarding else { return line };
+    line = line.maybe("pool", passage.ready().map(|ready| &**ready.pool.name()));
     if let Some(pick) = &forwarding.pick {
-        line = line.text("pool", pick.pool().name()).show("member", &pick.address());
+        line = line.show("member", &pick.address());
+    }
+    if !forwarding.findings.is_empty() {
+        let mut asked = forwarding.findings.iter().filter(|finding| finding.took.is_some());
+        line = line.number("tries", forwarding.tries.into());
+        line = line.maybe("cause", asked.next_back().map(|finding| finding.found));
+        line = line.list("members", forwarding.findings.iter().map(found));
     }
     if let Some(answered) = forwarding.answered {
         line = line.number("first_byte_micros", micros(answered.duration_since(passage.began)));
     }
     line
+}
+
+fn found(finding: &Finding) -> Line {
+    let line = Line::new().show("member", &finding.member).text("found", finding.found);
+    match finding.took {
+        Some(took) => line.number("micros", micros(took)),
+        None => line,
+    }
 }
 
 fn micros(span: Duration) -> u64 {

@@ -1,6 +1,7 @@
 //! Every reason a request is not forwarded; closed, carrying data and not prose.
 
 use crate::edition::RoutePlan;
+use crate::listen::Unreadable;
 use crate::policy::{Denial, Recourse};
 use crate::pool::NoMember;
 use crate::route::{HostFault, PathFault};
@@ -16,6 +17,8 @@ pub enum Refusal {
     NotEncrypted,
     /// It asks about the server as a whole: `OPTIONS *`.
     AboutServer,
+    /// Its connection was made for another host.
+    Misdirected,
     /// No route has its host.
     NoHost,
     /// No route of its host has its path.
@@ -28,6 +31,11 @@ pub enum Refusal {
         session: Option<Arc<LiveSession>>,
         /// Why not.
         denial: Box<Denial>,
+    },
+    /// Its session is not in memory, and the store cannot be asked.
+    NoStore {
+        /// The route it fell under.
+        route: Arc<RoutePlan>,
     },
     /// The machinery broke.
     Broken(Failure),
@@ -50,13 +58,13 @@ pub enum Fault {
     Method,
     /// A page of another origin opens a WebSocket: the browser would lend it the session of this one (ASVS 5.0 §4.4.2).
     Origin,
+    /// Its header is none.
+    Header(Unreadable),
 }
 
 /// What broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// The store cannot be asked and the session is not cached.
-    Store,
     /// No member of the pool can be used.
     NoMember(NoMember),
     /// Members could not be reached, or broke off before they answered.
@@ -71,9 +79,11 @@ impl Refusal {
     /// The word for logs.
     pub fn word(&self) -> &'static str {
         match self {
+            Refusal::Malformed(Fault::Header(why)) => why.word(),
             Refusal::Malformed(_) => "malformed",
             Refusal::NotEncrypted => "not-encrypted",
             Refusal::AboutServer => "about-server",
+            Refusal::Misdirected => "misdirected",
             Refusal::NoHost => "no-host",
             Refusal::NoRoute => "no-route",
             Refusal::Denied { denial, .. } => match denial.recourse {
@@ -81,6 +91,7 @@ impl Refusal {
                 Recourse::StepUp => "step-up",
                 Recourse::Forbidden => "forbidden",
             },
+            Refusal::NoStore { .. } => "store-unavailable",
             Refusal::Broken(failure) => failure.word(),
         }
     }
@@ -90,13 +101,13 @@ impl Refusal {
         match self {
             Refusal::Malformed(_) => Outcome::Malformed,
             Refusal::NotEncrypted | Refusal::AboutServer => Outcome::Own,
-            Refusal::NoHost | Refusal::NoRoute => Outcome::Unknown,
+            Refusal::Misdirected | Refusal::NoHost | Refusal::NoRoute => Outcome::Unknown,
             Refusal::Denied { denial, .. } => match denial.recourse {
                 Recourse::SignIn => Outcome::SignIn,
                 Recourse::StepUp => Outcome::StepUp,
                 Recourse::Forbidden => Outcome::Forbidden,
             },
-            Refusal::Broken(_) => Outcome::Failed,
+            Refusal::NoStore { .. } | Refusal::Broken(_) => Outcome::Failed,
         }
     }
 }
@@ -105,11 +116,13 @@ impl Fault {
     /// The status that says so.
     pub fn status(&self) -> u16 {
         match self {
+            Fault::Header(Unreadable::Late) => 408,
             Fault::Path(PathFault::TooLong) => 414,
-            Fault::TooManyFields => 431,
-            Fault::Method => 405,
+            Fault::TooManyFields | Fault::Header(Unreadable::Long | Unreadable::Fields) => 431,
+            Fault::Method | Fault::Header(Unreadable::Method) => 405,
             Fault::Origin => 403,
             Fault::Host(_) | Fault::Path(_) | Fault::Framing(_) | Fault::Fields(_) => 400,
+            Fault::Header(Unreadable::Line | Unreadable::Header) => 400,
         }
     }
 
@@ -117,10 +130,16 @@ impl Fault {
     pub fn sentence(&self) -> String {
         match self {
             Fault::Host(fault) => fault.to_string(),
-            Fault::Path(fault) => fault.to_string(),
+            Fault::Path(fault) => format!("the path is refused: {fault}"),
             Fault::Framing(what) | Fault::Fields(what) => (*what).to_owned(),
-            Fault::TooManyFields => "the request has more header fields than are accepted".to_owned(),
-            Fault::Method => "the method is not accepted".to_owned(),
+            Fault::TooManyFields | Fault::Header(Unreadable::Fields) => {
+                "the request has more header fields than are accepted".to_owned()
+            }
+            Fault::Method | Fault::Header(Unreadable::Method) => "the method is not accepted".to_owned(),
+            Fault::Header(Unreadable::Late) => "the header was not complete in time".to_owned(),
+            Fault::Header(Unreadable::Long) => "the header is longer than is accepted".to_owned(),
+            Fault::Header(Unreadable::Line) => "the request line is not a method, a target and a version".to_owned(),
+            Fault::Header(Unreadable::Header) => "the header cannot be read".to_owned(),
             Fault::Origin => "a page of another origin may not open a WebSocket here".to_owned(),
         }
     }
@@ -130,7 +149,6 @@ impl Failure {
     /// The word for logs.
     pub fn word(&self) -> &'static str {
         match self {
-            Failure::Store => "store-unavailable",
             Failure::NoMember(_) => "no-member",
             Failure::Unreachable => "unreachable",
             Failure::TimedOut => "timed-out",
@@ -141,7 +159,7 @@ impl Failure {
     /// The status that says so.
     pub fn status(&self) -> u16 {
         match self {
-            Failure::Store | Failure::NoMember(_) => 503,
+            Failure::NoMember(_) => 503,
             Failure::Unreachable => 502,
             Failure::TimedOut => 504,
             Failure::Internal => 500,

@@ -1,12 +1,13 @@
 //! The one table that turns every refusal into an answer: a redirect for people, a challenge for programs, a page or a
 //! problem document for the rest. What the stranger sees is never what the log says.
 
-use super::{Arrival, Decided, DecisionId, Edge, Failure, Passage, Refusal};
+use super::{Arrival, DecisionId, Edge, Failure, Passage, Refusal, RequestId};
 use crate::edition::PortalPlan;
 use crate::policy::{Denial, Line, Recourse};
 use crate::reply::{Answer, Body, Then};
 use crate::session::SecretToken;
 use crate::session::cookie::{self, Name, Transport};
+use crate::stdx::span;
 use crate::token::{Destination, TICKET_LIFE, Ticket};
 use http::{Method, StatusCode, header};
 use pingora::http::RequestHeader;
@@ -44,35 +45,6 @@ impl Edge {
         let case = Case { edge: self, request, passage, refusal, decision };
         case.answer()
     }
-
-    fn remember(&self, request: &RequestHeader, passage: &Passage, refusal: &Refusal) -> Option<DecisionId> {
-        let arrival = passage.arrival.as_ref()?;
-        let denial = match refusal {
-            Refusal::Denied { route, session, denial } => Some((route, session, denial)),
-            Refusal::Malformed(_)
-            | Refusal::NotEncrypted
-            | Refusal::AboutServer
-            | Refusal::NoHost
-            | Refusal::NoRoute
-            | Refusal::Broken(_) => None,
-        };
-        let path = super::record::loggable(request.uri.path());
-        let lines = denial.map_or(Vec::new(), |(_, _, denial)| denial.lines.clone());
-        let account = denial.and_then(|(_, session, _)| session.as_ref()).map(|session| &session.account);
-        Some(self.decisions.keep(Decided {
-            at: arrival.now,
-            request: passage.id,
-            edition: passage.edition.number,
-            what: format!("{} {} {path}", request.method, arrival.host),
-            client: arrival.client,
-            account: account.map(|account| (account.id, account.name.clone())),
-            route: denial.map(|(route, ..)| route.name.to_string()),
-            policy: denial.map(|(_, _, denial)| denial.policy.to_string()),
-            outcome: refusal.word(),
-            sentence: sentence(refusal).unwrap_or_default(),
-            lines,
-        }))
-    }
 }
 
 /// One refusal and everything its answer may depend on.
@@ -90,13 +62,19 @@ impl Case<'_> {
             Refusal::Malformed(fault) => self.explained(fault.status(), Then::Close),
             Refusal::NotEncrypted => self.to_https(),
             Refusal::AboutServer => Answer::new(StatusCode::NO_CONTENT, Body::Empty),
-            Refusal::NoHost => self.explained(421, Then::Keep),
+            Refusal::Misdirected | Refusal::NoHost => self.explained(421, Then::Keep),
             Refusal::NoRoute => self.explained(404, Then::Keep),
             Refusal::Denied { denial, .. } => match denial.recourse {
                 Recourse::SignIn | Recourse::StepUp => self.ask(denial),
                 Recourse::Forbidden => self.explained(403, Then::Keep),
             },
-            Refusal::Broken(failure) => self.broken(failure),
+            Refusal::NoStore { .. } => self.not_now(503),
+            Refusal::Broken(failure) => match failure {
+                Failure::NoMember(_) => self.not_now(failure.status()),
+                Failure::Unreachable | Failure::TimedOut | Failure::Internal => {
+                    self.explained(failure.status(), Then::Keep)
+                }
+            },
         }
     }
 
@@ -114,7 +92,7 @@ impl Case<'_> {
 
     /// 303 to the portal, with the way back sealed, and bound to this browser by a cookie on this host.
     fn to_portal(&self, arrival: &Arrival, portal: &PortalPlan, denial: &Denial) -> Answer {
-        let binding = SecretToken::fresh();
+        let binding = self.binding(arrival);
         let to = self.destination(arrival);
         let ticket = Ticket { to, binding: crate::stdx::digest::sha256(binding.text().as_bytes()), need: denial.need };
         let address = format!("{}/sign-in?to={}", portal.origin, self.edge.tickets.seal(&ticket, arrival.now));
@@ -123,6 +101,14 @@ impl Case<'_> {
         answer.field(header::LOCATION, &address);
         answer.field(header::SET_COOKIE, &set);
         answer
+    }
+
+    /// The binding that this browser holds already, so that all its tabs that wait for a sign-in may come back, or a
+    /// fresh one.
+    fn binding(&self, arrival: &Arrival) -> SecretToken {
+        let fields = self.request.headers.get_all(header::COOKIE).iter().map(http::HeaderValue::as_bytes);
+        let held = cookie::find(fields, Name::Binding.on(arrival.transport)).and_then(SecretToken::parse);
+        held.unwrap_or_else(SecretToken::fresh)
     }
 
     fn destination(&self, arrival: &Arrival) -> Destination {
@@ -164,12 +150,10 @@ impl Case<'_> {
         answer
     }
 
-    fn broken(&self, failure: &Failure) -> Answer {
-        let mut answer = self.explained(failure.status(), Then::Keep);
-        match failure {
-            Failure::Store | Failure::NoMember(_) => answer.field(header::RETRY_AFTER, RETRY_AFTER),
-            Failure::Unreachable | Failure::TimedOut | Failure::Internal => {}
-        }
+    /// What mends itself, as far as anybody can tell.
+    fn not_now(&self, status: u16) -> Answer {
+        let mut answer = self.explained(status, Then::Keep);
+        answer.field(header::RETRY_AFTER, RETRY_AFTER);
         answer
     }
 
@@ -202,24 +186,16 @@ impl Case<'_> {
                 "remedy": line.remedy,
             })
         });
-        let mut document = serde_json::json!({
-            "type": "about:blank",
-            "title": code.canonical_reason().unwrap_or("Error"),
-            "status": status,
-        });
-        let mut add = |name: &str, value: Option<serde_json::Value>| {
-            if let (Some(object), Some(value)) = (document.as_object_mut(), value) {
-                object.insert(name.to_owned(), value);
-            }
-        };
-        add("detail", sentence(self.refusal).map(Into::into));
-        add("decision", self.decision.map(|id| id.to_string().into()));
-        add("request", Some(self.passage.id.to_string().into()));
+        let mut document = document(code, sentence(self.refusal), (self.decision, self.passage.id));
         let lines: Vec<_> = lines.collect();
-        add("conditions", (!lines.is_empty()).then(|| lines.into()));
+        if !lines.is_empty() {
+            document.insert("conditions".to_owned(), lines.into());
+        }
         let portal = self.passage.edition.plan.portal.as_ref();
-        let sign_in = portal.filter(|_| status == 401).map(|portal| format!("{}/sign-in", portal.origin));
-        add("sign_in", sign_in.map(Into::into));
+        if let Some(portal) = portal.filter(|_| status == 401) {
+            document.insert("sign_in".to_owned(), format!("{}/sign-in", portal.origin).into());
+        }
+        let document = serde_json::Value::Object(document);
         let mut answer = Answer::new(code, Body::Json("application/problem+json", document.to_string()));
         answer.then = then;
         answer
@@ -235,18 +211,37 @@ impl Case<'_> {
             Refusal::Malformed(_)
             | Refusal::NotEncrypted
             | Refusal::AboutServer
+            | Refusal::Misdirected
             | Refusal::NoHost
             | Refusal::NoRoute
+            | Refusal::NoStore { .. }
             | Refusal::Broken(_) => &[],
         }
     }
 }
 
+/// What every problem document (RFC 9457) of ours holds.
+pub(super) fn document(
+    status: StatusCode,
+    detail: Option<String>,
+    (decision, request): (Option<DecisionId>, RequestId),
+) -> serde_json::Map<String, serde_json::Value> {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let about = [("type", "about:blank".into()), ("title", title.into()), ("status", status.as_u16().into())];
+    let detail = detail.map(|detail| ("detail", detail.into()));
+    let decision = decision.map(|id| ("decision", id.to_string().into()));
+    let named = detail.into_iter().chain(decision).chain([("request", request.to_string().into())]);
+    about.into_iter().chain(named).map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 /// One sentence on a refusal that anybody may read.
-fn sentence(refusal: &Refusal) -> Option<String> {
+pub(super) fn sentence(refusal: &Refusal) -> Option<String> {
     match refusal {
         Refusal::Malformed(fault) => Some(fault.sentence()),
         Refusal::NotEncrypted | Refusal::AboutServer => None,
+        Refusal::Misdirected => {
+            Some("this connection was made for another host; make a new one for this host".to_owned())
+        }
         Refusal::NoHost => Some("this host is not served here".to_owned()),
         Refusal::NoRoute => Some("nothing is served at this address".to_owned()),
         Refusal::Denied { denial, .. } => Some(match denial.recourse {
@@ -255,7 +250,7 @@ fn sentence(refusal: &Refusal) -> Option<String> {
                 Some(age) => format!(
                     "this needs {}, proved within the last {}",
                     denial.need.level,
-                    humantime::format_duration(Duration::from_secs(age.as_secs()))
+                    span::written(Duration::from_secs(age.as_secs()))
                 ),
                 None => format!("this needs {}", denial.need.level),
             },
@@ -264,9 +259,11 @@ fn sentence(refusal: &Refusal) -> Option<String> {
                 None => "the policy of this address does not allow it".to_owned(),
             },
         }),
+        Refusal::NoStore { .. } => {
+            Some("sessions cannot be checked at the moment, so nobody is let through".to_owned())
+        }
         Refusal::Broken(failure) => Some(
             match failure {
-                Failure::Store => "sessions cannot be checked at the moment, so nobody is let through",
                 Failure::NoMember(_) => "no server of this service is healthy at the moment",
                 Failure::Unreachable => "no server of this service could be reached",
                 Failure::TimedOut => "the service did not answer in time",
@@ -292,7 +289,7 @@ pub fn is_navigation(request: &RequestHeader) -> bool {
     wants_page && !request.headers.contains_key("x-requested-with")
 }
 
-fn status_of(status: u16) -> StatusCode {
+pub(super) fn status_of(status: u16) -> StatusCode {
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 

@@ -2,13 +2,16 @@
 
 use super::Fault;
 use crate::route::{CanonicalHost, CanonicalPath};
-use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, HOST, ORIGIN, TRANSFER_ENCODING, UPGRADE};
+use crate::session::cookie::Transport;
+use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, ORIGIN, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, Method, Version};
 use pingora::http::RequestHeader;
 use pingora::protocols::http::v1::server::HttpSession as Http1;
 
-/// Fields of one request. More than a browser or a proxy chain ever sends, and far below what costs memory.
-const MOST_FIELDS: usize = 100;
+/// Fields of one request, its cookies counted as one. Common servers take a hundred (hyper, Apache, Gunicorn), and a
+/// request leaves with up to twelve of ours on top of these: four about the caller, seven about where it comes from, and
+/// `Host` where HTTP/2 had none. Browsers send about twenty.
+const MOST_FIELDS: usize = 100 - 12;
 
 /// Names in `Connection`. The engine refuses more only once a member was picked, when it looks like a broken service.
 const MOST_NOMINATIONS: usize = 9;
@@ -44,7 +47,9 @@ pub fn is_about_server(request: &RequestHeader) -> bool {
 /// Framing, field names and nominations.
 pub fn fields(request: &RequestHeader, http1: Option<&Http1>) -> Result<(), Fault> {
     let headers = &request.headers;
-    if headers.len() > MOST_FIELDS {
+    // HTTP/2 splits cookies into crumbs, which leave as one field again.
+    let crumbs = || headers.get_all(COOKIE).iter().count().saturating_sub(1);
+    if headers.len() > MOST_FIELDS && headers.len() - crumbs() > MOST_FIELDS {
         return Err(Fault::TooManyFields);
     }
     if request.method == Method::TRACE || request.method == Method::CONNECT {
@@ -81,17 +86,59 @@ fn upgrade(request: &RequestHeader) -> Result<(), Fault> {
     if request.method != Method::GET || !nominated || body {
         return Err(Fault::Framing("an upgrade to WebSocket is a GET without a body that names Upgrade in Connection"));
     }
-    match headers.get(ORIGIN).map(|origin| is_own_origin(origin.as_bytes(), headers)) {
+    Ok(())
+}
+
+/// The page that opens a WebSocket must be of the very origin it opens it to (RFC 6454 §4): scheme, host and port.
+pub fn origin(request: &RequestHeader, host: &CanonicalHost<'_>, transport: Transport) -> Result<(), Fault> {
+    let mut origins = request.headers.get_all(ORIGIN).iter().map(http::HeaderValue::as_bytes);
+    match (origins.next(), origins.next()) {
         // Only browsers send it, and only they hold cookies for somebody else's page to use.
-        None | Some(true) => Ok(()),
-        Some(false) => Err(Fault::Origin),
+        (None, _) => Ok(()),
+        (Some(only), None) if is_own_origin(only, host, transport) => Ok(()),
+        (Some(_), _) => Err(Fault::Origin),
     }
 }
 
-fn is_own_origin(origin: &[u8], headers: &HeaderMap) -> bool {
-    let authority = origin.strip_prefix(b"https://").or_else(|| origin.strip_prefix(b"http://"));
-    let host = headers.get(HOST).map(http::HeaderValue::as_bytes);
-    authority.zip(host).is_some_and(|(authority, host)| authority.eq_ignore_ascii_case(host))
+fn is_own_origin(origin: &[u8], host: &CanonicalHost<'_>, transport: Transport) -> bool {
+    let (scheme, usual): (&[u8], u16) = match transport {
+        Transport::Secure => (b"https://", 443),
+        Transport::Plain => (b"http://", 80),
+    };
+    let own = origin.strip_prefix(scheme).and_then(|authority| CanonicalHost::parse(authority).ok());
+    own.is_some_and(|own| own.name() == host.name() && own.port().unwrap_or(usual) == host.port().unwrap_or(usual))
+}
+
+/// The target of a request in absolute form (RFC 9112 §3.2.2), in origin form; `None` if it is in another form. Its
+/// scheme and its host must be those of the request: nobody here is a proxy for anywhere else.
+pub fn origin_form(
+    request: &RequestHeader,
+    host: &CanonicalHost<'_>,
+    transport: Transport,
+) -> Result<Option<Vec<u8>>, Fault> {
+    let target = request.raw_path();
+    if target.starts_with(b"/") || target == b"*" || request.version == Version::HTTP_2 {
+        return Ok(None);
+    }
+    let scheme: &[u8] = match transport {
+        Transport::Secure => b"https://",
+        Transport::Plain => b"http://",
+    };
+    let elsewhere = Fault::Framing("the target names another scheme or host than the request came by");
+    let (start, rest) = target.split_at_checked(scheme.len()).ok_or(elsewhere.clone())?;
+    if !start.eq_ignore_ascii_case(scheme) {
+        return Err(elsewhere);
+    }
+    let (authority, rest) = rest.split_at(rest.iter().position(|byte| b"/?".contains(byte)).unwrap_or(rest.len()));
+    if CanonicalHost::parse(authority).ok().as_ref() != Some(host) {
+        return Err(elsewhere);
+    }
+    Ok(Some(match rest {
+        [] if request.method == Method::OPTIONS => b"*".to_vec(),
+        [] => b"/".to_vec(),
+        [b'?', ..] => [b"/", rest].concat(),
+        path => path.to_vec(),
+    }))
 }
 
 fn nominations(headers: &HeaderMap) -> Result<(), Fault> {

@@ -1,32 +1,91 @@
 //! Streams outlive the moment they were admitted in, but not their permit: WebSockets, event streams and gRPC calls are
-//! cut when their session ends, their account changes, or their proofs grow too old.
+//! cut when their session ends, their account changes, their proofs grow too old, or the present edition would not admit
+//! them any more.
 
+use super::admit::caller;
+use crate::edition::Edition;
 use crate::identity::{AccountId, SessionId, SessionRules};
+use crate::policy::{Facts, decide};
+use crate::route::{Ask, CanonicalPath, Found};
 use crate::session::LiveSession;
 use crate::stdx::clock::Time;
 use crate::stdx::lifeline::Lifeline;
 use dashmap::DashMap;
-use std::sync::Arc;
+use http::{HeaderMap, Method};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
-/// The open streams, each tied to its session.
+/// The open streams.
 #[derive(Default)]
 pub struct Tethers {
-    /// Written when a stream opens and ends, read by revocations and by the sweep; never held across an await.
+    /// Written when a stream opens and ends, read by revocations and by the ticks; never held across an await.
     open: DashMap<u64, Tied>,
     next: AtomicU64,
 }
 
+/// A stream: all that deciding about it again takes.
+pub struct Stream {
+    /// Its request's method.
+    pub method: Method,
+    /// Its canonical host.
+    pub host: Box<str>,
+    /// Its path and query, as they came.
+    pub target: Box<[u8]>,
+    /// Its request's header fields: routes may depend on them.
+    pub headers: HeaderMap,
+    /// Where it comes from.
+    pub client: IpAddr,
+    /// Whose it is.
+    pub session: Option<Arc<LiveSession>>,
+    /// When its session or its proofs end at the latest.
+    pub until: Option<Time>,
+}
+
 struct Tied {
-    session: Arc<LiveSession>,
-    until: Time,
+    stream: Stream,
     lifeline: Lifeline,
+    /// Written once, before the lifeline is cut; read when the stream's line is written.
+    ended: Arc<OnceLock<Ended>>,
+}
+
+/// Why a stream was cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Its session was ended.
+    Session,
+    /// Its account was changed.
+    Account,
+    /// Its session or its proofs are too old.
+    Lapsed,
+    /// It would not be admitted any more.
+    Withdrawn,
+}
+
+impl Ended {
+    /// The word for logs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Ended::Session => "session-ended",
+            Ended::Account => "account-changed",
+            Ended::Lapsed => "permit-lapsed",
+            Ended::Withdrawn => "permit-withdrawn",
+        }
+    }
 }
 
 /// Ties one stream; dropping it unties.
 pub struct Tether {
     number: u64,
     tethers: Arc<Tethers>,
+    ended: Arc<OnceLock<Ended>>,
+}
+
+impl Tether {
+    /// Why the stream was cut, if it was.
+    pub fn ended(&self) -> Option<Ended> {
+        self.ended.get().copied()
+    }
 }
 
 impl Drop for Tether {
@@ -36,31 +95,41 @@ impl Drop for Tether {
 }
 
 impl Tethers {
-    /// Ties a stream to its session: at `until` at the latest its connection is cut.
-    pub fn tie(self: &Arc<Self>, session: Arc<LiveSession>, until: Time, lifeline: Lifeline) -> Tether {
+    /// Ties a stream to its connection's lifeline.
+    pub fn tie(self: &Arc<Self>, stream: Stream, lifeline: Lifeline) -> Tether {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.open.insert(number, Tied { session: session.clone(), until, lifeline: lifeline.clone() });
+        let (session, ended) = (stream.session.clone(), Arc::new(OnceLock::new()));
+        let tied = Tied { stream, lifeline, ended: Arc::clone(&ended) };
         // Whoever ended the session before it was tied cut nothing here; the mark is set before anything is cut.
-        if session.is_stale() {
-            lifeline.cut();
+        self.open.insert(number, tied);
+        if session.is_some_and(|session| session.is_stale()) {
+            self.cut(Ended::Session, |open| Arc::ptr_eq(&open.ended, &ended));
         }
-        Tether { number, tethers: self.clone() }
+        Tether { number, tethers: self.clone(), ended }
     }
 
     /// Cuts the streams of a session.
     pub fn cut_session(&self, session: SessionId) {
-        self.cut(|tied| tied.session.id == session);
+        self.cut(Ended::Session, |tied| tied.session().is_some_and(|own| own.id == session));
     }
 
     /// Cuts the streams of an account: what it may reach has changed, and clients connect again.
     pub fn cut_account(&self, account: AccountId) {
-        self.cut(|tied| tied.session.account.id == account);
+        self.cut(Ended::Account, |tied| tied.session().is_some_and(|own| own.account.id == account));
     }
 
-    /// Cuts the streams whose permit or session is over.
+    /// Cuts the streams whose session or proofs are over.
     pub fn cut_lapsed(&self, now: Time, rules: SessionRules) {
         // A session that was raised is another object by now, and this one's last use stands still.
-        self.cut(|tied| now >= tied.until || (!tied.session.is_stale() && !tied.session.lives(now, rules)));
+        let over = |session: &Arc<LiveSession>| !session.is_stale() && !session.lives(now, rules);
+        let late = |tied: &Tied| tied.stream.until.is_some_and(|until| now >= until);
+        self.cut(Ended::Lapsed, |tied| late(tied) || tied.session().is_some_and(over));
+    }
+
+    /// Cuts the streams that `edition` would not admit at `now`: its routes and policies may be others than those they
+    /// began with, and hours pass.
+    pub fn cut_withdrawn(&self, edition: &Edition, now: Time) {
+        self.cut(Ended::Withdrawn, |tied| !tied.stream.is_permitted(edition, now));
     }
 
     /// How many streams are open.
@@ -73,9 +142,29 @@ impl Tethers {
         self.open.is_empty()
     }
 
-    fn cut(&self, which: impl Fn(&Tied) -> bool) {
-        let chosen: Vec<Lifeline> =
-            self.open.iter().filter(|tied| which(tied)).map(|tied| tied.lifeline.clone()).collect();
-        chosen.iter().for_each(Lifeline::cut);
+    fn cut(&self, why: Ended, which: impl Fn(&Tied) -> bool) {
+        let chosen = self.open.iter().filter(|tied| which(tied));
+        let chosen: Vec<_> = chosen.map(|tied| (Arc::clone(&tied.ended), tied.lifeline.clone())).collect();
+        for (ended, lifeline) in chosen {
+            // The first reason stands.
+            let _ = ended.set(why);
+            lifeline.cut();
+        }
+    }
+}
+
+impl Tied {
+    fn session(&self) -> Option<&Arc<LiveSession>> {
+        self.stream.session.as_ref()
+    }
+}
+
+impl Stream {
+    fn is_permitted(&self, edition: &Edition, now: Time) -> bool {
+        let Ok(path) = CanonicalPath::parse(&self.target) else { return false };
+        let ask = Ask { host: &self.host, path: path.path(), method: &self.method, headers: &self.headers };
+        let Found::Route(route) = edition.routes.find(&ask) else { return false };
+        let caller = self.session.as_deref().map(caller);
+        decide(&route.policy, &Facts { now, caller, client: self.client, method: &self.method }).is_ok()
     }
 }

@@ -32,8 +32,8 @@ pub struct Edition {
 pub struct Ready {
     /// Where requests go.
     pub pool: Arc<Pool>,
-    /// What the pool's members are told of a caller.
-    pub audience: Audience,
+    /// Whom a caller is vouched for to, and by whom; `None` if there is no portal, and so nobody who could be vouched for.
+    pub audience: Option<Audience>,
     /// What is counted.
     pub counters: RouteCounters,
 }
@@ -46,7 +46,9 @@ impl Edition {
         pools: Pools,
         metrics: &Metrics,
     ) -> Option<Self> {
-        let ready = plan.routes.iter().map(|route| Ready::of(route, &pools, metrics)).collect::<Option<Vec<_>>>()?;
+        let issuer: Option<Arc<str>> = plan.portal.as_ref().map(|portal| portal.origin.as_str().into());
+        let ready = plan.routes.iter().map(|route| Ready::of(route, &pools, issuer.as_ref(), metrics));
+        let ready = ready.collect::<Option<Vec<_>>>()?;
         Some(Edition { number, plan, routes, pools, ready })
     }
 
@@ -67,13 +69,14 @@ impl Edition {
 }
 
 impl Ready {
-    fn of(route: &RoutePlan, pools: &Pools, metrics: &Metrics) -> Option<Self> {
+    fn of(route: &RoutePlan, pools: &Pools, issuer: Option<&Arc<str>>, metrics: &Metrics) -> Option<Self> {
         let pool = pools.get(&route.pool)?.clone();
         let groups: Vec<_> = route.policy.named_groups().cloned().collect();
-        // The same pool and groups give the same key in every edition, so a reload costs no signature.
+        // The same issuer, pool and groups give the same key in every edition, so a reload costs no signature.
         let mut hasher = DefaultHasher::new();
-        (&route.pool, &groups).hash(&mut hasher);
-        let audience = Audience { key: hasher.finish(), pool: route.pool.clone(), groups };
+        (issuer, &route.pool, &groups).hash(&mut hasher);
+        let key = hasher.finish();
+        let audience = issuer.map(|issuer| Audience { key, issuer: issuer.clone(), pool: route.pool.clone(), groups });
         Some(Ready { pool, audience, counters: metrics.route(&route.name) })
     }
 }

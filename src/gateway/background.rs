@@ -1,9 +1,11 @@
 //! The tasks that run beside requests: the feed of changes, the writer of security events, streams' ends, rotation and
 //! sweeping.
 
+use super::guard::Guard;
 use super::{Parts, StartFailure, StateFailure};
 use crate::audit::{Event, Reported};
 use crate::edge::{Edge, Tethers};
+use crate::login::THROTTLES_KEPT;
 use crate::session::{Feed, Reader};
 use crate::stdx::clock::Time;
 use crate::stdx::task::Tasks;
@@ -14,6 +16,10 @@ use tokio::sync::{mpsc, oneshot};
 
 /// How often streams are looked at whose permit may be over. A revoked session's are cut at once, by the feed.
 const LAPSE_EVERY: Duration = Duration::from_millis(250);
+
+/// How often all streams are decided about again, in such looks, if no edition was published meanwhile: hours are given
+/// to the minute, so once a second is prompt.
+const DECIDE_EVERY: u32 = 4;
 
 /// How often one-time values, counters and keys are swept and rotated.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -67,9 +73,16 @@ pub(super) async fn start(parts: &Parts, tasks: &Tasks) -> Result<LastWords, Sta
     let (tethers, live, clock) = (edge.tethers.clone(), parts.live.clone(), edge.clock.clone());
     tasks.spawn("stream ends", async move {
         let mut ticks = tokio::time::interval(LAPSE_EVERY);
+        let (mut looks, mut decided) = (0_u32, 0);
         loop {
             ticks.tick().await;
-            tethers.cut_lapsed(clock.now(), live.hold().sessions());
+            let (now, edition) = (clock.now(), live.hold());
+            tethers.cut_lapsed(now, edition.sessions());
+            looks = looks.wrapping_add(1);
+            if decided != edition.number || looks.is_multiple_of(DECIDE_EVERY) {
+                tethers.cut_withdrawn(&edition, now);
+                decided = edition.number;
+            }
         }
     });
     let (keys, sweeper) = (parts.state.keys.clone(), store.clone());
@@ -79,11 +92,13 @@ pub(super) async fn start(parts: &Parts, tasks: &Tasks) -> Result<LastWords, Sta
         loop {
             ticks.tick().await;
             sweep(&sweeper, clock.now()).await;
-            if let Err(error) = keys.rotate(clock.now()) {
+            if let Err(error) = keys.rotate(clock.now()).await {
                 tracing::error!(%error, "signing keys cannot be rotated; the current one goes on signing");
             }
         }
     });
+    let guard = Guard::new(edge.clone(), store.clone()).await.map_err(unreadable)?;
+    tasks.spawn("guard", guard.run());
     Ok(LastWords { reader: edge.reader.clone(), store: store.clone(), flush: write_events(parts, tasks) })
 }
 
@@ -99,7 +114,7 @@ fn cut(tethers: &Tethers, change: Change) {
 async fn sweep(store: &Store, now: Time) {
     let swept = async {
         store.once.sweep(now).await?;
-        store.throttles.sweep(now).await
+        store.throttles.sweep(now, THROTTLES_KEPT).await
     };
     if let Err(error) = swept.await {
         tracing::warn!(%error, "cannot sweep the store");
@@ -157,7 +172,7 @@ impl Writer {
 
     async fn write(&self, batch: &mut Vec<(Time, Event)>) {
         batch.iter().filter_map(|(_, event)| step(event)).for_each(|result| self.edge.metrics.sign_in(result));
-        let rows: Vec<EventRow> = batch.iter().map(|(at, event)| row(*at, event)).collect();
+        let rows: Vec<EventRow> = batch.iter().map(|(at, event)| event_row(*at, event, &[])).collect();
         let count = rows.len() as u64;
         batch.clear();
         if let Err(error) = self.events.append(&rows).await {
@@ -168,10 +183,12 @@ impl Writer {
     }
 }
 
-/// How an event counts as a step of a sign-in, if it is one.
+/// How an event counts as an answer in a sign-in, if it is one. Tries that were refused unseen are counted where they
+/// are refused, for only some of them are events.
 fn step(event: &Event) -> Option<&'static str> {
     match event {
         Event::SignedIn { .. } | Event::SteppedUp { .. } => Some("succeeded"),
+        Event::SignInFailed { why: "throttled", .. } => None,
         Event::SignInFailed { why, .. } => Some(why),
         Event::Entered { .. }
         | Event::EntryRefused { .. }
@@ -189,9 +206,10 @@ fn step(event: &Event) -> Option<&'static str> {
     }
 }
 
-/// An event as the store keeps it.
-fn row(at: Time, event: &Event) -> EventRow {
-    let fields = event.fields().into_iter().map(|(name, value)| (name.to_owned(), value.into()));
+/// An event as the store keeps it, with `more` fields behind its own.
+pub fn event_row(at: Time, event: &Event, more: &[(&str, String)]) -> EventRow {
+    let more = more.iter().map(|(name, value)| (*name, value.clone()));
+    let fields = event.fields().into_iter().chain(more).map(|(name, value)| (name.to_owned(), value.into()));
     let body = serde_json::Value::Object(fields.collect()).to_string();
     EventRow { at, name: event.name().to_owned(), account: event.account(), body }
 }

@@ -1,6 +1,6 @@
 //! Pingora's callbacks in the order of its phases; each hands over to the edge or the portal and keeps nothing.
 
-use crate::edge::{self, Edge, Failure, Passage, Refusal, RefusedView, RequestId};
+use crate::edge::{self, Edge, Failure, Passage, Refusal, RefusedView};
 use crate::edition::Live;
 use crate::listen::Connection;
 use crate::portal::{self, Ask, FORM_LIMIT, Form, OnPortal, Portal};
@@ -64,22 +64,25 @@ impl ProxyHttp for Front {
         let judged = AssertUnwindSafe(self.judge(http, passage)).catch_unwind().await;
         match judged.unwrap_or_else(|_| Err(self.panicked())) {
             Ok(None) => Ok(false),
-            Ok(Some(answer)) => send(http, answer, passage.id).await.map(|()| true),
+            Ok(Some(answer)) => send(http, answer, passage).await.map(|()| true),
             Err(refusal) => {
                 let answer = self.edge.refuse(http.req_header(), passage, &refusal);
-                send(http, answer, passage.id).await.map(|()| true)
+                send(http, answer, passage).await.map(|()| true)
             }
         }
     }
 
     async fn request_body_filter(
         &self,
-        _: &mut Session,
-        _: &mut Option<Bytes>,
+        http: &mut Session,
+        body: &mut Option<Bytes>,
         _: bool,
         passage: &mut Passage,
     ) -> Result<()> {
         if passage.arrival.as_ref().is_some_and(|arrival| arrival.upgrade) {
+            if !http.was_upgraded() {
+                return self.guarded(|| passage.hold_early(body));
+            }
             let session = passage.admission.as_ref().and_then(|admission| admission.session.as_ref());
             if let Some(session) = session {
                 self.edge.reader.note_use(session, self.edge.clock.now());
@@ -99,7 +102,7 @@ impl ProxyHttp for Front {
         passage: &mut Passage,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        let again = passage.connect_failed(self.edge.clock.now());
+        let again = passage.connect_failed(&error, self.edge.clock.now());
         error.set_retry(again);
         error
     }
@@ -132,11 +135,25 @@ impl ProxyHttp for Front {
         response: &mut ResponseHeader,
         passage: &mut Passage,
     ) -> Result<()> {
-        // Idle connections were closed by then, and nobody would read a next request: the client must not send one.
-        if http.is_process_shutting_down() {
+        if passage.is_last() {
             http.set_keepalive(None);
         }
-        self.guarded(|| self.edge.deliver(response, passage))
+        self.guarded(|| self.edge.deliver(http.req_header(), response, passage))
+    }
+
+    /// A member is free once it has said everything: whoever asks next, perhaps because of this answer, counts on it.
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        _: &mut Option<Bytes>,
+        end: bool,
+        passage: &mut Passage,
+    ) -> Result<Option<Duration>> {
+        let pick = passage.forwarding.as_mut().and_then(|forwarding| forwarding.pick.as_mut());
+        if let Some(pick) = pick.filter(|_| end) {
+            pick.answered();
+        }
+        Ok(None)
     }
 
     /// Sent twice only if the first time was on a kept connection that turned out to be closed, the method may be
@@ -149,10 +166,7 @@ impl ProxyHttp for Front {
         passage: &mut Passage,
         reused: bool,
     ) -> Box<Error> {
-        passage.failure = Some(match error.etype() {
-            ErrorType::ReadTimedout | ErrorType::WriteTimedout => Failure::TimedOut,
-            _ => Failure::Unreachable,
-        });
+        passage.answer_failed(&error);
         let repeatable = http.req_header().method.is_idempotent() && !http.as_ref().retry_buffer_truncated();
         if repeatable && http.response_written().is_none() {
             error.retry.decide_reuse(reused);
@@ -164,18 +178,22 @@ impl ProxyHttp for Front {
 
     async fn fail_to_proxy(&self, http: &mut Session, error: &Error, passage: &mut Passage) -> FailToProxy {
         let gone = FailToProxy { error_code: 0, can_reuse_downstream: false };
+        if *error.esource() == ErrorSource::Downstream {
+            passage.outcome = Outcome::Gone;
+            passage.refused = Some((passage.broken_off(), None));
+            return gone;
+        }
         passage.outcome = Outcome::Failed;
-        let ours = *error.esource() != ErrorSource::Downstream;
-        if http.response_written().is_some() || !ours {
-            // Half an answer went out, or nobody is there to read one: all that is left is the log line.
-            passage.refused = Some((if ours { "broken-off" } else { "client-gone" }, None));
+        if http.response_written().is_some() {
+            // Half an answer went out: all that is left is the log line.
+            passage.refused = Some(("broken-off", None));
             return gone;
         }
         let failure = passage.failure.clone().unwrap_or(Failure::Internal);
         tracing::debug!(%error, "a request failed");
         let answer = self.edge.refuse(http.req_header(), passage, &Refusal::Broken(failure));
         let code = answer.status.as_u16();
-        match send(http, answer, passage.id).await {
+        match send(http, answer, passage).await {
             Ok(()) => FailToProxy { error_code: code, can_reuse_downstream: false },
             Err(_) => gone,
         }
@@ -208,7 +226,7 @@ impl Front {
         }
         let admission = self.edge.admit(&passage.edition, http.req_header(), arrival).await?;
         if arrival.upgrade {
-            edge::forward::leave_open(http.req_header_mut())?;
+            edge::upgrade::leave_open(http.req_header_mut())?;
         }
         passage.admission = Some(admission);
         passage.outcome = Outcome::Permitted;
@@ -291,7 +309,7 @@ fn too_much(status: StatusCode) -> Answer {
 }
 
 /// Sends an answer of our own.
-async fn send(http: &mut Session, answer: Answer, request: RequestId) -> Result<()> {
+async fn send(http: &mut Session, answer: Answer, passage: &Passage) -> Result<()> {
     let head = http.req_header().method == Method::HEAD;
     let (kind, body) = answer.body.parts();
     let mut response = ResponseHeader::build(answer.status, Some(answer.fields.len() + 3))?;
@@ -305,8 +323,8 @@ async fn send(http: &mut Session, answer: Answer, request: RequestId) -> Result<
     if answer.status != StatusCode::NO_CONTENT {
         response.insert_header(header::CONTENT_LENGTH, body.len())?;
     }
-    response.insert_header(edge::forward::REQUEST_ID, request.to_string())?;
-    if answer.then == Then::Close {
+    response.insert_header(edge::forward::REQUEST_ID, passage.id.to_string())?;
+    if answer.then == Then::Close || passage.is_last() {
         http.set_keepalive(None);
     }
     let empty = head || body.is_empty();

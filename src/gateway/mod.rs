@@ -2,14 +2,22 @@
 
 mod background;
 mod front;
+mod guard;
+mod master;
 mod operate;
+mod owner;
 mod reload;
+mod run;
 mod serve;
 mod state;
+mod status;
 mod watch;
 
+pub use background::event_row;
+pub use owner::Foreign;
 pub use reload::Reloader;
-pub use state::{State, StateFailure, open_login, open_store};
+pub use run::run;
+pub use state::{State, StateFailure, has_store, open_store};
 
 use crate::admin::{self, Operate};
 use crate::audit::{Event, Recorder};
@@ -20,10 +28,11 @@ use crate::listen::{Certificates, ListenFailure, Listeners, Meter};
 use crate::pool::Fleet;
 use crate::portal::Portal;
 use crate::session::{HandOffs, Keeper, Reader};
-use crate::stdx::clock::{Clock, SystemClock};
+use crate::stdx::clock::Clock;
 use crate::stdx::task::Tasks;
+use crate::store::{Observer, Operation, observed};
 use crate::telemetry::{AccessLog, Metrics};
-use crate::token::Tickets;
+use crate::token::{Mint, Tickets};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,7 +93,8 @@ impl Gateway {
     /// # Errors
     /// Why it does not start; then nothing of it is left running.
     pub async fn start(path: &Path, surroundings: Surroundings) -> Result<Self, StartFailure> {
-        let loaded = config::load(path, &surroundings.environment).map_err(StartFailure::Configuration)?;
+        let loaded = config::load(path, &surroundings.environment, surroundings.clock.now())
+            .map_err(StartFailure::Configuration)?;
         let tasks = Tasks::new();
         match Parts::open(path, loaded, surroundings, &tasks).await?.start(&tasks).await {
             Ok(gateway) => Ok(gateway),
@@ -155,13 +165,15 @@ impl Parts {
         let Surroundings { clock, environment, access } = surroundings;
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let now = clock.now();
-        let state = State::open(&loaded.plan.gateway.state, now).await?;
+        let mut state = State::open(&loaded.plan.gateway.state, now).await?;
         let (recorder, events) = Recorder::new();
         let metrics = Arc::new(Metrics::new());
+        state.store = observed(state.store, &failures(&metrics));
         let meter = Meter::default();
         metrics.extend(|registry| meter.register(registry));
         let reader = Arc::new(Reader::new(state.store.sessions.clone()));
         let fleet = Fleet::new(clock.clone(), tasks.clone());
+        metrics.extend(|registry| fleet.register(registry));
         let plan = Arc::new(loaded.plan);
         let pools = fleet.compile(&plan.pools, None);
         let certificates = plan.certificates.iter().map(|certificate| (**certificate).clone()).collect();
@@ -172,7 +184,7 @@ impl Parts {
         let edge = Arc::new(Edge {
             clock,
             reader: reader.clone(),
-            mint: arc_swap::ArcSwapOption::from(state.mint(&plan)),
+            mint: Mint::new(state.keys.clone()),
             tickets: tickets.clone(),
             decisions: Decisions::new(),
             tethers: Arc::new(Tethers::default()),
@@ -229,56 +241,10 @@ impl Parts {
     }
 }
 
-/// Runs a gateway in the foreground until it is told to stop. Blocks.
-///
-/// # Errors
-/// Why it does not start.
-pub fn run(path: &Path) -> Result<(), StartFailure> {
-    let began = Instant::now();
-    let environment = Environment::of_process();
-    // Threads and the log's level are needed before anything else is; whatever is wrong is reported by the start itself.
-    let early = config::load(path, &environment).map_err(StartFailure::Configuration)?;
-    let gateway = &early.plan.gateway;
-    crate::telemetry::set_up(gateway.log_level.as_str());
-    let threads = match gateway.threads {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        threads => threads,
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
-        // Only reading files and opening the store block; nothing a client does.
-        .max_blocking_threads(16)
-        .enable_all()
-        .thread_name("edge")
-        .build()
-        .map_err(|error| StartFailure::System { what: "threads cannot be started", error })?;
-    let access = AccessLog::start(Box::new(std::io::stdout()))
-        .map_err(|error| StartFailure::System { what: "the access log's thread cannot be started", error })?;
-    let surroundings = Surroundings { clock: Arc::new(SystemClock), environment, access: Some(access) };
-    drop(early);
-    runtime.block_on(serve_until_told(path, surroundings, began))
-}
-
-async fn serve_until_told(path: &Path, surroundings: Surroundings, began: Instant) -> Result<(), StartFailure> {
-    let signal = |kind| {
-        tokio::signal::unix::signal(kind)
-            .map_err(|error| StartFailure::System { what: "signals cannot be received", error })
-    };
-    use tokio::signal::unix::SignalKind;
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut hang_up = signal(SignalKind::hangup())?;
-    let gateway = Gateway::start(path, surroundings).await?;
-    gateway.reloader.announce(began.elapsed());
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hang_up.recv() => { gateway.reload().await; }
-        }
-    }
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    tracing::info!("stopping: no new connections, requests under way may end");
-    gateway.stop().await;
-    Ok(())
+/// Counts what the store did not do.
+fn failures(metrics: &Metrics) -> Observer {
+    let counters = Operation::ALL.map(|operation| metrics.store_failures(operation.word()));
+    Arc::new(move |operation| {
+        counters[operation as usize].inc();
+    })
 }

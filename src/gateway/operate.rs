@@ -1,9 +1,10 @@
 //! What the operator's surface asks of the process.
 
-use super::Reloader;
+use super::{Reloader, status};
 use crate::admin::{Operate, Reloaded};
-use crate::edge::DecisionId;
+use crate::edge::{DecisionId, RequestId};
 use crate::pool::{Health, PoolStatus};
+use crate::session::Barred;
 use crate::telemetry::AccessLog;
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -15,6 +16,7 @@ impl Operate for Reloader {
         metrics.sessions_cached.set(i64::try_from(edge.reader.cached()).unwrap_or(i64::MAX));
         metrics.editions_held.set(i64::try_from(self.live().past()).unwrap_or(i64::MAX));
         metrics.set_lost(edge.access.as_ref().map_or(0, AccessLog::lost), edge.recorder.lost());
+        metrics.set_throttled(edge.recorder.throttled());
         metrics.clear_members();
         for pool in self.live().hold().pools.snapshot(edge.clock.now()) {
             for (state, count) in states(&pool) {
@@ -28,6 +30,7 @@ impl Operate for Reloader {
         if self.is_leaving() {
             return Err("stopping: connections are being drained".to_owned());
         }
+        self.store().ground.check().map_err(|error| error.to_string())?;
         if self.edge().reader.is_blind() {
             return Err("the store has been silent for too long: no session is believed".to_owned());
         }
@@ -42,7 +45,15 @@ impl Operate for Reloader {
     }
 
     fn decision(&self, id: &str) -> Option<Value> {
-        let decided = self.edge().decisions.find(DecisionId::parse(id).ok()?)?;
+        let decisions = &self.edge().decisions;
+        let (id, decided) = match RequestId::parse(id) {
+            Ok(request) => decisions.of_request(request)?,
+            Err(_) => {
+                let id = DecisionId::parse(id).ok()?;
+                (id, decisions.find(id)?)
+            }
+        };
+        let found = &decided.found;
         let lines = decided.lines.iter().map(|line| {
             json!({
                 "condition": line.condition, "holds": line.holds, "has": line.has, "needs": line.needs,
@@ -50,43 +61,27 @@ impl Operate for Reloader {
             })
         });
         Some(json!({
-            "decision": id, "at": decided.at.to_string(), "request": decided.request.to_string(),
+            "decision": id.to_string(), "at": decided.at.to_string(), "request": decided.request.to_string(),
             "edition": decided.edition, "what": decided.what, "client": decided.client.to_string(),
-            "account": decided.account.as_ref().map(|(_, name)| name.as_str()), "route": decided.route, "policy": decided.policy,
+            "account": found.account.as_ref().map(|(_, name)| name.as_str()), "route": found.route,
+            "policy": found.policy, "pool": found.pool,
+            "members": found.members.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "outcome": decided.outcome, "sentence": decided.sentence, "conditions": lines.collect::<Vec<_>>(),
         }))
     }
 
-    fn status(&self) -> Value {
-        let edition = self.live().hold();
-        let listeners = self.listeners().addresses();
-        let pools = edition.pools.snapshot(self.edge().clock.now());
-        json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "edition": edition.number,
-            "editions_held": self.live().past(),
-            "last_reload_refused": self.refusal(),
-            "listeners": listeners.iter().map(|(plan, actual)| {
-                json!({ "address": actual.to_string(), "tls": plan.tls, "redirect_to_https": plan.redirect_to_https })
-            }).collect::<Vec<_>>(),
-            "connections": self.listeners().open(),
-            "streams": self.edge().tethers.len(),
-            "sessions_cached": self.edge().reader.cached(),
-            "events_lost": self.edge().recorder.lost(),
-            "pools": pools.iter().map(pool).collect::<Vec<_>>(),
-        })
+    async fn status(&self) -> Value {
+        status::of(self).await
     }
-}
 
-fn pool(pool: &PoolStatus) -> Value {
-    let members = pool.members.iter().map(|member| {
-        json!({
-            "address": member.address.to_string(), "weight": member.weight, "health": member.health.word(),
-            "since": member.since.map(|since| since.to_string()), "in_flight": member.in_flight,
-            "ejected": member.ejected,
-        })
-    });
-    json!({ "name": &*pool.name, "members": members.collect::<Vec<_>>() })
+    fn bar(&self, barred: Barred) {
+        let edge = self.edge();
+        edge.reader.bar(barred, edge.clock.now());
+        match barred {
+            Barred::Session(session) => edge.tethers.cut_session(session),
+            Barred::Account(account) => edge.tethers.cut_account(account),
+        }
+    }
 }
 
 /// Each member counts once: an ejected one as ejected, whatever its probes say.

@@ -12,15 +12,15 @@ use crate::edition::{Edition, Live, Plan};
 use crate::listen::{Certificates, Listeners};
 use crate::login::Login;
 use crate::pool::Fleet;
+use crate::stdx::clock::Time;
 use crate::stdx::seal::MasterKey;
 use crate::stdx::task::Tasks;
-use crate::token::{Keyring, Mint};
+use crate::store::Store;
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 /// What a reload works with.
 pub struct Reloader {
@@ -31,23 +31,36 @@ pub struct Reloader {
     fleet: Arc<Fleet>,
     login: Arc<Login>,
     master: MasterKey,
-    keys: Arc<Keyring>,
     engine: Arc<Engine>,
     listeners: Arc<Listeners>,
     certificates: Arc<Certificates>,
     tasks: Tasks,
     /// What the current edition was read from. Held through a whole reload, so that two never mix.
     fingerprint: tokio::sync::Mutex<[u8; 32]>,
-    /// Whether the last reload was refused. Written by reloads, read by metrics and status.
-    refused: Mutex<Vec<String>>,
+    /// What survives a restart, for the status.
+    store: Store,
+    /// When the gateway was started.
+    started: Time,
+    /// Written by reloads, read by the status.
+    history: Mutex<History>,
     /// What the last reload was read from, if it was refused. Written by reloads, read by the watcher.
     refused_from: Mutex<Sources>,
     /// Set when the gateway leaves: it is not ready any more.
     leaving: AtomicBool,
 }
 
+/// What reloads left behind.
+#[derive(Clone, Debug)]
+pub(super) struct History {
+    /// When the current edition went live.
+    pub published: Time,
+    /// When the configuration was last loaded again, and what became of it.
+    pub last: Option<(Time, Reloaded)>,
+}
+
 impl Reloader {
     pub(super) fn new(parts: Parts, engine: Arc<Engine>, listeners: Arc<Listeners>, tasks: Tasks) -> Self {
+        let started = parts.edge.clock.now();
         Reloader {
             path: parts.path,
             environment: parts.environment,
@@ -56,13 +69,14 @@ impl Reloader {
             fleet: parts.fleet,
             login: parts.portal.login.clone(),
             master: parts.state.master,
-            keys: parts.state.keys,
             engine,
             listeners,
             certificates: parts.certificates,
             tasks,
             fingerprint: tokio::sync::Mutex::new(parts.fingerprint),
-            refused: Mutex::default(),
+            store: parts.state.store,
+            started,
+            history: Mutex::new(History { published: started, last: None }),
             refused_from: Mutex::default(),
             leaving: AtomicBool::new(false),
         }
@@ -78,6 +92,18 @@ impl Reloader {
         &self.live
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) fn started(&self) -> Time {
+        self.started
+    }
+
     pub(super) fn listeners(&self) -> &Arc<Listeners> {
         &self.listeners
     }
@@ -91,9 +117,8 @@ impl Reloader {
         self.leaving.load(Ordering::Acquire)
     }
 
-    /// Why the last reload was refused; empty if it was not.
-    pub(super) fn refusal(&self) -> Vec<String> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn history(&self) -> History {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Where a change matters: what the current edition was read from, and what the last reload was if it was refused,
@@ -114,32 +139,11 @@ impl Reloader {
         self.edge.ports.store(Arc::new(ports(&edition.plan, &actual)));
     }
 
-    /// The line that says what serves now.
-    pub(super) fn announce(&self, took: Duration) {
-        let edition = self.live.hold();
-        let plan = &edition.plan;
-        for (listener, actual) in self.listeners.addresses() {
-            let scheme = if listener.tls { "https" } else { "http" };
-            tracing::info!(address = %actual, scheme, redirect_to_https = listener.redirect_to_https, "listening");
-        }
-        tracing::info!(
-            version = env!("CARGO_PKG_VERSION"),
-            edition = edition.number,
-            routes = plan.routes.len(),
-            pools = plan.pools.len(),
-            certificates = plan.certificates.len(),
-            portal = plan.portal.as_ref().map_or("none", |portal| &portal.origin),
-            state = %plan.gateway.state.display(),
-            milliseconds = took.as_millis(),
-            "ready"
-        );
-    }
-
     /// Loads the configuration again and publishes it, if nothing at all is wrong with it.
     pub async fn reload(&self) -> Reloaded {
         let mut fingerprint = self.fingerprint.lock().await;
-        let (path, environment) = (self.path.clone(), self.environment.clone());
-        let loading = self.tasks.blocking(move || config::load(&path, &environment));
+        let (path, environment, now) = (self.path.clone(), self.environment.clone(), self.edge.clock.now());
+        let loading = self.tasks.blocking(move || config::load(&path, &environment, now));
         let current = self.live.hold();
         let loaded = loading.await;
         let sources = match &loaded {
@@ -189,9 +193,6 @@ impl Reloader {
         self.listeners.set_limits(plan.limits);
         self.engine.set_options(plan);
         self.login.set_factors(state::factors(plan, &self.master));
-        let mint = plan.portal.as_ref();
-        let mint = mint.map(|portal| Arc::new(Mint::new(self.keys.clone(), portal.origin.as_str().into())));
-        self.edge.mint.store(mint);
     }
 
     fn forget_routes(&self, old: &Plan, new: &Plan) {
@@ -201,29 +202,30 @@ impl Reloader {
     }
 
     fn conclude(&self, outcome: Result<Reloaded, Vec<String>>, current: u64) -> Reloaded {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.clear();
         let (metrics, now) = (&self.edge.metrics, self.edge.clock.now());
-        match outcome {
-            Ok(reloaded) => {
-                if let Reloaded::Applied { edition, notes } = &reloaded {
-                    tracing::info!(edition, "configuration reloaded");
-                    notes.iter().for_each(|note| tracing::warn!("{note}"));
-                    metrics.edition.set(i64::try_from(*edition).unwrap_or(i64::MAX));
-                    metrics.reload("applied");
-                    self.edge.recorder.report(now, Event::Reloaded { edition: *edition, outcome: "applied" });
-                }
-                reloaded
+        let reloaded = outcome.unwrap_or_else(|problems| Reloaded::Refused { edition: current, problems });
+        match &reloaded {
+            Reloaded::Applied { edition, notes } => {
+                tracing::info!(edition, "configuration reloaded");
+                notes.iter().for_each(|note| tracing::warn!("{note}"));
+                metrics.edition.set(i64::try_from(*edition).unwrap_or(i64::MAX));
+                metrics.reload("applied");
+                self.edge.recorder.report(now, Event::Reloaded { edition: *edition, outcome: "applied" });
             }
-            Err(problems) => {
+            Reloaded::Unchanged { .. } => {}
+            Reloaded::Refused { edition, problems } => {
                 problems.iter().for_each(|problem| tracing::error!("{problem}"));
-                tracing::error!(edition = current, "configuration refused: the old one goes on serving");
+                tracing::error!(edition, "configuration refused: the old one goes on serving");
                 metrics.reload("refused");
-                self.edge.recorder.report(now, Event::Reloaded { edition: current, outcome: "refused" });
-                refused.clone_from(&problems);
-                Reloaded::Refused { edition: current, problems }
+                self.edge.recorder.report(now, Event::Reloaded { edition: *edition, outcome: "refused" });
             }
         }
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(reloaded, Reloaded::Applied { .. }) {
+            history.published = now;
+        }
+        history.last = Some((now, reloaded.clone()));
+        reloaded
     }
 }
 

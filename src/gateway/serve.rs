@@ -1,13 +1,15 @@
 //! Pingora as the HTTP engine behind our own accept loop: one proxy, shared by all listeners.
 
 use super::front::Front;
-use crate::edition::Plan;
-use crate::listen::Serve;
+use crate::edge::{Edge, forward};
+use crate::edition::{Live, Plan};
+use crate::listen::{Connection, Serve, Unreadable};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::date::get_cached_date;
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::ShutdownWatch;
@@ -29,6 +31,8 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// The engine.
 pub struct Engine {
     proxy: Arc<HttpProxy<Front>>,
+    edge: Arc<Edge>,
+    live: Arc<Live>,
     /// Replaced by a reload, read when a connection begins.
     served: ArcSwap<Served>,
 }
@@ -47,9 +51,10 @@ impl Engine {
             upstream_keepalive_pool_size: KEPT_CONNECTIONS,
             ..ServerConf::default()
         };
+        let (edge, live) = (front.edge.clone(), front.live.clone());
         let proxy = Arc::new(http_proxy(&Arc::new(conf), front));
         let served = Served::new(proxy.clone(), plan);
-        Engine { proxy, served: ArcSwap::from_pointee(served) }
+        Engine { proxy, edge, live, served: ArcSwap::from_pointee(served) }
     }
 
     /// Takes the connection options of another plan, for connections that begin from now on.
@@ -77,6 +82,25 @@ impl Serve for Engine {
 
     async fn close_idle(&self) {
         self.proxy.http_cleanup().await;
+    }
+
+    /// Written out here, because the engine has no request to answer, and its own answer would tell what it is.
+    fn refuse(&self, connection: &Connection, why: Unreadable) -> Vec<u8> {
+        let (answer, request) = self.edge.turn_away(&self.live.hold(), connection, why);
+        let (status, (kind, body)) = (answer.status, answer.body.parts());
+        let mut bytes = format!("HTTP/1.1 {status}\r\n").into_bytes();
+        let mut field = |name: &str, value: &[u8]| {
+            [name.as_bytes(), b": ", value, b"\r\n"].iter().for_each(|part| bytes.extend_from_slice(part));
+        };
+        answer.fields.iter().for_each(|(name, value)| field(name.as_str(), value.as_bytes()));
+        field("Content-Type", kind.unwrap_or("text/plain").as_bytes());
+        field("Content-Length", body.len().to_string().as_bytes());
+        field(forward::REQUEST_ID, request.to_string().as_bytes());
+        field("Date", get_cached_date().as_bytes());
+        field("Connection", b"close");
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(&body);
+        bytes
     }
 }
 

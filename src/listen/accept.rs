@@ -135,12 +135,13 @@ impl Reception {
         let local = stream.local_addr().map_err(|_| Unestablished::Gone)?;
         let lifeline = admitted.lifeline();
         let redirect = RedirectToHttps(plan.redirect_to_https);
-        let connection = Connection::new((peer, local), accepted, lifeline.clone(), redirect);
+        let ends = (lifeline.clone(), self.stop.clone());
+        let connection = Connection::new((peer, local), accepted, ends, redirect);
         let descriptor = stream.as_raw_fd();
         if !plan.tls {
             let connection = Arc::new(connection);
             let seals = Seals::new(descriptor, &connection, None);
-            return Ok(Box::new(Io::new(stream, connection, limits, seals)));
+            return Ok(Box::new(Io::new(stream, (connection, Arc::clone(&self.serve)), limits, seals)));
         }
         let handshake = timeout_at(accepted + limits.handshake, tls::handshake(stream, &self.certificates));
         let shaken = tokio::select! {
@@ -148,9 +149,9 @@ impl Reception {
             () = lifeline.severed() => return Err(Unestablished::Gone),
         };
         let secured = shaken.map_err(|_| Unestablished::late())??;
-        let connection = Arc::new(connection.secured(secured.sni));
+        let connection = Arc::new(connection.secured(secured.encryption));
         let seals = Seals::new(descriptor, &connection, Some((secured.digest, secured.version)));
-        Ok(Box::new(Io::new(secured.stream, connection, limits, seals)))
+        Ok(Box::new(Io::new(secured.stream, (connection, Arc::clone(&self.serve)), limits, seals)))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Which certificate answers which name, and how certificates are read; knows nothing of connections.
 
+use super::der::has_version;
 use super::names::dns_names;
+use super::validity::{Validity, validity};
 use crate::stdx::secret::Secret;
 use arc_swap::ArcSwap;
 use rustls::crypto::CryptoProvider;
@@ -10,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
-use rustls::{InconsistentKeys, ServerConfig, SignatureScheme};
+use rustls::{InconsistentKeys, ServerConfig};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +29,7 @@ pub struct Certificates {
 pub struct Certified {
     key: Arc<CertifiedKey>,
     names: Vec<Box<str>>,
+    validity: Option<Validity>,
 }
 
 /// A certificate or key that cannot be used.
@@ -38,6 +41,11 @@ pub enum InvalidCertificate {
     /// The chain's text holds something else.
     #[error("there is no CERTIFICATE section in it")]
     ChainEmpty,
+    /// The first certificate is of X.509 version 1, as `openssl x509 -req` makes them without extensions.
+    #[error(
+        "the first certificate is of X.509 version 1, which cannot name hosts; make it one of version 3, with a subjectAltName"
+    )]
+    LeafVersion,
     /// The first certificate is not one.
     #[error("the first certificate cannot be read: {0}")]
     Leaf(rustls::Error),
@@ -106,6 +114,11 @@ impl Certificates {
         !self.store.0.load().named(name).is_empty()
     }
 
+    /// The names of the certificate that this hello is answered with; none if it is answered with none.
+    pub(super) fn shown(&self, hello: &ClientHello<'_>) -> Arc<[Box<str>]> {
+        self.store.0.load().choose(hello).map_or_else(Arc::default, |shown| Arc::clone(&shown.names))
+    }
+
     pub(super) fn config(&self) -> &Arc<ServerConfig> {
         &self.config
     }
@@ -120,8 +133,11 @@ impl Certified {
         let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>();
         let chain = chain.map_err(InvalidCertificate::ChainPem)?;
         let leaf = chain.first().ok_or(InvalidCertificate::ChainEmpty)?;
-        rustls::server::ParsedCertificate::try_from(leaf).map_err(InvalidCertificate::Leaf)?;
-        let names = dns_names(leaf).unwrap_or_default();
+        rustls::server::ParsedCertificate::try_from(leaf).map_err(|error| match has_version(leaf) {
+            true => InvalidCertificate::Leaf(error),
+            false => InvalidCertificate::LeafVersion,
+        })?;
+        let (names, validity) = (dns_names(leaf).unwrap_or_default(), validity(leaf));
         let key = PrivateKeyDer::from_pem_slice(key.expose()).map_err(|error| match error {
             pem::Error::NoItemsFound => InvalidCertificate::KeyMissing,
             error => InvalidCertificate::KeyPem(error),
@@ -130,7 +146,7 @@ impl Certified {
             rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => InvalidCertificate::Mismatch,
             error => InvalidCertificate::KeyUnusable(error),
         })?;
-        Ok(Certified { key: Arc::new(key), names })
+        Ok(Certified { key: Arc::new(key), names, validity })
     }
 
     /// Reads them from two files.
@@ -154,13 +170,18 @@ impl Certified {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(AsRef::as_ref)
     }
+
+    /// When it may be used; `None` if that cannot be read.
+    pub fn validity(&self) -> Option<Validity> {
+        self.validity
+    }
 }
 
 impl InvalidCertificate {
     /// Which of the two texts is at fault.
     pub fn part(&self) -> CertificatePart {
         match self {
-            Self::ChainPem(_) | Self::ChainEmpty | Self::Leaf(_) => CertificatePart::Chain,
+            Self::ChainPem(_) | Self::ChainEmpty | Self::LeafVersion | Self::Leaf(_) => CertificatePart::Chain,
             Self::KeyPem(_) | Self::KeyMissing | Self::KeyUnusable(_) | Self::Mismatch => CertificatePart::Key,
         }
     }
@@ -197,47 +218,80 @@ struct Store(ArcSwap<Index>);
 
 impl ResolvesServerCert for Store {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let index = self.0.load();
-        let candidates = match hello.server_name() {
-            Some(name) => index.named(&name.to_ascii_lowercase()),
-            None => index.first.as_slice(),
-        };
-        choose(candidates, hello.signature_schemes())
+        self.0.load().choose(&hello).map(|shown| Arc::clone(&shown.key))
     }
 }
 
-/// The first that the client can verify.
-fn choose(candidates: &[Arc<CertifiedKey>], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-    candidates.iter().find(|candidate| candidate.key.choose_scheme(schemes).is_some()).cloned()
+/// A certificate as it is shown, with all the names it is for.
+#[derive(Clone, Debug)]
+struct Shown {
+    key: Arc<CertifiedKey>,
+    names: Arc<[Box<str>]>,
 }
 
 /// Certificates by name; several may share one (ECDSA and RSA), in the order they were given.
 #[derive(Debug, Default)]
 struct Index {
-    exact: HashMap<Box<str>, Vec<Arc<CertifiedKey>>>,
+    exact: HashMap<Box<str>, Vec<Shown>>,
     /// By what follows `*.`
-    wildcard: HashMap<Box<str>, Vec<Arc<CertifiedKey>>>,
-    first: Vec<Arc<CertifiedKey>>,
+    wildcard: HashMap<Box<str>, Vec<Shown>>,
+    first: Vec<Shown>,
 }
 
 impl Index {
     fn new(certified: Vec<Certified>) -> Index {
         let mut index = Index::default();
-        index.first.extend(certified.first().map(|first| Arc::clone(&first.key)));
-        for Certified { key, names } in certified {
+        for Certified { key, names, .. } in certified {
+            let shown = Shown { key, names: names.as_slice().into() };
+            if index.first.is_empty() {
+                index.first.push(shown.clone());
+            }
             for name in names {
                 let entry = match name.strip_prefix("*.") {
                     Some(parent) => index.wildcard.entry(parent.into()),
                     None => index.exact.entry(name),
                 };
-                entry.or_default().push(Arc::clone(&key));
+                entry.or_default().push(shown.clone());
             }
         }
         index
     }
 
-    fn named(&self, name: &str) -> &[Arc<CertifiedKey>] {
+    /// The first that the client can verify, of those for the name it asks for.
+    fn choose(&self, hello: &ClientHello<'_>) -> Option<&Shown> {
+        let candidates = match hello.server_name() {
+            Some(name) => self.named(&name.to_ascii_lowercase()),
+            None => self.first.as_slice(),
+        };
+        candidates.iter().find(|candidate| candidate.key.key.choose_scheme(hello.signature_schemes()).is_some())
+    }
+
+    fn named(&self, name: &str) -> &[Shown] {
         let wild = || name.split_once('.').and_then(|(_, parent)| self.wildcard.get(parent));
         self.exact.get(name).or_else(wild).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VERSION_1: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBLzCB1wIUJtHm271HeIC6QgFMxWmlnfOS6mYwCgYIKoZIzj0EAwIwGjEYMBYG
+A1UEAwwPYXBwLmV4YW1wbGUuY29tMCAXDTI2MTEyMjA2MTIxNloYDzIxMjYxMDI5
+MDYxMjE2WjAaMRgwFgYDVQQDDA9hcHAuZXhhbXBsZS5jb20wWTATBgcqhkjOPQIB
+BggqhkjOPQMBBwNCAAT3xRfpu9L6rBwS45ZhWogreiekXTTgojZvi/Ohjrxct3jw
+puCm+mjQMVNQG7fOyW8MYjCE0oDlUas24hWZYBJ2MAoGCCqGSM49BAMCA0cAMEQC
+IADoBVDRcIlK6cFABZNXolaTvsp/33kvJ5OtD3sSOkQ3AiAy8FafKYQpxrXX4y6x
+fHJyyrqFes8DeemUPo5C1qRE5A==
+-----END CERTIFICATE-----
+";
+
+    #[test]
+    fn a_certificate_of_version_1_is_told_in_words() {
+        let error = Certified::parse(VERSION_1.as_bytes(), &Secret::new(b"any".to_vec())).unwrap_err();
+        assert!(error.to_string().contains("X.509 version 1"), "{error}");
+        assert_eq!(error.part(), CertificatePart::Chain);
     }
 }

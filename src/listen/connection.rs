@@ -2,9 +2,10 @@
 
 use crate::stdx::lifeline::Lifeline;
 use pingora::protocols::Digest;
+use pingora::server::ShutdownWatch;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -15,19 +16,36 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// Our end.
     pub local: SocketAddr,
-    /// Whether it began with TLS.
-    pub tls: bool,
-    /// The name the client asked for in its TLS hello, in lower case.
-    pub sni: Option<Box<str>>,
+    /// What its TLS handshake settled; `None` in the clear.
+    pub tls: Option<Encryption>,
     /// Whether its listener answers every request with a redirect to `https://`.
     pub redirect_to_https: bool,
     /// Cutting it ends the connection at once, whatever it is doing.
     pub lifeline: Lifeline,
     pub(super) accepted: Instant,
+    /// Turns true when the process drains.
+    stop: ShutdownWatch,
     requests: Requests,
-    /// Set by the connection's stream before the engine sees the line, read when its request is judged; never taken
-    /// back, because that request is refused and the connection closed.
+    asides: Asides,
+}
+
+/// What a TLS handshake settled about names.
+#[derive(Clone, Debug)]
+pub struct Encryption {
+    /// The name the client asked for in its hello, in lower case.
+    pub sni: Option<Box<str>>,
+    /// The names of the certificate it was shown, in lower case, wildcards included.
+    pub(super) names: Arc<[Box<str>]>,
+}
+
+/// What the connection's stream and the phase callbacks tell each other about bytes.
+#[derive(Debug, Default)]
+struct Asides {
+    /// Set by the stream before the engine sees the line, read when its request is judged; never taken back, because
+    /// that request is refused and the connection closed.
     odd_line: AtomicBool,
+    /// Set by a phase callback, read by the stream at each read.
+    given_back: OnceLock<Box<[u8]>>,
 }
 
 /// Written by the phase callbacks through [`Underway`], read by the connection's stream, which holds the deadlines.
@@ -52,18 +70,17 @@ impl Connection {
     pub(super) fn new(
         (peer, local): (SocketAddr, SocketAddr),
         accepted: Instant,
-        lifeline: Lifeline,
+        (lifeline, stop): (Lifeline, ShutdownWatch),
         redirect_to_https: RedirectToHttps,
     ) -> Connection {
         let RedirectToHttps(redirect_to_https) = redirect_to_https;
-        let requests = Requests::default();
-        let odd_line = AtomicBool::new(false);
-        Connection { peer, local, tls: false, sni: None, redirect_to_https, lifeline, accepted, requests, odd_line }
+        let (requests, asides) = (Requests::default(), Asides::default());
+        Connection { peer, local, tls: None, redirect_to_https, lifeline, accepted, stop, requests, asides }
     }
 
     /// The same connection, after its TLS handshake.
-    pub(super) fn secured(self, sni: Option<Box<str>>) -> Connection {
-        Connection { tls: true, sni, ..self }
+    pub(super) fn secured(self, encryption: Encryption) -> Connection {
+        Connection { tls: Some(encryption), ..self }
     }
 
     /// The connection behind a Pingora digest, on HTTP/1.1 and HTTP/2 alike; none if it did not come through our
@@ -79,13 +96,36 @@ impl Connection {
         Underway(Arc::clone(self))
     }
 
+    /// Whether requests for `host`, in its canonical spelling, may come on it: always in the clear and where the client
+    /// asked for no name; otherwise if the certificate it was shown is for that host too. That is when a client may use
+    /// one connection for several hosts (RFC 9110 §7.4, RFC 9113 §9.1.1).
+    pub fn is_for(&self, host: &str) -> bool {
+        self.tls.as_ref().is_none_or(|encryption| encryption.is_for(host))
+    }
+
+    /// Whether the process drains, so that no further request is wanted on it.
+    pub fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Has the next reads bring `bytes` before anything else: for what was read before it could be understood. Only the
+    /// first call counts, which is enough for whoever asks to switch protocols: there is no next request.
+    pub fn give_back(&self, bytes: Vec<u8>) {
+        // A second call has nothing to add: see above.
+        let _ = self.asides.given_back.set(bytes.into());
+    }
+
+    pub(super) fn given_back(&self) -> Option<&[u8]> {
+        self.asides.given_back.get().map(AsRef::as_ref)
+    }
+
     /// Whether a request line came that is none, and that the engine will have mended.
     pub fn had_odd_line(&self) -> bool {
-        self.odd_line.load(Ordering::Acquire)
+        self.asides.odd_line.load(Ordering::Acquire)
     }
 
     pub(super) fn note_odd_line(&self) {
-        self.odd_line.store(true, Ordering::Release);
+        self.asides.odd_line.store(true, Ordering::Release);
     }
 
     /// Whether a request is on it now.
@@ -104,6 +144,22 @@ impl Connection {
     }
 }
 
+impl Encryption {
+    fn is_for(&self, host: &str) -> bool {
+        let Some(sni) = &self.sni else { return true };
+        let parent = || host.split_once('.').map(|(_, parent)| parent);
+        let covers = |name: &str| name == host || name.strip_prefix("*.").is_some_and(|name| Some(name) == parent());
+        **sni == *host || self.names.iter().any(|name| covers(name))
+    }
+}
+
+impl Underway {
+    /// The connection it is on.
+    pub fn connection(&self) -> &Connection {
+        &self.0
+    }
+}
+
 impl Drop for Underway {
     fn drop(&mut self) {
         let Connection { accepted, requests, .. } = &*self.0;
@@ -117,3 +173,28 @@ impl Drop for Underway {
 /// The listener's flag, named.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RedirectToHttps(pub(super) bool);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encryption(sni: Option<&str>, names: &[&str]) -> Encryption {
+        Encryption { sni: sni.map(Into::into), names: names.iter().map(|name| (*name).into()).collect() }
+    }
+
+    #[test]
+    fn a_connection_is_for_the_hosts_of_the_certificate_it_was_shown() {
+        let shown = encryption(Some("a.test"), &["a.test", "b.test", "*.c.test"]);
+        for host in ["a.test", "b.test", "x.c.test"] {
+            assert!(shown.is_for(host), "{host}");
+        }
+        for host in ["d.test", "c.test", "x.y.c.test", "a.test.d.test", "test"] {
+            assert!(!shown.is_for(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_client_that_asked_for_no_name_is_held_to_none() {
+        assert!(encryption(None, &["a.test"]).is_for("d.test"));
+    }
+}

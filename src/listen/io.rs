@@ -1,8 +1,8 @@
-//! The stream of one connection as Pingora drives it: buffered writes, deadlines, the lifeline; knows no HTTP but the
-//! two answers to a header that will never be complete.
+//! The stream of one connection as Pingora drives it: buffered writes, deadlines, the lifeline; knows of HTTP only when
+//! an answer is one that nobody asked for.
 
 use super::watch::{End, Version, Watch};
-use super::{Connection, ConnectionLimits};
+use super::{Connection, ConnectionLimits, Serve, Unreadable};
 use async_trait::async_trait;
 use pingora::http::ResponseHeader;
 use pingora::protocols::raw_connect::ProxyDigest;
@@ -26,6 +26,10 @@ pub(super) struct Io<S> {
     outbox: Outbox,
     watch: Watch,
     seals: Seals,
+    /// Whom to ask for the answer to a header that is no request, until that was asked.
+    serve: Option<Arc<dyn Serve>>,
+    /// How much of what was given back was read again.
+    reread: usize,
 }
 
 /// What Pingora asks a stream about itself.
@@ -42,14 +46,18 @@ pub(super) struct Seals {
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 1024 * 1024;
 
-const HEADER_LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-const HEADER_LONG: &[u8] =
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+/// How the engine's own refusal of a method begins; it refuses everything else with 400.
+const METHOD_REFUSED: &[u8] = b"HTTP/1.1 405 ";
 
 impl<S> Io<S> {
-    pub(super) fn new(transport: S, connection: Arc<Connection>, limits: ConnectionLimits, seals: Seals) -> Io<S> {
+    pub(super) fn new(
+        transport: S,
+        (connection, serve): (Arc<Connection>, Arc<dyn Serve>),
+        limits: ConnectionLimits,
+        seals: Seals,
+    ) -> Io<S> {
         let watch = Watch::new(connection, seals.version, limits);
-        Io { transport, outbox: Outbox::default(), watch, seals }
+        Io { transport, outbox: Outbox::default(), watch, seals, serve: Some(serve), reread: 0 }
     }
 
     #[cfg(test)]
@@ -82,14 +90,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
             End::Cut => ErrorKind::ConnectionAborted.into(),
             End::Idle => io::Error::new(ErrorKind::TimedOut, "no request came in time"),
             End::HeaderLate => {
-                self.outbox.hold(&[IoSlice::new(HEADER_LATE)]);
+                self.refuse(Unreadable::Late);
                 io::Error::new(ErrorKind::TimedOut, "the request's header was not complete in time")
             }
             End::HeaderLong => {
-                self.outbox.hold(&[IoSlice::new(HEADER_LONG)]);
+                self.refuse(Unreadable::Long);
                 io::Error::new(ErrorKind::InvalidData, "the request's header is too long")
             }
         }
+    }
+
+    /// Answers a header that is no request. Whatever the engine says about it after that, and in its own name, is
+    /// dropped.
+    fn refuse(&mut self, why: Unreadable) {
+        if let Some(serve) = self.serve.take() {
+            let answer = serve.refuse(self.watch.connection(), why);
+            self.outbox.hold(&[IoSlice::new(&answer)]);
+        }
+    }
+
+    /// Reads again what was given back; `false` if nothing was, or all of it was read.
+    fn reread(&mut self, into: &mut ReadBuf<'_>) -> bool {
+        let given_back = self.watch.connection().given_back();
+        let Some(rest) = given_back.and_then(|bytes| bytes.get(self.reread..)) else { return false };
+        let part = rest.get(..into.remaining()).unwrap_or(rest);
+        into.put_slice(part);
+        self.reread += part.len();
+        !part.is_empty()
     }
 
     /// Reads at most `room` bytes.
@@ -197,6 +224,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Io<S> {
             Ok(room) => room,
             Err(end) => return Poll::Ready(Err(this.end(end))),
         };
+        if this.reread(into) {
+            return Poll::Ready(Ok(()));
+        }
         let before = into.filled().len();
         match this.poll_fill(cx, into, room) {
             Poll::Ready(read) => {
@@ -223,6 +253,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Io<S> {
             return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
         }
         let length: usize = slices.iter().map(|slice| slice.len()).sum();
+        if this.watch.is_unasked() {
+            let method = slices.iter().any(|slice| slice.starts_with(METHOD_REFUSED));
+            this.refuse(if method { Unreadable::Method } else { this.watch.fault() });
+            return Poll::Ready(Ok(length));
+        }
         if length <= this.outbox.room() {
             this.outbox.hold(slices);
             return Poll::Ready(Ok(length));

@@ -6,6 +6,7 @@ mod admission;
 mod bind;
 mod certificate;
 mod connection;
+mod der;
 mod io;
 mod meter;
 mod names;
@@ -14,6 +15,8 @@ mod request_line;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod unreadable;
+mod validity;
 mod watch;
 
 use self::accept::Reception;
@@ -31,9 +34,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
 pub use self::certificate::{CertificateError, CertificatePart, Certificates, Certified, InvalidCertificate};
-pub use self::connection::{Connection, Underway};
+pub use self::connection::{Connection, Encryption, Underway};
 pub use self::meter::Meter;
 pub use self::plan::{ConnectionLimits, ListenPlan};
+pub use self::unreadable::Unreadable;
+pub use self::validity::Validity;
 
 /// What speaks HTTP on a connection. One implementor runs Pingora; the tests bring their own, which need no proxy.
 #[async_trait]
@@ -45,6 +50,10 @@ pub trait Serve: Send + Sync + 'static {
 
     /// Closes the connections that wait for a next request; those in the middle of one go on.
     async fn close_idle(&self);
+
+    /// The answer, byte for byte, to a header that never became a request. Asked at most once for a connection, which is
+    /// closed when it was sent.
+    fn refuse(&self, connection: &Connection, why: Unreadable) -> Vec<u8>;
 }
 
 /// How a drain ended.

@@ -1,12 +1,11 @@
 //! The DNS names in a certificate's subject alternative names (RFC 5280 §4.2.1.6); judges nothing about them.
 
+use super::der::{BOOLEAN, Der, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, body};
+
 /// The names that a DER certificate is for, in lower case, wildcards included; none if it is not a certificate that
 /// can be read.
-///
-/// rustls can check a certificate against a name but does not list the names, hence this small walk. It runs only over
-/// certificates that the operator configured and rustls already parsed.
 pub(super) fn dns_names(certificate: &[u8]) -> Option<Vec<Box<str>>> {
-    let mut fields = Der(Der(Der(certificate).enter(SEQUENCE)?.0).enter(SEQUENCE)?.0);
+    let mut fields = body(certificate)?;
     while let Some((tag, content)) = fields.element() {
         if tag == EXTENSIONS {
             return alternative_names(Der(content).enter(SEQUENCE)?);
@@ -40,57 +39,12 @@ fn general_names(names: Der<'_>) -> Vec<Box<str>> {
         .collect()
 }
 
-const BOOLEAN: u8 = 0x01;
-const OCTET_STRING: u8 = 0x04;
-const OBJECT_IDENTIFIER: u8 = 0x06;
-const SEQUENCE: u8 = 0x30;
 /// `[3] EXPLICIT` in the certificate's body.
 const EXTENSIONS: u8 = 0xa3;
 /// `[2] IMPLICIT` among the general names.
 const DNS_NAME: u8 = 0x82;
 /// 2.5.29.17
 const SUBJECT_ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1d, 0x11];
-
-/// DER elements, one after another.
-struct Der<'a>(&'a [u8]);
-
-impl<'a> Der<'a> {
-    /// The next element: its tag and its content.
-    fn element(&mut self) -> Option<(u8, &'a [u8])> {
-        let (&tag, rest) = self.0.split_first()?;
-        let (length, rest) = length(rest)?;
-        let (content, rest) = rest.split_at_checked(length)?;
-        self.0 = rest;
-        Some((tag, content))
-    }
-
-    /// The elements inside the next element, which must have `tag`.
-    fn enter(mut self, tag: u8) -> Option<Der<'a>> {
-        self.element().filter(|(found, _)| *found == tag).map(|(_, content)| Der(content))
-    }
-}
-
-impl<'a> Iterator for Der<'a> {
-    type Item = (u8, &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.element()
-    }
-}
-
-/// A length and what follows it: one byte below 128, otherwise the count of bytes that hold it.
-fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let (&first, rest) = bytes.split_first()?;
-    if first < 0x80 {
-        return Some((usize::from(first), rest));
-    }
-    let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-    if digits.is_empty() || digits.len() > 4 {
-        return None;
-    }
-    let value = digits.iter().fold(0_usize, |value, digit| value << 8 | usize::from(*digit));
-    Some((value, rest))
-}
 
 #[cfg(test)]
 mod tests {

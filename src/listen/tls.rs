@@ -1,7 +1,7 @@
 //! The TLS handshake: from a TCP connection to an encrypted one with a known protocol; knows nothing of what follows.
 
-use super::Certificates;
 use super::watch::Version;
+use super::{Certificates, Encryption};
 use pingora::protocols::tls::SslDigest;
 use rustls::server::Acceptor;
 use rustls::{ProtocolVersion, ServerConnection};
@@ -16,8 +16,7 @@ use tokio_rustls::server::TlsStream;
 pub(super) struct Secured {
     pub(super) stream: TlsStream<TcpStream>,
     pub(super) version: Version,
-    /// The name the client asked for, in lower case.
-    pub(super) sni: Option<Box<str>>,
+    pub(super) encryption: Encryption,
     pub(super) digest: SslDigest,
 }
 
@@ -36,7 +35,9 @@ const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 /// Shakes hands on `stream`. Bounded by the caller in time, by rustls in bytes.
 pub(super) async fn handshake(mut stream: TcpStream, certificates: &Certificates) -> Result<Secured, HandshakeError> {
     let started = LazyConfigAcceptor::new(Acceptor::default(), &mut stream).await?;
-    let sni = started.client_hello().server_name().map(|name| name.to_ascii_lowercase().into_boxed_str());
+    let hello = started.client_hello();
+    let sni = hello.server_name().map(|name| name.to_ascii_lowercase().into_boxed_str());
+    let names = certificates.shown(&hello);
     let accepted = started.accepted;
     if let Some(name) = &sni
         && !certificates.has_name(name)
@@ -53,7 +54,7 @@ pub(super) async fn handshake(mut stream: TcpStream, certificates: &Certificates
         Some(_) | None => Version::Http1,
     };
     let digest = digest(settled);
-    Ok(Secured { stream, version, sni, digest })
+    Ok(Secured { stream, version, encryption: Encryption { sni, names }, digest })
 }
 
 /// What Pingora shows of the encryption.

@@ -4,7 +4,7 @@
 //! that a busy keep-alive connection touches the timer wheel about once per idle limit, not once per request.
 
 use super::request_line::RequestLine;
-use super::{Connection, ConnectionLimits};
+use super::{Connection, ConnectionLimits, Unreadable};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -23,6 +23,8 @@ pub(super) struct Watch {
     taken: usize,
     /// Its first line.
     line: RequestLine,
+    /// Its line ends so far.
+    lines: usize,
     /// When that header must be complete, once it was waited for.
     header_by: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -39,6 +41,9 @@ pub(super) enum Version {
     Http1,
     Http2,
 }
+
+/// Fields of one header that the engine takes (pingora-core 0.9.1, `MAX_HEADERS`).
+const ENGINES_FIELDS: usize = 256;
 
 /// Why the connection ends here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +67,7 @@ impl Watch {
             begun: 0,
             taken: 0,
             line: RequestLine::default(),
+            lines: 0,
             header_by: None,
             timer: None,
             armed: false,
@@ -104,9 +110,26 @@ impl Watch {
     pub(super) fn received(&mut self, bytes: &[u8]) {
         if self.version == Version::Http1 && !self.connection.is_busy() {
             self.taken = self.taken.saturating_add(bytes.len());
+            self.lines += bytes.iter().filter(|byte| **byte == b'\n').count();
             if !self.line.holds(bytes) {
                 self.connection.note_odd_line();
             }
+        }
+    }
+
+    /// Whether nobody was asked for anything, so that whatever is said now is about a header that is no request.
+    pub(super) fn is_unasked(&self) -> bool {
+        self.version == Version::Http1 && !self.connection.is_busy()
+    }
+
+    /// Why the engine did not take the header that came last for a request.
+    pub(super) fn fault(&self) -> Unreadable {
+        if self.connection.had_odd_line() {
+            Unreadable::Line
+        } else if self.lines > ENGINES_FIELDS {
+            Unreadable::Fields
+        } else {
+            Unreadable::Header
         }
     }
 
@@ -140,6 +163,7 @@ impl Watch {
             self.begun = begun;
             self.taken = 0;
             self.line = RequestLine::default();
+            self.lines = 0;
             self.header_by = None;
         }
     }

@@ -3,6 +3,7 @@
 
 use super::enrol::Enrolling;
 use super::plan::{Next, next};
+use super::throttle::Claimed;
 use super::{Completed, Login, Moment, Opening, Progress, Stop};
 use crate::audit::Event;
 use crate::factor::{Proven, Rejection, password, recovery_code};
@@ -70,10 +71,10 @@ impl Login {
             Some(name) => self.store.accounts.by_name(name).await?,
             None => None,
         };
-        let subject = name.as_ref().map_or_else(|| "?".to_owned(), ToString::to_string);
-        let enabled = account.filter(|account| !account.disabled);
-        let verified = self.verify(&subject, enabled.as_ref(), (password::NAME, &opening.answer), moment).await?;
-        let Some(account) = enabled else { return Err(Stop::Rejected(Rejection::Wrong)) };
+        // What is no name is kept nowhere: it may be a password in the wrong field.
+        let claimed = Claimed { name: name.as_ref().map_or("?", AccountName::as_str), account: account.as_ref() };
+        let verified = self.verify(claimed, (password::NAME, &opening.answer), moment).await?;
+        let Some(account) = account else { return Err(Stop::Rejected(Rejection::Wrong)) };
         let proven = Proven::new(account.id, Proofs::new(), &verified);
         let attempt = Attempt {
             purpose: Purpose::SignIn,
@@ -143,7 +144,8 @@ impl Login {
         }
         let account = self.store.accounts.by_id(begun.attempt.account).await?;
         let account = account.filter(|account| !account.disabled).ok_or(Stop::Gone)?;
-        let verified = self.verify(account.name.as_str(), Some(&account), (factor, answer), moment).await?;
+        let claimed = Claimed { name: account.name.as_str(), account: Some(&account) };
+        let verified = self.verify(claimed, (factor, answer), moment).await?;
         let attempt = self.take(token, moment.now).await?;
         let proven = Proven::new(account.id, attempt.proofs.clone(), &verified);
         if recovering {
@@ -205,8 +207,9 @@ impl Login {
         record.attempt()
     }
 
-    pub(super) fn report_failure(&self, subject: &str, factor: FactorName, why: &'static str, moment: Moment) {
-        let event = Event::SignInFailed { name: subject.to_owned(), factor, why, address: moment.address };
+    pub(super) fn report_failure(&self, who: Claimed<'_>, factor: FactorName, why: &'static str, moment: Moment) {
+        let (account, name) = (who.account.map(|account| account.id), who.name.to_owned());
+        let event = Event::SignInFailed { account, name, factor, why, address: moment.address };
         self.recorder.report(moment.now, event);
     }
 

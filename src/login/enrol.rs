@@ -2,14 +2,14 @@
 //! then everything is, in one transaction.
 
 use super::attempt::{Attempt, AttemptToken, Purpose};
-use super::{Login, Moment, Stop, throttle};
+use super::{Login, Moment, Stop};
 use crate::audit::Event;
 use crate::factor::{Factor, Proven, Show, password, recovery_code, totp};
 use crate::identity::{Account, AccountId, Credential, CredentialId, FactorName, Need, Proofs, SessionId};
 use crate::session::{LiveSession, SecretToken};
 use crate::stdx::clock::Time;
 use crate::stdx::secret::Secret;
-use crate::store::OnceKind;
+use crate::store::{Enrolment, OnceKind, Place, Right, Store, Unavailable};
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -105,26 +105,24 @@ pub enum Enrolled {
         session: Option<SessionId>,
         /// The attempt, for where it was going.
         attempt: Box<Attempt>,
+        /// The account's other sessions, which ended with it.
+        ended: Vec<SessionId>,
     },
 }
 
-impl Login {
-    /// Makes a one-time enrolment link for an account; links made before are spent.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub async fn offer(&self, account: AccountId, now: Time) -> Result<SecretToken, Stop> {
-        self.store.once.spend(OnceKind::Enrolment, account).await?;
-        let token = SecretToken::fresh();
-        let (key, value) = (token.hash().0, account.to_string());
-        self.store
-            .once
-            .put(OnceKind::Enrolment, key, Some(account), value.as_bytes(), now.plus(ENROLMENT_LIFE))
-            .await?;
-        self.report(now, Event::EnrolmentOffered { account });
-        Ok(token)
-    }
+/// Makes a one-time enrolment link for an account; links made before are spent. It is for whoever asks to record.
+///
+/// # Errors
+/// If the store cannot be written.
+pub async fn offer(store: &Store, account: AccountId, now: Time) -> Result<SecretToken, Unavailable> {
+    store.once.spend(OnceKind::Enrolment, account).await?;
+    let token = SecretToken::fresh();
+    let (key, value) = (token.hash().0, account.to_string());
+    store.once.put(OnceKind::Enrolment, key, Some(account), value.as_bytes(), now.plus(ENROLMENT_LIFE)).await?;
+    Ok(token)
+}
 
+impl Login {
     /// Begins the enrolment that a link offers. The link is spent at the end, not here.
     ///
     /// # Errors
@@ -231,30 +229,20 @@ impl Login {
         self.put(&attempt, now).await
     }
 
+    /// Keeps everything in one transaction, with all that follows from it.
     async fn commit(&self, attempt: Attempt, moment: Moment) -> Result<Enrolled, Stop> {
-        let account = self.account(attempt.account).await?;
         let Purpose::Enrol(enrolling) = &attempt.purpose else { return Err(Stop::Gone) };
-        let credentials = enrolling.credentials(account.id, moment.now).ok_or(Stop::Gone)?;
-        let factors: Vec<FactorName> = credentials.iter().map(|credential| credential.factor).collect();
-        let link = enrolling.link_key();
-        // Hashing a password takes a while: a session that was ended meanwhile changes nothing any more.
-        if let Some(session) = enrolling.session() {
-            let live = self.store.sessions.of(account.id).await?;
-            live.iter().find(|held| held.id == session).ok_or(Stop::Gone)?;
-        }
-        if enrolling.beside {
-            for credential in &credentials {
-                self.store.credentials.add(credential).await?;
-            }
-        } else if !self.store.credentials.enrol(&credentials, link, moment.now).await? {
-            return Err(Stop::Gone);
-        }
-        self.store.throttles.reset(&throttle::prefix(account.name.as_str())).await?;
-        self.end_attempts(account.id).await?;
-        self.report(moment.now, Event::Enrolled { account: account.id, factors, address: moment.address });
+        let account = attempt.account;
+        let credentials = enrolling.credentials(account, moment.now).ok_or(Stop::Gone)?;
+        let right = enrolling.right().ok_or(Stop::Gone)?;
+        let place = if enrolling.beside { Place::Beside } else { Place::Instead };
+        let enrolment = Enrolment { account, credentials: &credentials, place, right };
+        let ended = self.store.credentials.enrol(&enrolment, moment.now).await?.ok_or(Stop::Gone)?;
+        let factors = credentials.iter().map(|credential| credential.factor).collect();
+        self.report(moment.now, Event::Enrolled { account, factors, address: moment.address });
         let session = enrolling.session();
-        let proven = Proven::resume(account.id, attempt.proofs.clone());
-        Ok(Enrolled::Done { proven, session, attempt: Box::new(attempt) })
+        let proven = Proven::resume(account, attempt.proofs.clone());
+        Ok(Enrolled::Done { proven, session, attempt: Box::new(attempt), ended })
     }
 
     fn machine(&self, name: FactorName) -> Result<Arc<dyn Factor>, Stop> {
@@ -297,9 +285,13 @@ impl Enrolling {
         self.session.as_deref().and_then(|text| SessionId::parse(text).ok())
     }
 
-    fn link_key(&self) -> Option<[u8; 32]> {
+    /// By what right it is: the session's, or else the link's.
+    fn right(&self) -> Option<Right> {
+        if let Some(session) = self.session() {
+            return Some(Right::Session(session));
+        }
         let key = BASE64.decode(self.link.as_ref()?.as_bytes()).ok()?;
-        key.try_into().ok()
+        Some(Right::Link(key.try_into().ok()?))
     }
 
     fn credentials(&self, account: AccountId, now: Time) -> Option<Vec<Credential>> {

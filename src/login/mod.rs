@@ -3,21 +3,23 @@
 mod attempt;
 mod enrol;
 mod plan;
+mod recent;
 mod throttle;
 mod verify;
 
 pub use attempt::{ATTEMPT_LIFE, Attempt, AttemptToken, Begun, Purpose};
-pub use enrol::{ENROLMENT_LIFE, EnrolStep, Enrolled, Wanted};
+pub use enrol::{ENROLMENT_LIFE, EnrolStep, Enrolled, Wanted, offer};
 pub use plan::{Next, next};
-pub use throttle::{PASSWORD, SOURCE, TOTP};
+pub use recent::PastSignIn;
+pub use throttle::{PASSWORD, SOURCE, THROTTLES_KEPT, TOTP};
 
 use crate::audit::Recorder;
 use crate::factor::{Factors, Proven, Rejection};
 use crate::identity::{AccountId, Credential, CredentialId, FactorName, Need};
 use crate::stdx::clock::Time;
 use crate::stdx::seal::Seal;
+use crate::store::Store;
 pub use crate::store::Unavailable;
-use crate::store::{OnceKind, Store};
 use arc_swap::ArcSwap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -30,6 +32,8 @@ pub struct Login {
     recorder: Recorder,
     /// Seals attempts: they hold what was shown at enrolment.
     seal: Seal,
+    /// Which refusals of tries are on record.
+    told: throttle::Told,
 }
 
 /// Why a step did not lead further.
@@ -91,7 +95,7 @@ pub struct Moment {
 impl Login {
     /// The rules over a store.
     pub fn new(store: Store, factors: Factors, recorder: Recorder, seal: Seal) -> Self {
-        Login { store, factors: ArcSwap::from_pointee(factors), recorder, seal }
+        Login { store, factors: ArcSwap::from_pointee(factors), recorder, seal, told: throttle::Told::default() }
     }
 
     /// Puts newly configured factors in place of the old ones.
@@ -112,18 +116,11 @@ impl Login {
         self.store.credentials.of(account).await
     }
 
-    /// Removes one credential of an account.
+    /// Removes one credential of an account, and ends its attempts: what was proven in them may rest on it.
     ///
     /// # Errors
     /// If the store cannot be written.
     pub async fn remove_credential(&self, account: AccountId, id: CredentialId) -> Result<bool, Unavailable> {
-        let removed = self.store.credentials.remove(account, id).await?;
-        self.end_attempts(account).await?;
-        Ok(removed)
-    }
-
-    /// Ends every attempt of an account: what was proven in it was proven with factors that changed since.
-    async fn end_attempts(&self, account: AccountId) -> Result<(), Unavailable> {
-        self.store.once.spend(OnceKind::Attempt, account).await.map(drop)
+        self.store.credentials.remove(account, id).await
     }
 }

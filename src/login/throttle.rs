@@ -3,10 +3,12 @@
 
 use super::{Moment, Stop};
 use crate::factor::Rejection;
-use crate::identity::FactorName;
-use crate::store::{Reserved, ThrottleRule, Throttles};
+use crate::identity::{Account, FactorName};
+use crate::stdx::clock::Time;
+use crate::store::{Reserved, ThrottleRule, Throttled, Throttles};
+use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Passwords and recovery codes: five free, then 1 s doubling to 15 min; NIST SP 800-63B-4 §3.2.2 allows at most 100
@@ -30,38 +32,76 @@ pub const TOTP: ThrottleRule = ThrottleRule::Backoff {
 /// One source (an IPv4 address, or an IPv6 /64): thirty failures in ten minutes.
 pub const SOURCE: ThrottleRule = ThrottleRule::Window { most: 30, per: Duration::from_secs(600) };
 
+/// Counters kept of names that no account has, and of sources each: at about a hundred bytes a counter, what a flood of
+/// either can make the store hold. Those that end first go first.
+pub const THROTTLES_KEPT: usize = 100_000;
+
+/// How often it is recorded that somebody tries a factor that is locked.
+const LOCKED_WINDOW: Duration = Duration::from_secs(3600);
+
+/// Refusals remembered as recorded. Beyond that some are recorded twice.
+const MOST_TOLD: usize = 10_000;
+
 /// The rule for a factor: those whose answers are short are locked sooner.
-pub(super) fn rule_for(factor: FactorName) -> ThrottleRule {
+fn rule_for(factor: FactorName) -> ThrottleRule {
     if factor == crate::factor::totp::NAME { TOTP } else { PASSWORD }
+}
+
+/// Who somebody says to be, as far as it goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claimed<'a> {
+    /// The name, canonical.
+    pub name: &'a str,
+    /// The account of that name, if there is one, disabled or not.
+    pub account: Option<&'a Account>,
+}
+
+impl Claimed<'_> {
+    /// Under what wrong answers to a factor are counted.
+    fn throttled(&self, factor: FactorName) -> Throttled {
+        match self.account {
+            Some(account) => Throttled::Account(account.id, factor),
+            None => Throttled::Name(self.name.to_owned(), factor),
+        }
+    }
 }
 
 /// A counted attempt: forgiven if the answer was right, otherwise it stays counted.
 pub(super) struct Reservation {
-    source: String,
-    subject: String,
+    source: Throttled,
+    subject: Throttled,
     rule: ThrottleRule,
 }
 
+/// An attempt that may not be made.
+pub(super) struct Refused {
+    /// Whose failures are too many.
+    pub whose: Throttled,
+    /// Until when it has to wait; `None` if it is locked.
+    pub until: Option<Time>,
+}
+
 impl Reservation {
-    /// Counts an attempt on `subject` (an account's canonical name) with `factor`, from the moment's address.
+    /// Counts an attempt with `factor` from the moment's address, or says why it may not be made.
     pub async fn take(
         throttles: &Arc<dyn Throttles>,
-        subject: &str,
+        claimed: Claimed<'_>,
         factor: FactorName,
         moment: Moment,
-    ) -> Result<Self, Stop> {
+    ) -> Result<Result<Self, Refused>, Stop> {
         let (rule, now) = (rule_for(factor), moment.now);
-        let reservation = Reservation { source: source_key(moment.address), subject: key(subject, factor), rule };
-        admit(throttles.reserve(&reservation.source, SOURCE, now).await?)?;
-        let reserved = throttles.reserve(&reservation.subject, rule, now).await?;
-        if reserved != Reserved::Go {
-            throttles.forgive(&reservation.source, SOURCE).await?;
+        let (source, subject) = (source(moment.address), claimed.throttled(factor));
+        if let Some(until) = refusal(throttles.reserve(&source, SOURCE, now).await?) {
+            return Ok(Err(Refused { whose: source, until }));
         }
-        admit(reserved)?;
-        Ok(reservation)
+        if let Some(until) = refusal(throttles.reserve(&subject, rule, now).await?) {
+            throttles.forgive(&source, SOURCE).await?;
+            return Ok(Err(Refused { whose: subject, until }));
+        }
+        Ok(Ok(Reservation { source, subject, rule }))
     }
 
-    /// The answer was right, or was not looked at: it does not count.
+    /// The answer was right: it does not count.
     pub async fn forgive(&self, throttles: &Arc<dyn Throttles>) -> Result<(), Stop> {
         throttles.forgive(&self.subject, self.rule).await?;
         throttles.forgive(&self.source, SOURCE).await?;
@@ -75,32 +115,54 @@ impl Reservation {
     }
 }
 
-/// The counter of one account and factor.
-fn key(subject: &str, factor: FactorName) -> String {
-    format!("account:{subject}:{factor}")
-}
-
-/// What the counters of one account begin with.
-pub(super) fn prefix(subject: &str) -> String {
-    format!("account:{subject}:")
-}
-
-/// The counter of one source: an IPv4 address, or the /64 that one IPv6 customer has.
-fn source_key(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => format!("source:{address}"),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("source:{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
+impl Refused {
+    /// What the person is told.
+    pub fn rejection(&self) -> Rejection {
+        self.until.map_or(Rejection::Locked, Rejection::Wait)
     }
 }
 
-fn admit(reserved: Reserved) -> Result<(), Stop> {
+/// Which refusals are on record: the first of each window, so that a flood of tries is no flood of events.
+///
+/// Written and read by steps that were refused; held for one look at the map.
+#[derive(Default)]
+pub(super) struct Told(Mutex<HashMap<Throttled, Time>>);
+
+impl Told {
+    /// Whether nobody was refused in this window before.
+    pub fn is_first(&self, refused: &Refused, now: Time) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.get(&refused.whose).is_some_and(|until| now < *until) {
+            return false;
+        }
+        if told.len() >= MOST_TOLD {
+            told.retain(|_, until| now < *until);
+        }
+        if told.len() >= MOST_TOLD {
+            told.clear();
+        }
+        told.insert(refused.whose.clone(), refused.until.unwrap_or_else(|| now.plus(LOCKED_WINDOW)));
+        true
+    }
+}
+
+/// One source: an IPv4 address, or the /64 that one IPv6 customer has.
+fn source(address: IpAddr) -> Throttled {
+    Throttled::Source(match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    })
+}
+
+/// Until when a reservation was refused, if it was; `None` within for a lock.
+fn refusal(reserved: Reserved) -> Option<Option<Time>> {
     match reserved {
-        Reserved::Go => Ok(()),
-        Reserved::Wait(until) => Err(Stop::Rejected(Rejection::Wait(until))),
-        Reserved::Locked => Err(Stop::Rejected(Rejection::Locked)),
+        Reserved::Go => None,
+        Reserved::Wait(until) => Some(Some(until)),
+        Reserved::Locked => Some(None),
     }
 }
 
@@ -110,9 +172,32 @@ mod tests {
 
     #[test]
     fn one_ipv6_customer_is_one_source_however_many_addresses_it_uses() {
-        let key = |text: &str| source_key(text.parse().expect("an address"));
-        assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::9"));
-        assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
-        assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));
+        let source = |text: &str| source(text.parse().expect("an address"));
+        assert_eq!(source("2001:db8:1:2::1"), source("2001:db8:1:2:ffff::9"));
+        assert_ne!(source("2001:db8:1:2::1"), source("2001:db8:1:3::1"));
+        assert_eq!(source("::ffff:192.0.2.1"), source("192.0.2.1"));
+    }
+
+    #[test]
+    fn only_the_first_refusal_of_a_window_is_told() {
+        let told = Told::default();
+        let at = Time::from_secs;
+        let refused = |name: &str, until| Refused { whose: Throttled::Source(name.to_owned()), until };
+        assert!(told.is_first(&refused("a", Some(at(60))), at(0)));
+        assert!(!told.is_first(&refused("a", Some(at(60))), at(59)));
+        assert!(told.is_first(&refused("b", Some(at(60))), at(59)), "another's");
+        assert!(told.is_first(&refused("a", Some(at(120))), at(60)), "another window");
+        assert!(told.is_first(&refused("a", None), at(120)) && !told.is_first(&refused("a", None), at(3_719)));
+        assert!(told.is_first(&refused("a", None), at(3_720)), "a lock is told every hour");
+    }
+
+    #[test]
+    fn the_memory_of_refusals_is_bounded() {
+        let told = Told::default();
+        for number in 0..2 * MOST_TOLD {
+            let whose = Throttled::Source(number.to_string());
+            told.is_first(&Refused { whose, until: Some(Time::NEVER) }, Time::EPOCH);
+        }
+        assert!(told.0.lock().expect("nobody panics").len() <= MOST_TOLD);
     }
 }

@@ -1,6 +1,6 @@
 //! Checking one answer: reserved before it is verified, its state written before it is believed.
 
-use super::throttle::Reservation;
+use super::throttle::{Claimed, Refused, Reservation};
 use super::{Login, Moment, Stop};
 use crate::factor::{Factor, Rejection, Verified};
 use crate::identity::{Account, Credential, FactorName};
@@ -11,29 +11,28 @@ use std::sync::Arc;
 const TRIES: usize = 2;
 
 impl Login {
-    /// Checks an answer for an account, or does the same work for one that does not exist.
+    /// Checks an answer for an account, or does the same work for one that does not exist or is disabled.
     pub(super) async fn verify(
         &self,
-        subject: &str,
-        account: Option<&Account>,
+        claimed: Claimed<'_>,
         (name, answer): (FactorName, &Secret),
         moment: Moment,
     ) -> Result<Verified, Stop> {
         let factors = self.factors.load_full();
         let factor = factors.get(name).ok_or(Stop::Rejected(Rejection::Wrong))?;
         let throttles = &self.store.throttles;
-        let reservation = Reservation::take(throttles, subject, name, moment).await.inspect_err(|stop| {
-            if let Stop::Rejected(_) = stop {
-                self.report_failure(subject, name, "throttled", moment);
-            }
-        })?;
+        let reservation = match Reservation::take(throttles, claimed, name, moment).await? {
+            Ok(reservation) => reservation,
+            Err(refused) => return Err(self.turn_away(claimed, name, &refused, moment)),
+        };
+        let account = claimed.account.filter(|account| !account.disabled);
         match self.check(factor, account, answer, moment).await {
             Ok(verified) => {
                 reservation.forgive(throttles).await?;
                 Ok(verified)
             }
             Err(Stop::Rejected(Rejection::Wrong)) => {
-                self.report_failure(subject, name, "wrong", moment);
+                self.report_failure(claimed, name, "wrong", moment);
                 Err(Stop::Rejected(Rejection::Wrong))
             }
             Err(stop) => {
@@ -41,6 +40,15 @@ impl Login {
                 Err(stop)
             }
         }
+    }
+
+    /// Every refusal is counted, and the first of each window recorded.
+    fn turn_away(&self, claimed: Claimed<'_>, name: FactorName, refused: &Refused, moment: Moment) -> Stop {
+        self.recorder.count_throttled();
+        if self.told.is_first(refused, moment.now) {
+            self.report_failure(claimed, name, "throttled", moment);
+        }
+        Stop::Rejected(refused.rejection())
     }
 
     async fn check(

@@ -9,7 +9,7 @@ pub use decide::{Denial, Permit, Recourse, decide, judge};
 
 use crate::identity::{Account, Assurance, Group, Proofs, SessionId};
 use crate::stdx::clock::Time;
-use condition::{Groups, Hours, Methods, Networks, Require};
+use condition::{Groups, Hours, Methods, Networks, Require, Tighten};
 use http::Method;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -48,6 +48,19 @@ impl Rules {
             methods: None,
             hours: None,
         }
+    }
+
+    /// Whether whatever these rules let pass, `wider` would let pass too.
+    pub fn within(&self, wider: &Rules) -> bool {
+        fn stays<C: Tighten>(own: Option<&C>, wider: Option<&C>) -> bool {
+            wider.is_none_or(|wider| own.is_some_and(|own| own.within(wider)))
+        }
+        let groups = |wider: &Groups| self.groups.iter().any(|own| own.within(wider));
+        self.require.within(&wider.require)
+            && wider.groups.iter().all(groups)
+            && stays(self.networks.as_ref(), wider.networks.as_ref())
+            && stays(self.methods.as_ref(), wider.methods.as_ref())
+            && stays(self.hours.as_ref(), wider.hours.as_ref())
     }
 }
 

@@ -1,12 +1,13 @@
 //! What outlives editions: every member's state by its address, every check, and the one prober; knows no edition.
 
-use super::health::{Check, Method, Prober, Wanted};
+use super::health::{Check, Method, Prober, Wanted, Watched};
 use super::member::MemberState;
 use super::plan::{HealthPlan, PoolPlan};
 use super::set::{Member, Pool, Pools};
 use super::tally::{Counts, Tally};
 use crate::stdx::clock::Clock;
 use crate::stdx::task::Tasks;
+use prometheus_client::registry::Registry;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
@@ -53,19 +54,37 @@ impl Fleet {
     /// # Panics
     /// Outside a Tokio runtime.
     pub fn watch(&self, pools: &Pools) {
-        let checks = pools.iter().flat_map(|pool| pool.members()).filter_map(Member::check);
-        let checks: BTreeMap<u64, &Arc<Check>> = checks.map(|check| (check.id(), check)).collect();
-        self.wanted.send_replace(checks.into_values().map(Arc::clone).collect());
+        self.wanted.send_replace(watched(pools));
         self.started.call_once(|| {
             let prober = Prober::new(Arc::clone(&self.clock), Arc::clone(&self.tally));
             self.tasks.spawn("prober", prober.run(self.wanted.subscribe()));
         });
     }
 
+    /// Shows what happened to members in `registry`.
+    pub fn register(&self, registry: &mut Registry) {
+        self.tally.register(registry);
+    }
+
     /// What happened to members since the process started.
     pub fn counts(&self) -> Counts {
         self.tally.counts()
     }
+}
+
+/// The checks that `pools` want, each once, with the names of those that want it.
+fn watched(pools: &Pools) -> Wanted {
+    let mut checks: BTreeMap<u64, (&Arc<Check>, Vec<&str>)> = BTreeMap::new();
+    for pool in pools.iter() {
+        for check in pool.members().iter().filter_map(Member::check) {
+            checks.entry(check.id()).or_insert((check, Vec::new())).1.push(pool.name());
+        }
+    }
+    let watched = |(check, mut pools): (&Arc<Check>, Vec<&str>)| {
+        pools.dedup();
+        Watched { check: Arc::clone(check), pools: pools.join(", ").into() }
+    };
+    checks.into_values().map(watched).collect()
 }
 
 /// Who is known, as long as some edition uses it.
@@ -184,6 +203,15 @@ mod tests {
         drop(known);
         scene.reload(&[orders]);
         assert_eq!(scene.pools.snapshot(scene.now)[0].members[0].health.word(), "unknown");
+    }
+
+    #[test]
+    fn a_check_is_watched_once_under_the_names_of_all_pools_that_want_it() {
+        let plans =
+            [("c", http()), ("a", http()), ("b", tcp())].map(|(name, health)| checked(plan(name, &[1]), health));
+        let watched = watched(&Scene::of(&plans).pools);
+        let names: Vec<_> = watched.iter().map(|watched| &*watched.pools).collect();
+        assert_eq!(names, ["c, a", "b"]);
     }
 
     #[test]

@@ -9,11 +9,19 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// A member chosen for one request, which it counts as in flight until this is dropped.
+/// A member chosen for one request, which it counts as in flight until it has answered or this is dropped.
 pub struct Pick {
     pool: Arc<Pool>,
     /// Below the number of `pool`'s members.
     index: usize,
+    flight: Flight,
+}
+
+/// Whether a request is in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flight {
+    Up,
+    Landed,
 }
 
 impl Pool {
@@ -43,7 +51,7 @@ impl Pool {
 
 impl Pick {
     fn new(pool: Arc<Pool>, index: usize) -> Self {
-        let pick = Pick { pool, index };
+        let pick = Pick { pool, index, flight: Flight::Up };
         pick.member().state().begin();
         pick
     }
@@ -69,7 +77,7 @@ impl Pick {
         match self.member().state().connect_failed(rule, now) {
             Consequence::None => {}
             Consequence::Ejected => {
-                self.pool.tally().ejections.add();
+                self.pool.tally().ejections.inc();
                 let (member, pool) = (self.address(), self.pool.name());
                 tracing::warn!(%member, %pool, "member is ejected: it cannot be reached");
             }
@@ -81,6 +89,13 @@ impl Pick {
         self.member().state().connected();
     }
 
+    /// Tells that the member has answered to the end, whoever still listens to it.
+    pub fn answered(&mut self) {
+        if std::mem::replace(&mut self.flight, Flight::Landed) == Flight::Up {
+            self.member().state().end();
+        }
+    }
+
     fn member(&self) -> &Member {
         self.pool.members().get(self.index).expect("a balancer chooses among the members it was made for")
     }
@@ -88,7 +103,7 @@ impl Pick {
 
 impl Drop for Pick {
     fn drop(&mut self) {
-        self.member().state().end();
+        self.answered();
     }
 }
 
@@ -271,6 +286,19 @@ mod tests {
         assert_eq!((busy("orders"), busy("other")), (3, 3));
         drop(picks);
         assert_eq!(busy("orders"), 0);
+    }
+
+    #[test]
+    fn a_member_that_has_answered_is_free_before_its_pick_is_dropped() {
+        let scene = Scene::of(&[plan("orders", &[1])]);
+        let busy = || scene.pool("orders").status(scene.now).members[0].in_flight;
+        let (mut done, other) = (scene.pick("orders"), scene.pick("orders"));
+        done.answered();
+        assert_eq!(busy(), 1);
+        drop(done);
+        assert_eq!(busy(), 1, "and is not freed twice");
+        drop(other);
+        assert_eq!(busy(), 0);
     }
 
     #[test]

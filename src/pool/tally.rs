@@ -1,9 +1,11 @@
-//! What happened to members since the process started, as counters to scrape; knows no metrics library.
+//! What happened to members since the process started, as counters to scrape; knows nothing of how they are shown.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
 
 /// The counters, shared by the prober and every pool of every edition.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tally {
     /// Written by the prober.
     pub good_probes: Counter,
@@ -15,17 +17,45 @@ pub(super) struct Tally {
     pub rises: Counter,
     /// Written by picks that could not connect.
     pub ejections: Counter,
+    /// The first two by their label.
+    probes: Family<Label, Counter>,
+    /// The next two by their label.
+    turns: Family<Label, Counter>,
+}
+
+type Label = [(&'static str, &'static str); 1];
+
+impl Default for Tally {
+    fn default() -> Self {
+        let (probes, turns): (Family<Label, Counter>, Family<Label, Counter>) = Default::default();
+        Tally {
+            good_probes: probes.get_or_create_owned(&[("result", "good")]),
+            bad_probes: probes.get_or_create_owned(&[("result", "bad")]),
+            falls: turns.get_or_create_owned(&[("to", "unhealthy")]),
+            rises: turns.get_or_create_owned(&[("to", "healthy")]),
+            ejections: Counter::default(),
+            probes,
+            turns,
+        }
+    }
 }
 
 impl Tally {
+    /// Shows the counters in `registry`.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register("health_checks", "Probes of members, by result", self.probes.clone());
+        registry.register("health_changes", "Members that became healthy or unhealthy", self.turns.clone());
+        registry.register("ejections", "Members left out because they could not be reached", self.ejections.clone());
+    }
+
     /// How far each has counted.
     pub fn counts(&self) -> Counts {
         Counts {
-            good_probes: self.good_probes.read(),
-            bad_probes: self.bad_probes.read(),
-            falls: self.falls.read(),
-            rises: self.rises.read(),
-            ejections: self.ejections.read(),
+            good_probes: self.good_probes.get(),
+            bad_probes: self.bad_probes.get(),
+            falls: self.falls.get(),
+            rises: self.rises.get(),
+            ejections: self.ejections.get(),
         }
     }
 }
@@ -43,19 +73,4 @@ pub struct Counts {
     pub rises: u64,
     /// Times a member was left out because connecting to it failed.
     pub ejections: u64,
-}
-
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub(super) struct Counter(AtomicU64);
-
-impl Counter {
-    /// One more.
-    pub fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn read(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
 }

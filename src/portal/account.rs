@@ -1,14 +1,16 @@
 //! "My account": where I am signed in and how, and changing it after a fresh proof.
 
 use super::ask::form_token;
-use super::page::{self, Actions, Confirm, Form, Link, MyAccount, Question, Sessions, Sort, Way, Ways, field};
+use super::page::{
+    self, Actions, Confirm, Form, Link, MyAccount, Question, Sessions, SignInRecord, Sort, Way, Ways, field,
+};
 use super::sign_out::forgetting;
 use super::{Ask, Outcome, Portal, Trouble, respond};
 use crate::audit::Event;
 use crate::edition::PortalPlan;
 use crate::factor::{password, recovery_code, totp};
-use crate::identity::{Assurance, Credential, CredentialId, Need, SessionId};
-use crate::login::{Stop, Wanted};
+use crate::identity::{Assurance, Credential, CredentialId, FactorName, Need, SessionId};
+use crate::login::{PastSignIn, Stop, Wanted};
 use crate::session::cookie::Name;
 use crate::session::{LiveSession, SecretToken};
 use crate::token::{Destination, Ticket};
@@ -18,6 +20,9 @@ use std::time::Duration;
 
 /// How fresh the proofs must be to change a factor (ASVS 5.0 §7.5.1: full re-authentication).
 const FRESH: Need = Need { level: Assurance::Mfa, max_age: Some(Duration::from_secs(5 * 60)) };
+
+/// So many past sign-ins are shown: enough to notice one that was not one's own.
+const RECENT: usize = 10;
 
 /// A session and the token that it was presented with, which ties its forms.
 struct Held {
@@ -35,6 +40,9 @@ impl Portal {
         let credentials = self.login.credentials(held.session.account.id).await?;
         let rows = rows(&self.login.factors(), &credentials);
         let ways: Vec<Way<'_>> = rows.iter().map(Row::way).collect();
+        let past = self.login.recent(held.session.account.id, RECENT).await?;
+        let how: Vec<String> = past.iter().map(|past| in_words(&past.factors)).collect();
+        let recent: Vec<SignInRecord<'_>> = past.iter().zip(&how).map(|(past, how)| record(past, how)).collect();
         let csrf = form_token(&self.forms, &held.token);
         let view = MyAccount {
             portal: &portal.name,
@@ -43,7 +51,7 @@ impl Portal {
             now: ask.now,
             sessions: Sessions { all: &all, current: held.session.id },
             ways: Ways { held: &ways, additions: &additions(&self.login.factors(), &rows) },
-            recent: &[],
+            recent: &recent,
             actions: Actions {
                 csrf: &csrf,
                 end_session: "/account/sessions/end",
@@ -240,6 +248,23 @@ fn rows(factors: &crate::factor::Factors, credentials: &[Credential]) -> Vec<Row
     let mut rows: Vec<Row> = known.map(row).collect();
     rows.sort_by_key(|row| row.sort);
     rows
+}
+
+fn record<'a>(past: &'a PastSignIn, how: &'a str) -> SignInRecord<'a> {
+    let device = past.device.as_deref().unwrap_or("Unknown device");
+    SignInRecord { at: past.at, device, address: past.address, how }
+}
+
+/// `Password and authenticator app`; empty if nothing of it is known.
+fn in_words(factors: &[FactorName]) -> String {
+    let word = |factor: &FactorName| match *factor {
+        password::NAME => "password",
+        totp::NAME => "authenticator app",
+        recovery_code::NAME => "recovery code",
+        FactorName(other) => other,
+    };
+    let words = factors.iter().map(word).collect::<Vec<_>>().join(" and ");
+    words.char_indices().map(|(at, letter)| if at == 0 { letter.to_ascii_uppercase() } else { letter }).collect()
 }
 
 /// What the account could hold besides; recovery codes that it holds are replaced, not added to.

@@ -65,7 +65,8 @@ impl Portal {
         let answer = ask.form.secret(if choosing { field::NEW_PASSWORD } else { field::CODE });
         match self.login.finish_step(&token, (step.factor, &answer), ask.moment()).await {
             Ok(Enrolled::Next(token)) => Ok(to_enrolment(ask, &token)),
-            Ok(Enrolled::Done { proven, session, attempt }) => {
+            Ok(Enrolled::Done { proven, session, attempt, ended }) => {
+                self.keeper.forget(&ended);
                 self.enrolled(ask, portal, (&proven, session, *attempt)).await
             }
             Err(Stop::Rejected(rejection)) => {
@@ -83,14 +84,13 @@ impl Portal {
         if theirs { Ok(step) } else { Err(Stop::Gone.into()) }
     }
 
-    /// Factors changed: every other session of the account ends, and this browser goes on with a new token.
+    /// Factors changed, and every other session of the account ended with them: this browser goes on with a new token.
     async fn enrolled(
         &self,
         ask: &Ask<'_>,
         portal: &PortalPlan,
         (proven, session, attempt): (&Proven, Option<SessionId>, Attempt),
     ) -> Outcome {
-        self.keeper.end_all(proven.account(), session).await?;
         let Some(id) = session else {
             let (opened, token) = self.open_session(ask, portal, proven).await?;
             let ticket = attempt.ticket.and_then(|text| self.tickets.open(&text, ask.now));

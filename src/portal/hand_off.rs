@@ -41,8 +41,8 @@ impl Portal {
             return Ok(not_entered(ask));
         };
         self.recorder.report(ask.now, Event::Entered { session: hand_off.session, host: ask.host.to_owned() });
-        let answer = respond::see_other(&hand_off.path).with_cookie(ask, Name::Session, &token.text(), None);
-        Ok(answer.without_cookie(ask, Name::Binding))
+        // The binding stays: another tab of this browser may still be on its way.
+        Ok(respond::see_other(&hand_off.path).with_cookie(ask, Name::Session, &token.text(), None))
     }
 }
 

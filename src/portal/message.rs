@@ -10,6 +10,9 @@ use crate::reply::Answer;
 use crate::session::cookie::Name;
 use http::{StatusCode, header};
 
+/// The condition that another account may fulfil.
+const GROUPS: &str = "groups";
+
 /// The page of a refusal by the gateway, for the edge, which knows no pages.
 pub fn refusal(
     (portal, status): (&str, u16),
@@ -31,18 +34,21 @@ pub fn refusal(
             remedy: (!line.remedy.is_empty()).then_some(remedy),
         })
         .collect();
-    // The usual words are kinder than ours where a policy said no: the findings follow below them.
-    let said = sentence.filter(|_| findings.is_empty() && (status == 400 || status == 503));
-    let said = said.map(|sentence| capitalised(sentence) + ".");
+    // Where a policy said no the findings say it all.
+    let detail = sentence.filter(|_| findings.is_empty() && (status == 400 || status == 503));
+    let detail = detail.map(|sentence| capitalised(sentence) + ".");
+    let in_no_group = failed.iter().any(|line| line.condition == GROUPS);
+    let other_account = Link { label: "Use another account", href: "/.portcullis/sign-out" };
     let view = Refused {
         portal,
         status,
         title,
-        sentence: said.as_deref().unwrap_or(usual),
+        sentence: usual,
+        detail: detail.as_deref(),
         findings: &findings,
         decision,
         request,
-        action: None,
+        action: if in_no_group { Some(other_account) } else { page::way_on(status) },
     };
     page::refused(&view).into_string()
 }
@@ -105,15 +111,17 @@ pub(super) fn subject(ask: &Ask<'_>, status: StatusCode, subject: Subject) -> An
 pub(super) fn refused(ask: &Ask<'_>, status: StatusCode, sentence: Option<&str>) -> Answer {
     let (portal, home) = (portal_name(ask), home(ask));
     let (title, usual) = page::words_for(status.as_u16());
+    let again = Some(Link { label: "Start again", href: &home });
     let view = Refused {
         portal,
         status: status.as_u16(),
         title,
         sentence: sentence.unwrap_or(usual),
+        detail: None,
         findings: &[],
         decision: None,
         request: &ask.request,
-        action: Some(Link { label: "Start again", href: &home }),
+        action: page::way_on(status.as_u16()).filter(|_| sentence.is_none()).or(again),
     };
     respond::page(status, page::refused(&view), None)
 }

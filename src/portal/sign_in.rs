@@ -159,12 +159,12 @@ impl Portal {
         if let Some(old) = self.session(ask).await? {
             self.keeper.end(old.id).await?;
         }
-        let name = device::name(ask.field(header::USER_AGENT));
-        let device = Device { name, address: ask.client };
-        let (session, token) = self.keeper.open(proven, device, &portal.host, ask.now).await?;
+        let (device, address) = (device::name(ask.field(header::USER_AGENT)), ask.client);
+        let held_by = Device { name: device.clone(), address };
+        let (session, token) = self.keeper.open(proven, held_by, &portal.host, ask.now).await?;
         let factors = proven.proofs().iter().map(|proof| proof.factor).collect();
-        let (account, address) = (proven.account(), ask.client);
-        self.recorder.report(ask.now, Event::SignedIn { account, session, factors, address });
+        let account = proven.account();
+        self.recorder.report(ask.now, Event::SignedIn { account, session, factors, address, device });
         Ok((session, token))
     }
 

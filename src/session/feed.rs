@@ -41,13 +41,13 @@ impl Feed {
     /// Runs until the caller drops it. `on_change` hears every change after the reader did; `rules` gives the rules in
     /// force.
     pub async fn run(mut self, on_change: impl Fn(Change), rules: impl Fn() -> SessionRules) {
-        let mut heard = Instant::now();
+        let mut ear = Ear { heard: Instant::now(), state: Hearing::Well };
         let (mut written, mut swept) = (Instant::now(), Instant::now());
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.listen(&on_change, &mut heard).await;
+            self.listen(&on_change, &mut ear).await;
             if written.elapsed() >= WRITE_EVERY {
                 self.write().await;
                 written = Instant::now();
@@ -59,20 +59,31 @@ impl Feed {
         }
     }
 
-    async fn listen(&mut self, on_change: &impl Fn(Change), heard: &mut Instant) {
+    /// Looks once, and says what became of it only where that is news.
+    async fn listen(&mut self, on_change: &impl Fn(Change), ear: &mut Ear) {
+        let before = ear.state;
         match self.look(on_change).await {
             Ok(()) => {
-                if heard.elapsed() > SILENCE {
-                    tracing::info!("the store answers again: sessions are believed again");
-                }
-                *heard = Instant::now();
+                *ear = Ear { heard: Instant::now(), state: Hearing::Well };
                 self.reader.set_blind(Blind::No);
+                if before != Hearing::Well {
+                    tracing::info!("the store answers again: sessions are believed as before");
+                }
             }
-            Err(error) if heard.elapsed() > SILENCE => {
-                tracing::error!(%error, "the store was silent for too long: no session is believed");
+            Err(error) if ear.heard.elapsed() > SILENCE => {
+                ear.state = Hearing::Nothing;
                 self.reader.set_blind(Blind::Yes);
+                if before != Hearing::Nothing {
+                    tracing::error!(%error, "the store was silent for too long: no session is believed");
+                }
             }
-            Err(error) => tracing::warn!(%error, "cannot look for changes made elsewhere"),
+            Err(error) => {
+                ear.state = Hearing::Badly;
+                if before == Hearing::Well {
+                    let seconds = SILENCE.as_secs();
+                    tracing::warn!(%error, seconds, "cannot look for changes made elsewhere; sessions are believed no longer than this");
+                }
+            }
         }
     }
 
@@ -91,20 +102,26 @@ impl Feed {
     }
 
     /// Writes down the uses noted so far; what cannot be written is kept for the next time.
-    pub async fn write(&self) {
+    pub async fn write(&self) -> Written {
         let uses = self.reader.take_uses();
         if uses.is_empty() {
-            return;
+            return Written::All;
         }
-        if let Err(error) = self.sessions.touch(&uses).await {
-            tracing::warn!(%error, sessions = uses.len(), "cannot write down when sessions were used");
-            self.reader.return_uses(uses);
+        match self.sessions.touch(&uses).await {
+            Ok(_) => Written::All,
+            Err(error) => {
+                tracing::warn!(%error, sessions = uses.len(), "cannot write down when sessions were used");
+                self.reader.return_uses(uses);
+                Written::Nothing
+            }
         }
     }
 
-    /// Ends what is over. The store judges by the uses it knows of, so all are written first.
+    /// Ends what is over. The store judges by the uses it knows of, so nothing ends while some are not written.
     async fn sweep(&self, rules: SessionRules) {
-        self.write().await;
+        if self.write().await == Written::Nothing {
+            return;
+        }
         let now = self.clock.now();
         self.reader.sweep(now, rules);
         if let Err(error) = self.sessions.sweep(now, rules).await {
@@ -115,6 +132,29 @@ impl Feed {
             tracing::warn!(%error, "cannot forget old changes");
         }
     }
+}
+
+/// When the store was heard last, and what was said of that.
+struct Ear {
+    heard: Instant,
+    state: Hearing,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hearing {
+    Well,
+    /// For less than [`SILENCE`].
+    Badly,
+    Nothing,
+}
+
+/// What became of the uses that were noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// The store knows them all.
+    All,
+    /// They wait for the next time.
+    Nothing,
 }
 
 #[cfg(test)]

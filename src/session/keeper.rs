@@ -91,6 +91,11 @@ impl Keeper {
         Ok(ended)
     }
 
+    /// Takes note of sessions that ended with something else, in one transaction.
+    pub fn forget(&self, ended: &[SessionId]) {
+        ended.iter().for_each(|session| self.reader.forget(*session));
+    }
+
     /// The sessions of an account, newest use first.
     ///
     /// # Errors

@@ -81,9 +81,14 @@ impl LiveSession {
     pub fn touch(&self, now: Time) -> bool {
         let news = now.millis() >= self.used.load(Ordering::Relaxed).saturating_add(USE_GRAIN_MILLIS);
         if news {
-            self.used.fetch_max(now.millis(), Ordering::Relaxed);
+            self.used_at(now);
         }
         news
+    }
+
+    /// Takes over a use that somebody else noted.
+    pub(super) fn used_at(&self, at: Time) {
+        self.used.fetch_max(at.millis(), Ordering::Relaxed);
     }
 
     /// Whether it must be read again.

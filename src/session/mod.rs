@@ -2,6 +2,8 @@
 //! sessions; knows no page and no factor.
 
 pub mod cookie;
+
+mod barred;
 mod feed;
 mod hand_off;
 mod keeper;
@@ -9,7 +11,8 @@ mod live;
 mod reader;
 mod token;
 
-pub use feed::Feed;
+pub use barred::Barred;
+pub use feed::{Feed, Written};
 pub use hand_off::{HAND_OFF_LIFE, HandOff, HandOffCode, HandOffs, Presented};
 pub use keeper::Keeper;
 pub use live::{LiveSession, Stamp};

@@ -1,6 +1,7 @@
 //! The hot path's reader: a bounded cache of live sessions, the store only on a miss; never writes a session.
 
 use super::LiveSession;
+use super::barred::{Barred, Bars};
 use crate::identity::{AccountId, SessionId, SessionRules, TokenHash};
 use crate::stdx::bounded::BoundedMap;
 use crate::stdx::clock::Time;
@@ -33,6 +34,8 @@ pub struct Reader {
     epoch: AtomicU64,
     /// Set by the feed when it has not heard from the store for too long: then nobody may be believed.
     blind: AtomicBool,
+    /// What an operator ended without the store. Written by orders, read by requests.
+    bars: Bars,
     /// Uses not yet written down, by session. Written by requests at most every few seconds each, taken by the feed's
     /// task; never held across an await.
     uses: Mutex<HashMap<SessionId, Time>>,
@@ -67,6 +70,7 @@ impl Reader {
             waiting: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             blind: AtomicBool::new(false),
+            bars: Bars::default(),
             uses: Mutex::new(HashMap::new()),
         }
     }
@@ -80,7 +84,8 @@ impl Reader {
             return Err(Unavailable("no word from it for too long, so no session can be trusted".to_owned()));
         }
         let entry = match self.tokens.get(reading.token) {
-            Some(entry) if !entry.session.is_stale() => entry,
+            // One that seems to be over is read again too: it may have been used through another process.
+            Some(entry) if !entry.session.is_stale() && entry.session.lives(reading.now, reading.rules) => entry,
             Some(_) | None => match self.load(reading.token).await? {
                 Some(entry) => entry,
                 None => return Ok(None),
@@ -91,7 +96,7 @@ impl Reader {
 
     fn admit(&self, entry: &Entry, reading: &Reading<'_>) -> Option<Arc<LiveSession>> {
         let session = &entry.session;
-        if &*entry.host != reading.host || !session.lives(reading.now, reading.rules) {
+        if &*entry.host != reading.host || !session.lives(reading.now, reading.rules) || self.bars.hold(session) {
             return None;
         }
         self.note_use(session, reading.now);
@@ -135,8 +140,10 @@ impl Reader {
             if slot.is_stale() || slot.proofs != fresh.proofs {
                 // Tokens that still hold the old one must read again: no change would ever reach it any more.
                 slot.mark_stale();
+                fresh.used_at(slot.used());
                 *slot = fresh.clone();
             }
+            slot.used_at(fresh.used());
             slot.clone()
         };
         let entry = Arc::new(Entry { session, host: opened.host.into() });
@@ -153,28 +160,40 @@ impl Reader {
         }
     }
 
-    /// Forgets one session, before the answer to whoever changed it goes out.
+    /// Refuses sessions from now on, whatever the store says, for as long as this process lives.
+    pub fn bar(&self, barred: Barred, now: Time) {
+        self.bars.add(barred, now);
+        self.apply(match barred {
+            Barred::Session(session) => Change::SessionEnded(session),
+            Barred::Account(account) => Change::Account(account),
+        });
+    }
+
+    /// How many orders to refuse sessions are in force.
+    pub fn barred(&self) -> usize {
+        self.bars.len()
+    }
+
+    /// Forgets what is known of one session, before the answer to whoever changed it goes out. Only its last use is
+    /// remembered: the store may not know of it yet.
     pub fn forget(&self, session: SessionId) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
-        if let Some((_, session)) = self.sessions.remove(&session) {
+        if let Some(session) = self.sessions.get(&session) {
             session.mark_stale();
         }
     }
 
     fn forget_account(&self, account: AccountId) {
-        self.sessions.retain(|_, session| {
-            let theirs = session.account.id == account;
-            if theirs {
-                session.mark_stale();
-            }
-            !theirs
-        });
+        self.sessions.iter().filter(|session| session.account.id == account).for_each(|session| session.mark_stale());
     }
 
-    /// Forgets tokens and sessions that are stale or over.
+    /// Lets go of tokens and sessions that are stale or over, and of sessions that no cached token opens.
     pub fn sweep(&self, now: Time, rules: SessionRules) {
-        self.tokens.retain(|_, entry| !entry.session.is_stale() && entry.session.lives(now, rules));
-        self.sessions.retain(|_, session| !session.is_stale() && session.lives(now, rules));
+        let wanted = |session: &LiveSession| !session.is_stale() && session.lives(now, rules);
+        self.tokens.retain(|_, entry| wanted(&entry.session));
+        let uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        self.sessions
+            .retain(|id, session| uses.contains_key(id) || (wanted(session) && Arc::strong_count(session) > 1));
     }
 
     /// The uses noted since the last call.
@@ -299,6 +318,50 @@ mod tests {
         let reading = Reading { token: &token, host: HOST, now: Time::from_secs(1002), rules: SessionRules::DEFAULT };
         assert!(case.reader.read(reading).await.expect("the store answers").is_some());
         assert!(!read(&case, HOST, 1003).await, "the old token");
+    }
+
+    #[tokio::test]
+    async fn a_use_that_the_store_does_not_know_yet_counts_after_a_change_too() {
+        let case = case().await;
+        let idle = SessionRules::DEFAULT.idle.as_secs();
+        assert!(read(&case, HOST, 1000 + idle - 1).await);
+        for change in [Change::SessionRaised(case.session.id), Change::Account(case.session.account)] {
+            case.reader.apply(change);
+            assert!(read(&case, HOST, 1000 + idle + 1).await, "{change:?}");
+        }
+        case.reader.apply(Change::Account(case.session.account));
+        case.reader.sweep(Time::from_secs(1000 + idle + 2), SessionRules::DEFAULT);
+        assert!(read(&case, HOST, 1000 + idle + 3).await, "the sweep comes between");
+    }
+
+    #[tokio::test]
+    async fn a_session_that_was_used_through_another_process_is_not_idle() {
+        let case = case().await;
+        assert!(read(&case, HOST, 1001).await);
+        let idle = SessionRules::DEFAULT.idle.as_secs();
+        case.store.sessions.touch(&[(case.session.id, Time::from_secs(1000 + idle))]).await.expect("memory");
+        assert!(read(&case, HOST, 1001 + idle).await);
+    }
+
+    #[tokio::test]
+    async fn a_session_that_no_cached_token_opens_is_not_held() {
+        let case = case().await;
+        assert!(read(&case, HOST, 1001).await);
+        case.reader.tokens.remove(&case.token.hash());
+        case.reader.sweep(Time::from_secs(1002), SessionRules::DEFAULT);
+        assert!(case.reader.sessions.is_empty());
+        assert!(read(&case, HOST, 1003).await);
+    }
+
+    #[tokio::test]
+    async fn a_barred_session_is_refused_although_the_store_has_it() {
+        for barred in [Barred::Session(SessionId::new([2; 16])), Barred::Account(AccountId::new([1; 16]))] {
+            let case = case().await;
+            assert!(read(&case, HOST, 1001).await);
+            case.reader.bar(barred, Time::from_secs(1001));
+            assert!(!read(&case, HOST, 1002).await, "{barred:?}");
+            assert!(!read(&case, HOST, 1003).await, "and stays refused: {barred:?}");
+        }
     }
 
     #[tokio::test]

@@ -93,6 +93,11 @@ impl ManualClock {
         let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         self.0.fetch_add(millis, Ordering::SeqCst);
     }
+
+    /// Turns the clock back by `span`.
+    pub fn set_back(&self, span: Duration) {
+        self.0.store(self.now().minus(span).millis(), Ordering::SeqCst);
+    }
 }
 
 impl Clock for ManualClock {

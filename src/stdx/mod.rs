@@ -9,4 +9,5 @@ pub mod lifeline;
 pub mod memo;
 pub mod seal;
 pub mod secret;
+pub mod span;
 pub mod task;

@@ -2,12 +2,13 @@
 
 mod accounts;
 mod credentials;
+mod keys;
 mod once;
 mod records;
 mod sessions;
 mod throttles;
 
-use super::{Change, Result, Store, embedded};
+use super::{Change, Enrolment, Place, Result, Right, Store, Throttled, embedded};
 use crate::identity::{
     Account, AccountId, AccountName, Device, FactorName, Group, Kind, Kinds, Proof, Proofs, Session,
 };
@@ -97,6 +98,17 @@ fn session(account: &Account) -> Session {
         used: at(2),
         device: Device { name: "Firefox on Linux".to_owned(), address: IpAddr::V6(Ipv6Addr::LOCALHOST) },
     }
+}
+
+/// The end of an enrolment that puts `credentials` in place of what their account had, by `right`.
+fn enrolment<'a>(account: &Account, credentials: &'a [Credential], right: Right) -> Enrolment<'a> {
+    Enrolment { account: account.id, credentials, place: Place::Instead, right }
+}
+
+/// An enrolment link of `account`, good until the time 10 into the test.
+async fn link(store: &Store, account: &Account, number: u8) -> Result<Right> {
+    store.once.put(super::OnceKind::Enrolment, [number; 32], Some(account.id), b"x", at(10)).await?;
+    Ok(Right::Link([number; 32]))
 }
 
 const HOST: &str = "app.example.com";

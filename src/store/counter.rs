@@ -4,18 +4,20 @@ use super::{Reserved, ThrottleRule};
 use crate::stdx::clock::Time;
 use std::time::Duration;
 
-/// How long a `Backoff` that nobody touches is remembered: long enough that guessing once per wait gains nothing by
-/// pausing, short enough that yesterday's typing errors are forgotten.
-const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+/// How long nobody must have failed for a `Backoff` to begin its waits anew: long enough that guessing once per wait
+/// gains nothing by pausing, short enough that yesterday's typing errors make nobody wait.
+const REST: Duration = Duration::from_secs(24 * 3600);
 
 /// The failures of one key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counter {
     /// Failures that count: consecutive ones for a `Backoff`, those of the window for a `Window`.
     pub failures: u32,
+    /// For a `Backoff`, those of them that were followed by a day's rest: they still count, and nobody waits for them.
+    pub rested: u32,
     /// For a `Backoff`, when the next attempt may be made; for a `Window`, when it is over.
     pub until: Time,
-    /// From when the counter holds nobody back and may be swept; [`Time::NEVER`] while it is locked.
+    /// From when the counter holds nobody back; [`Time::NEVER`] while it is locked.
     pub expires: Time,
 }
 
@@ -28,12 +30,15 @@ impl Counter {
             ThrottleRule::Backoff { locked_at, .. } if self.failures >= locked_at => Reserved::Locked,
             ThrottleRule::Backoff { .. } if now < self.until => Reserved::Wait(self.until),
             ThrottleRule::Backoff { free, first, longest, locked_at } => {
+                if now >= self.expires {
+                    self.rested = self.failures;
+                }
                 self.failures = self.failures.saturating_add(1);
-                if let Some(doublings) = self.failures.checked_sub(free) {
+                if let Some(doublings) = self.failures.saturating_sub(self.rested).checked_sub(free) {
                     self.until = self.until.max(now.plus(wait(first, doublings).min(longest)));
                 }
                 let locked = self.failures >= locked_at;
-                self.expires = if locked { Time::NEVER } else { self.until.max(now.plus(REMEMBERED)) };
+                self.expires = if locked { Time::NEVER } else { self.until.max(now.plus(REST)) };
                 Reserved::Go
             }
             ThrottleRule::Window { most, per } => {
@@ -42,7 +47,7 @@ impl Counter {
                 if failures >= most {
                     return Reserved::Wait(until);
                 }
-                *self = Counter { failures: failures.saturating_add(1), until, expires: until };
+                *self = Counter { failures: failures.saturating_add(1), rested: 0, until, expires: until };
                 Reserved::Go
             }
         }
@@ -89,6 +94,28 @@ mod tests {
     }
 
     #[test]
+    fn a_day_s_rest_starts_the_waits_over_and_never_the_count() {
+        let mut counter = Counter::default();
+        let mut now = Time::from_secs(1000);
+        for tried in 1..=6 {
+            assert_eq!(counter.reserve(BACKOFF, now), Reserved::Go, "try {tried}");
+            now = now.plus(REST);
+        }
+        assert_eq!(counter.reserve(BACKOFF, now), Reserved::Locked);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_is_no_rest() {
+        let mut counter = Counter::default();
+        for _ in 0..2 {
+            counter.reserve(BACKOFF, Time::from_secs(1_000_000));
+        }
+        counter.reserve(BACKOFF, Time::from_secs(1_000_001));
+        assert_eq!(counter.reserve(BACKOFF, Time::from_secs(1)), Reserved::Wait(Time::from_secs(1_000_003)));
+        assert_eq!((counter.failures, counter.rested), (3, 0));
+    }
+
+    #[test]
     fn free_failures_are_free_even_if_the_clock_goes_back() {
         let mut counter = Counter::default();
         assert_eq!(counter.reserve(BACKOFF, Time::from_secs(1000)), Reserved::Go);
@@ -117,7 +144,7 @@ mod tests {
     #[test]
     fn enormous_counts_do_not_overflow() {
         let rule = ThrottleRule::Backoff { free: 0, first: Duration::MAX, longest: Duration::MAX, locked_at: u32::MAX };
-        let mut counter = Counter { failures: u32::MAX - 2, until: Time::EPOCH, expires: Time::EPOCH };
+        let mut counter = Counter { failures: u32::MAX - 2, expires: Time::NEVER, ..Counter::default() };
         assert_eq!(counter.reserve(rule, Time::EPOCH), Reserved::Go);
         assert_eq!(counter.until, Time::NEVER);
     }

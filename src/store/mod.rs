@@ -1,7 +1,8 @@
 //! What must survive a restart, as small traits by noun; decides nothing.
 //!
 //! Two engines implement every trait and run one contract (`contract.rs`): [`memory`] for tests and [`embedded`]
-//! (SQLite in WAL mode, which several processes may open). A shared engine for fleets comes beside them.
+//! (SQLite in WAL mode, which several processes may open). A shared engine for fleets comes beside them. [`observed`]
+//! stands before either and tells of every operation that failed.
 //!
 //! Every call is one transaction. A future that is dropped while it waits has either happened whole or not at all.
 
@@ -9,9 +10,18 @@ pub mod embedded;
 pub mod memory;
 
 mod counter;
+mod keys;
+mod observe;
+mod record;
+mod throttle;
 
 #[cfg(test)]
 mod contract;
+
+pub use keys::{Keys, SealedKey};
+pub use observe::{Observer, Operation, observed};
+pub use record::{Chained, EventRow, Events, Record, verify};
+pub use throttle::{Reserved, ThrottleRule, Throttled, Throttles};
 
 use crate::identity::{
     Account, AccountId, AccountName, Credential, CredentialId, Group, Proofs, Session, SessionId, SessionRules,
@@ -20,7 +30,6 @@ use crate::identity::{
 use crate::stdx::clock::Time;
 use async_trait::async_trait;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The store could not be asked, or did not answer in time. Nothing is known of whether a write happened.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -47,6 +56,20 @@ pub struct Store {
     pub events: Arc<dyn Events>,
     /// The feed by which every process learns what another changed.
     pub changes: Arc<dyn Changes>,
+    /// What it knows of keys.
+    pub keys: Arc<dyn Keys>,
+    /// What it all stands on.
+    pub ground: Arc<dyn Ground>,
+}
+
+/// What a store stands on: a file that somebody may move, for example.
+pub trait Ground: Send + Sync {
+    /// Whether it still stands where it was opened. Quick enough to be asked at any time; while it does not, every
+    /// question to the store fails with the same words.
+    ///
+    /// # Errors
+    /// What happened to it and what to do, in a sentence.
+    fn check(&self) -> Result<()>;
 }
 
 /// People. Every write also appends a [`Change::Account`] in the same transaction.
@@ -65,8 +88,39 @@ pub trait Accounts: Send + Sync {
     /// Disables or enables; disabling ends every session and spends every one-time value of the account in the same
     /// transaction. `false` if there is no such account.
     async fn set_disabled(&self, id: AccountId, disabled: bool) -> Result<bool>;
-    /// Removes the account with its credentials, sessions and one-time values in one transaction.
+    /// Removes the account with its credentials, sessions, one-time values and counters in one transaction.
     async fn remove(&self, id: AccountId) -> Result<bool>;
+}
+
+/// What the end of an enrolment changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Enrolment<'a> {
+    /// Whose it is.
+    pub account: AccountId,
+    /// What is enrolled.
+    pub credentials: &'a [Credential],
+    /// Where it goes.
+    pub place: Place,
+    /// By what right.
+    pub right: Right,
+}
+
+/// Where enrolled credentials go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In place of all that the account had of the same factor.
+    Instead,
+    /// Beside what it had.
+    Beside,
+}
+
+/// By what right somebody enrols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// An enrolment link under this key, which is spent with it.
+    Link([u8; 32]),
+    /// A session, which must not have ended.
+    Session(SessionId),
 }
 
 /// What accounts prove themselves with.
@@ -76,14 +130,16 @@ pub trait Credentials: Send + Sync {
     async fn of(&self, account: AccountId) -> Result<Vec<Credential>>;
     /// Adds one; nothing if its account is gone.
     async fn add(&self, credential: &Credential) -> Result<()>;
-    /// Ends an enrolment, in one transaction: puts each credential in place of all that its account had of the same
-    /// factor, and spends the enrolment link under `link`, if one is given. `false`, and nothing changes, if the link
-    /// is no more.
-    async fn enrol(&self, credentials: &[Credential], link: Option<[u8; 32]>, now: Time) -> Result<bool>;
+    /// Ends an enrolment, in one transaction: makes sure of its right, keeps the credentials, forgives all failures of
+    /// their factors, spends the account's attempts, and ends its sessions but the one that enrolled. Gives the
+    /// sessions that ended; `None`, and nothing changes, if the link or the session is no more, or the account is gone
+    /// or disabled.
+    async fn enrol(&self, enrolment: &Enrolment<'_>, now: Time) -> Result<Option<Vec<SessionId>>>;
     /// Writes a new state and time of use if `version` is still the stored one, and raises the version by one;
     /// `false` if another was faster. This is what makes a code work once.
     async fn advance(&self, id: CredentialId, version: u64, state: &[u8], used: Time) -> Result<bool>;
-    /// Removes one credential of an account; `false` if it has no such credential.
+    /// Removes one credential of an account and spends the account's attempts, for they may rest on it; `false` if it
+    /// has no such credential.
     async fn remove(&self, account: AccountId, id: CredentialId) -> Result<bool>;
     /// Removes all credentials of an account.
     async fn clear(&self, account: AccountId) -> Result<()>;
@@ -107,8 +163,8 @@ pub trait Sessions: Send + Sync {
     /// Opens a session with its first token, for `host`. If its account is gone or disabled by now, nothing is
     /// opened: the token then finds no session.
     async fn open(&self, session: &Session, token: TokenHash, host: &str) -> Result<()>;
-    /// One more token for a session, for `host`; a token that the session already had for that host ends.
-    /// `false` if there is no such session any more.
+    /// One more token for a session, for `host`; a token that the session already had for that host ends, which
+    /// appends a [`Change::SessionRaised`]. `false` if there is no such session any more.
     async fn add_token(&self, id: SessionId, token: TokenHash, host: &str) -> Result<bool>;
     /// The session that a token opens, with its account.
     async fn by_token(&self, token: &TokenHash) -> Result<Option<Opened>>;
@@ -119,6 +175,8 @@ pub trait Sessions: Send + Sync {
     async fn end(&self, id: SessionId) -> Result<bool>;
     /// Ends the sessions of an account, except one; gives how many.
     async fn end_all(&self, account: AccountId, except: Option<SessionId>) -> Result<usize>;
+    /// Ends every session there is; gives how many.
+    async fn end_every(&self) -> Result<usize>;
     /// The sessions of an account, newest use first.
     async fn of(&self, account: AccountId) -> Result<Vec<Session>>;
     /// All sessions with their accounts' names, newest use first, at most `limit`.
@@ -174,80 +232,6 @@ pub trait Once: Send + Sync {
     async fn spend(&self, kind: OnceKind, owner: AccountId) -> Result<usize>;
     /// Removes what expired; gives how many.
     async fn sweep(&self, now: Time) -> Result<usize>;
-}
-
-/// How many failures a key may have, and what follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ThrottleRule {
-    /// `free` failures cost nothing; the attempt after them waits `first`, each further one twice as long up to
-    /// `longest`; at `locked_at` consecutive failures the key is locked until it is forgiven.
-    Backoff {
-        /// Failures that cost nothing.
-        free: u32,
-        /// The first wait.
-        first: Duration,
-        /// The longest wait.
-        longest: Duration,
-        /// Consecutive failures at which the key is locked.
-        locked_at: u32,
-    },
-    /// At most `most` failures in each window of `per`, counted from the first failure in it.
-    Window {
-        /// Failures allowed.
-        most: u32,
-        /// The window.
-        per: Duration,
-    },
-}
-
-/// Whether an attempt may be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reserved {
-    /// Yes; it already counts as a failure until it is forgiven.
-    Go,
-    /// Not before this time; nothing was counted.
-    Wait(Time),
-    /// Not until somebody forgives the key; nothing was counted.
-    Locked,
-}
-
-/// Counters of failed attempts. An attempt is counted **before** it is verified, so that parallel guesses cannot share
-/// one reservation.
-#[async_trait]
-pub trait Throttles: Send + Sync {
-    /// Counts an attempt under `key`, or says why not; one atomic step.
-    async fn reserve(&self, key: &str, rule: ThrottleRule, now: Time) -> Result<Reserved>;
-    /// The attempt succeeded: a `Backoff` starts over, a `Window` gets its one reservation back.
-    async fn forgive(&self, key: &str, rule: ThrottleRule) -> Result<()>;
-    /// Forgets every key that begins with `prefix`.
-    async fn reset(&self, prefix: &str) -> Result<()>;
-    /// Removes counters that no longer hold anybody back (a `Backoff` untouched for a day, a `Window` that is over);
-    /// locked keys stay. Gives how many.
-    async fn sweep(&self, now: Time) -> Result<usize>;
-}
-
-/// One line of the durable record of security events.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EventRow {
-    /// When.
-    pub at: Time,
-    /// Which of the closed list, for example `sign-in.succeeded`.
-    pub name: String,
-    /// The account it is about.
-    pub account: Option<AccountId>,
-    /// The event's fields as a JSON object.
-    pub body: String,
-}
-
-/// The durable record of security events: appended to, never changed.
-#[async_trait]
-pub trait Events: Send + Sync {
-    /// Appends events in order, durably.
-    async fn append(&self, events: &[EventRow]) -> Result<()>;
-    /// Up to `limit` events after number `after`, oldest first, with their numbers.
-    async fn after(&self, after: u64, limit: usize) -> Result<Vec<(u64, EventRow)>>;
-    /// The number of the newest event; 0 if there is none.
-    async fn newest(&self) -> Result<u64>;
 }
 
 /// What another process, or this one, changed.

@@ -125,6 +125,21 @@ impl Line {
         }
     }
 
+    /// A list of objects.
+    pub fn list(mut self, name: &'static str, items: impl Iterator<Item = Line>) -> Self {
+        self.name(name);
+        self.0.push(b'[');
+        for (number, item) in items.enumerate() {
+            if number > 0 {
+                self.0.push(b',');
+            }
+            self.0.extend_from_slice(&item.0);
+            self.0.push(b'}');
+        }
+        self.0.push(b']');
+        self
+    }
+
     /// A number.
     pub fn number(mut self, name: &'static str, value: u64) -> Self {
         self.name(name);
@@ -178,5 +193,14 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(value["path"], "/a\"\n\u{1b}[31m");
         assert_eq!(value["status"], 200);
+    }
+
+    #[test]
+    fn a_list_holds_objects() {
+        let items = |count: u64| (0..count).map(|number| Line::new().number("n", number).text("t", "\"]"));
+        let line = Line::new().list("none", items(0)).list("two", items(2)).number("after", 1);
+        let value: serde_json::Value = serde_json::from_slice(&line.finish()).expect("JSON");
+        let two = serde_json::json!([{ "n": 0, "t": "\"]" }, { "n": 1, "t": "\"]" }]);
+        assert_eq!(value, serde_json::json!({ "none": [], "two": two, "after": 1 }));
     }
 }

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 /// How a request ended, seen from the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// It was forwarded.
+    /// It was forwarded and answered.
     Permitted,
     /// It was answered by the gateway's own pages.
     Own,
@@ -29,11 +29,13 @@ pub enum Outcome {
     Unknown,
     /// No member, no store, or a broken part.
     Failed,
+    /// It was forwarded, and its client went away or was cut off before the answer was complete.
+    Gone,
 }
 
 impl Outcome {
     /// Every outcome, in the order of [`Metrics`]' counters.
-    pub const ALL: [Outcome; 8] = [
+    pub const ALL: [Outcome; 9] = [
         Outcome::Permitted,
         Outcome::Own,
         Outcome::SignIn,
@@ -42,6 +44,7 @@ impl Outcome {
         Outcome::Malformed,
         Outcome::Unknown,
         Outcome::Failed,
+        Outcome::Gone,
     ];
 
     /// The word in metrics and in the access log.
@@ -55,6 +58,7 @@ impl Outcome {
             Outcome::Malformed => "malformed",
             Outcome::Unknown => "unknown",
             Outcome::Failed => "failed",
+            Outcome::Gone => "gone",
         }
     }
 }
@@ -67,11 +71,22 @@ struct OutcomeLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabel {
     route: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabel {
     result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabel {
+    operation: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -83,18 +98,36 @@ struct MemberLabel {
 /// The counters of one route: resolved once an edition, so that counting is one atomic addition.
 #[derive(Clone, Debug, Default)]
 pub struct RouteCounters {
-    /// Requests that were forwarded.
-    pub permitted: Counter,
+    /// Requests that a member answered, or would have if the client had stayed.
+    permitted: Counter,
     /// Requests that were refused.
-    pub refused: Counter,
+    refused: Counter,
+    /// Requests that might have passed, but something broke.
+    failed: Counter,
+}
+
+impl RouteCounters {
+    /// The labels of the three. A route has no more: whole fleets have tens of thousands of routes.
+    const OUTCOMES: [&'static str; 3] = ["permitted", "refused", "failed"];
+
+    /// The counter for requests that ended so.
+    pub fn of(&self, outcome: Outcome) -> &Counter {
+        match outcome {
+            Outcome::Permitted | Outcome::Own | Outcome::Gone => &self.permitted,
+            Outcome::SignIn | Outcome::StepUp | Outcome::Forbidden | Outcome::Malformed | Outcome::Unknown => {
+                &self.refused
+            }
+            Outcome::Failed => &self.failed,
+        }
+    }
 }
 
 /// Every metric of one gateway.
 pub struct Metrics {
     registry: Mutex<Registry>,
     requests: [Counter; Outcome::ALL.len()],
-    route_permitted: Family<RouteLabel, Counter>,
-    route_refused: Family<RouteLabel, Counter>,
+    route_requests: Family<RouteLabel, Counter>,
+    headers_refused: Family<ReasonLabel, Counter>,
     /// Seconds from the first byte of a request to the end of its response.
     pub duration: Histogram,
     reloads: Family<ResultLabel, Counter>,
@@ -106,8 +139,9 @@ pub struct Metrics {
     pub editions_held: Gauge,
     /// Session tokens in the cache.
     pub sessions_cached: Gauge,
-    /// Questions that the store did not answer.
-    pub store_failures: Counter,
+    store_failures: Family<OperationLabel, Counter>,
+    /// How often the clock was found set back.
+    pub clock_set_back: Counter,
     /// Filters that panicked; each denied one request.
     pub panics: Counter,
     /// Access log lines that found the writer's queue full.
@@ -130,8 +164,8 @@ impl Metrics {
             requests: Outcome::ALL
                 .map(|outcome| requests.get_or_create_owned(&OutcomeLabel { outcome: outcome.word() })),
             registry: Mutex::default(),
-            route_permitted: Family::default(),
-            route_refused: Family::default(),
+            route_requests: Family::default(),
+            headers_refused: Family::default(),
             // 0.5 ms to 8 s, doubling.
             duration: Histogram::new(exponential_buckets(0.0005, 2.0, 15)),
             reloads: Family::default(),
@@ -140,7 +174,8 @@ impl Metrics {
             edition: Gauge::default(),
             editions_held: Gauge::default(),
             sessions_cached: Gauge::default(),
-            store_failures: Counter::default(),
+            store_failures: Family::default(),
+            clock_set_back: Counter::default(),
             panics: Counter::default(),
             access_lost: Counter::default(),
             events_lost: Counter::default(),
@@ -153,8 +188,8 @@ impl Metrics {
         let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         let registry = registry.sub_registry_with_prefix("portcullis");
         registry.register("requests", "Requests by how they ended", requests);
-        registry.register("route_permitted", "Requests forwarded, by route", self.route_permitted.clone());
-        registry.register("route_refused", "Requests refused, by route", self.route_refused.clone());
+        registry.register("route_requests", "Requests by route and how they ended", self.route_requests.clone());
+        registry.register("headers_refused", "Headers that became no request", self.headers_refused.clone());
         registry.register("request_duration_seconds", "From a request's header to its end", self.duration.clone());
         registry.register("reloads", "Configurations loaded, by result", self.reloads.clone());
         registry.register("sign_ins", "Sign-ins, by result", self.sign_ins.clone());
@@ -162,7 +197,8 @@ impl Metrics {
         registry.register("edition", "Number of the current edition", self.edition.clone());
         registry.register("editions_held", "Past editions still in use", self.editions_held.clone());
         registry.register("sessions_cached", "Session tokens in memory", self.sessions_cached.clone());
-        registry.register("store_failures", "Questions the store did not answer", self.store_failures.clone());
+        registry.register("store_failures", "Operations that the store failed, by sort", self.store_failures.clone());
+        registry.register("clock_set_back", "Times the clock was found set back", self.clock_set_back.clone());
         registry.register("panics", "Filters that panicked", self.panics.clone());
         registry.register("access_log_lost", "Access log lines not written", self.access_lost.clone());
         registry.register("events_lost", "Security events not written", self.events_lost.clone());
@@ -184,25 +220,42 @@ impl Metrics {
         self.reloads.get_or_create_owned(&ResultLabel { result }).inc();
     }
 
-    /// Counts a step of a sign-in: `succeeded`, `wrong` or `throttled`.
+    /// Counts an answer in a sign-in: `succeeded` or `wrong`.
     pub fn sign_in(&self, result: &'static str) {
         self.sign_ins.get_or_create_owned(&ResultLabel { result }).inc();
     }
 
+    /// Takes over how many tries of a sign-in were refused unseen so far.
+    pub fn set_throttled(&self, tries: u64) {
+        let throttled = self.sign_ins.get_or_create_owned(&ResultLabel { result: "throttled" });
+        throttled.inner().store(tries, Ordering::Relaxed);
+    }
+
+    /// The counter of operations of one sort that the store failed.
+    pub fn store_failures(&self, operation: &'static str) -> Counter {
+        self.store_failures.get_or_create_owned(&OperationLabel { operation })
+    }
+
     /// The counters of a route, the same ones for the same name.
     pub fn route(&self, name: &str) -> RouteCounters {
-        let label = RouteLabel { route: name.to_owned() };
-        RouteCounters {
-            permitted: self.route_permitted.get_or_create_owned(&label),
-            refused: self.route_refused.get_or_create_owned(&label),
-        }
+        let counter = |outcome| {
+            let label = RouteLabel { route: name.to_owned(), outcome };
+            self.route_requests.get_or_create_owned(&label)
+        };
+        let [permitted, refused, failed] = RouteCounters::OUTCOMES.map(counter);
+        RouteCounters { permitted, refused, failed }
     }
 
     /// Forgets the counters of a route that exists no more.
     pub fn forget_route(&self, name: &str) {
-        let label = RouteLabel { route: name.to_owned() };
-        self.route_permitted.remove(&label);
-        self.route_refused.remove(&label);
+        for outcome in RouteCounters::OUTCOMES {
+            self.route_requests.remove(&RouteLabel { route: name.to_owned(), outcome });
+        }
+    }
+
+    /// Counts a header that never became a request.
+    pub fn header_refused(&self, reason: &'static str) {
+        self.headers_refused.get_or_create_owned(&ReasonLabel { reason }).inc();
     }
 
     /// Takes over how many lines of the access log and how many security events were lost so far.
@@ -251,7 +304,7 @@ mod tests {
     #[test]
     fn a_route_that_exists_no_more_is_forgotten() {
         let metrics = Metrics::new();
-        metrics.route("orders").permitted.inc();
+        metrics.route("orders").of(Outcome::Permitted).inc();
         assert!(metrics.text().contains(r#"route="orders""#));
         metrics.forget_route("orders");
         assert!(!metrics.text().contains(r#"route="orders""#));

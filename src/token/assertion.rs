@@ -20,8 +20,10 @@ const SPARE: Duration = Duration::from_secs(60);
 /// Whom an assertion is for, and what they may be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audience {
-    /// A number of its own for each pool and policy of one edition and its successors: the key of the memo.
+    /// A number of its own for each issuer, pool and policy of one edition and its successors: the key of the memo.
     pub key: u64,
+    /// Who signs: the portal's origin.
+    pub issuer: Arc<str>,
     /// The pool's name.
     pub pool: Arc<str>,
     /// The groups that the policy names.
@@ -31,7 +33,6 @@ pub struct Audience {
 /// Makes and remembers stamps.
 pub struct Mint {
     keys: Arc<Keyring>,
-    issuer: Arc<str>,
 }
 
 #[derive(Serialize)]
@@ -50,9 +51,9 @@ struct Claims<'a> {
 }
 
 impl Mint {
-    /// A mint that signs with `keys` as `issuer`, the portal's origin.
-    pub fn new(keys: Arc<Keyring>, issuer: Arc<str>) -> Self {
-        Mint { keys, issuer }
+    /// A mint that signs with `keys`.
+    pub fn new(keys: Arc<Keyring>) -> Self {
+        Mint { keys }
     }
 
     /// The stamp of a session for an audience: from the session's memo, or made now and kept there. `None` if signing
@@ -74,7 +75,7 @@ impl Mint {
         let until = now.plus(ASSERTION_LIFE);
         let oldest = session.proofs.iter().map(|proof| proof.at).min().unwrap_or(session.created);
         let claims = Claims {
-            iss: &self.issuer,
+            iss: &audience.issuer,
             sub: session.account.id.to_string(),
             aud: &audience.pool,
             iat: now.secs(),
@@ -153,14 +154,20 @@ mod tests {
     }
 
     fn audience() -> Audience {
-        Audience { key: 1, pool: "orders".into(), groups: vec![Group::parse("staff").expect("a valid group")] }
+        let groups = vec![Group::parse("staff").expect("a valid group")];
+        Audience { key: 1, issuer: "https://auth.example.com".into(), pool: "orders".into(), groups }
     }
 
-    #[test]
-    fn a_service_can_verify_an_assertion_with_the_published_keys() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let keys = Arc::new(Keyring::open(directory.path(), Time::from_secs(1)).expect("a ring"));
-        let mint = Mint::new(keys.clone(), "https://auth.example.com".into());
+    async fn keys() -> Arc<Keyring> {
+        let seal = crate::stdx::seal::MasterKey::new([1; 32]).seal("signing-key");
+        let ring = Keyring::open(crate::store::memory::open().keys, seal, Time::from_secs(1)).await;
+        Arc::new(ring.expect("a ring"))
+    }
+
+    #[tokio::test]
+    async fn a_service_can_verify_an_assertion_with_the_published_keys() {
+        let keys = keys().await;
+        let mint = Mint::new(keys.clone());
         let now = crate::stdx::clock::Clock::now(&crate::stdx::clock::SystemClock);
         let stamp = mint.stamp(&session(), &audience(), now).expect("a stamp");
         let token = stamp.assertion.to_str().expect("text");
@@ -178,11 +185,9 @@ mod tests {
         assert!(jsonwebtoken::decode::<serde_json::Value>(token, &key, &validation).is_err());
     }
 
-    #[test]
-    fn a_session_is_signed_for_once_per_audience_until_the_assertion_grows_old() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let keys = Arc::new(Keyring::open(directory.path(), Time::from_secs(1)).expect("a ring"));
-        let mint = Mint::new(keys, "https://auth.example.com".into());
+    #[tokio::test]
+    async fn a_session_is_signed_for_once_per_audience_until_the_assertion_grows_old() {
+        let mint = Mint::new(keys().await);
         let (session, now) = (session(), Time::from_secs(1000));
         let at = |now, audience: &Audience| mint.stamp(&session, audience, now).expect("a stamp").assertion;
         let first = at(now, &audience());

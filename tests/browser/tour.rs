@@ -102,7 +102,11 @@ async fn the_pages_of_a_step_up_and_the_account_are_fit_to_be_seen() {
     let other = alice.elsewhere().await;
     other.chrome.open(&rig.origin("auth.localhost")).await;
     other.sign_in("alice").await;
-    alice.open_account().await;
+    rig.eventually("both sign-ins are written down", || async {
+        alice.open_account().await;
+        alice.chrome.texts("section[aria-labelledby=recent] li strong").await.len() == 2
+    })
+    .await;
     look(&alice.chrome, "account-full").await;
     questions(&alice).await;
     rig.clock.advance(Duration::from_secs(6 * 60));

@@ -1,6 +1,8 @@
 //! "Your account": what a person sees and may change, with which proof, and what ends when it changes.
 
 use crate::rig::{Browser, PASSWORD, Page, Rig};
+use portcullis::stdx::clock::Clock;
+use portcullis::store::EventRow;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -52,6 +54,39 @@ async fn the_page_shows_where_i_am_signed_in_and_how_i_can() {
     assert!(!page.body.contains("bob"));
     assert_eq!(page.body.matches("name=\"session\"").count(), 1, "one other session, which can be ended");
     assert!(removals(&page).len() == 1, "the codes may go, password and only app may not: {:?}", removals(&page));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_where_i_signed_in_lately_and_with_what() {
+    let (rig, _app, _wiki) = Rig::two_hosts().await;
+    let (mut first, _second) = two_browsers(&rig).await;
+    rig.signed_in("bob", &["staff"]).await;
+    let lately = async |browser: &mut Browser| {
+        let page = account_page(&rig, browser).await.body;
+        page.split("Recent sign-ins").nth(1).unwrap_or_default().to_owned()
+    };
+    rig.eventually("both are written down", || async {
+        let shown = lately(&mut first.stolen()).await;
+        shown.matches("Firefox on Linux").count() == 2 && shown.matches("127.0.0.1").count() == 2
+    })
+    .await;
+    assert!(lately(&mut first).await.contains("Password and authenticator app"), "{}", lately(&mut first).await);
+
+    let account = rig.account("alice").await.id;
+    let event = |number: u64| EventRow {
+        at: rig.clock.now(),
+        name: "sign-in.succeeded".to_owned(),
+        account: Some(account),
+        body: format!(
+            r#"{{"factors":"password,recovery_code","address":"192.0.2.{number}","device":"Safari on iPhone"}}"#
+        ),
+    };
+    rig.store.events.append(&(1..=9).map(event).collect::<Vec<_>>()).await.unwrap();
+    let shown = lately(&mut first).await;
+    assert_eq!(shown.matches("<li>").count(), 10, "{shown}");
+    assert_eq!(shown.matches("Password and recovery code").count(), 9, "the newest of all: {shown}");
+    let newest = shown.find("192.0.2.9").expect("it is shown");
+    assert!(newest < shown.find("192.0.2.8").expect("so is the one before"), "the newest stands first");
 }
 
 #[tokio::test(flavor = "multi_thread")]

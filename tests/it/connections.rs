@@ -200,6 +200,21 @@ async fn a_request_under_way_ends_in_peace_when_the_gateway_stops() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_closed_at_once_after_the_last_answer_of_a_drain() {
+    let (rig, mut line, tell, _member) = under_way("60s").await;
+    let address = rig.address();
+    let stopping = tokio::spawn(rig.stop());
+    nobody_listens(address).await;
+    let told = Instant::now();
+    tell.notify_one();
+    let answer = line.answer().await;
+    assert_eq!((answer.body.as_str(), answer.header("connection")), ("done", Some("close")), "{answer:?}");
+    assert!(line.ends().await);
+    timeout(PATIENCE, stopping).await.expect("it stops").expect("without a panic");
+    assert!(told.elapsed() < Duration::from_secs(2), "idle connections would have had 5 s: {:?}", told.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_outlasts_idle_connections_is_told_that_its_own_closes_too() {
     let (rig, mut line, tell, _member) = under_way("8s").await;
     let mut idle = Line::to(rig.address()).await;

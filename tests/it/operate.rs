@@ -110,8 +110,10 @@ async fn requests_are_counted_by_how_they_ended_and_by_route() {
     };
     rig.eventually("each is counted once", counted).await;
     let samples = metrics(&rig).await;
-    assert_eq!(value(&samples, "portcullis_route_permitted_total", &[("route", "app-open")]), Some(1.0));
-    assert_eq!(value(&samples, "portcullis_route_refused_total", &[("route", "app")]), Some(1.0));
+    for (route, outcome) in [("app-open", "permitted"), ("app", "refused")] {
+        let labels = [("route", route), ("outcome", outcome)];
+        assert_eq!(value(&samples, "portcullis_route_requests_total", &labels), Some(1.0), "{route}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

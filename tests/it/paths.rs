@@ -154,21 +154,52 @@ async fn what_is_matched_arrives_to_the_byte() {
     }
 }
 
+/// Asks for a target, as it is, on a host.
+async fn status(rig: &Rig, target: &str, host: &str) -> u16 {
+    let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    Line::to(rig.address()).await.ask(request).await.status
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn an_absolute_address_is_refused_whatever_host_it_names() {
+async fn an_absolute_address_of_the_host_that_is_asked_is_taken_for_its_path() {
     let (rig, app, _wiki) = Rig::two_hosts().await;
-    let ask = async |target: &str, host: &str| {
-        let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
-        Line::to(rig.address()).await.ask(request).await.status
-    };
+    for (target, arrives) in [
+        ("http://app.localhost/open/x?y=%2F", "/open/x?y=%2F"),
+        ("HTTP://app.localhost/open/x", "/open/x"),
+        ("http://app.localhost/open/http://wiki.localhost", ""),
+    ] {
+        let expected = if arrives.is_empty() { 400 } else { 200 };
+        assert_eq!(status(&rig, target, "app.localhost").await, expected, "{target}");
+        if !arrives.is_empty() {
+            assert_eq!(app.last().target, arrives);
+        }
+    }
+    assert_eq!(status(&rig, "http://app.localhost:8080/open/x", "app.localhost:8080").await, 200);
+    for target in ["http://app.localhost", "http://app.localhost?x=y", "http://app.localhost/admin/x"] {
+        assert_eq!(status(&rig, target, "app.localhost").await, 401, "it is judged like any other: {target}");
+    }
+    let mut line = Line::to(rig.address()).await;
+    let whole = "OPTIONS http://app.localhost HTTP/1.1\r\nHost: app.localhost\r\n\r\n";
+    assert_eq!(line.ask(whole).await.status, 204, "it is about the whole server");
+    assert_eq!(app.seen().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_absolute_address_of_another_host_or_scheme_is_refused() {
+    let (rig, app, _wiki) = Rig::two_hosts().await;
     for (target, host) in [
         ("http://wiki.localhost/open/x", "app.localhost"),
         ("http://app.localhost@wiki.localhost/open/x", "app.localhost"),
+        ("http://app.localhost:8080/open/x", "app.localhost"),
         ("http://app.localhost/open/../admin", "app.localhost"),
-        ("http://app.localhost/open/x", "app.localhost"),
-        ("HTTP://app.localhost/admin/x", "app.localhost"),
+        ("https://app.localhost/open/x", "app.localhost"),
+        ("ws://app.localhost/open/x", "app.localhost"),
+        ("ftp://app.localhost/open/x", "app.localhost"),
+        ("http:/app.localhost/open/x", "app.localhost"),
+        ("http:///open/x", "app.localhost"),
+        ("app.localhost/open/x", "app.localhost"),
     ] {
-        assert_eq!(ask(target, host).await, 400, "{target}");
+        assert_eq!(status(&rig, target, host).await, 400, "{target}");
     }
     assert!(app.seen().is_empty());
 }

@@ -1,33 +1,11 @@
 //! Loading the configuration again, under traffic and with mistakes in it.
 
-use crate::rig::{Line, Member, RawMember, Rig, TWO_HOSTS, exchange, filled, get};
+use crate::rig::{Line, Member, ONE_ROUTE, RawMember, Rig, TWO_HOSTS, exchange, filled, get};
 use portcullis::admin::Reloaded;
+use std::convert::identity;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-/// One open route, named after the pool's only member.
-const ONE_ROUTE: &str = r#"
-[gateway]
-state = "state"
-drain = "2s"
-
-[admin]
-address = "127.0.0.2:0"
-socket = "admin.sock"
-
-[[listen]]
-address = "127.0.0.1:0"
-
-[pool.app]
-members = ["{app}"]
-
-[[route]]
-name = "app"
-host = "app.localhost"
-pool = "app"
-policy = "open"
-"#;
 
 /// A file with one more open route, for `/team/**`.
 fn fragment(pool: &str) -> String {
@@ -115,14 +93,12 @@ async fn reloads_under_traffic_drop_nothing_and_every_request_sees_one_edition()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_reload_leaves_the_old_edition_and_says_why_everywhere() {
-    let app = Member::echo("app").await;
-    let good = filled(ONE_ROUTE, &[("app", &app)]);
-    let rig = Rig::start(&good).await;
+    let (rig, _app, good) = Rig::one_route(identity).await;
     let outcome = rig.reload(&good.replace("policy =", "polcy =")).await;
     let Reloaded::Refused { edition: 1, problems } = outcome else { panic!("{outcome:?}") };
     let problem = problems.iter().find(|problem| problem.contains("polcy")).expect("it is named");
     assert!(
-        problem.contains("portcullis.toml:20:1: route[0].polcy: ") && problem.ends_with("did you mean policy?"),
+        problem.contains("portcullis.toml:24:1: route[0].polcy: ") && problem.ends_with("did you mean policy?"),
         "{problem}"
     );
     assert_eq!(answers(&rig, "/x").await, "app");
@@ -135,9 +111,8 @@ async fn a_bad_reload_leaves_the_old_edition_and_says_why_everywhere() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fixed_file_goes_live_and_the_refusal_is_over() {
-    let (app, other) = (Member::echo("app").await, Member::echo("other").await);
-    let good = filled(ONE_ROUTE, &[("app", &app)]);
-    let rig = Rig::start(&good).await;
+    let (rig, ..) = Rig::one_route(identity).await;
+    let other = Member::echo("other").await;
     rig.reload("[[route]").await;
     assert_eq!(edition(rig.reload(&filled(ONE_ROUTE, &[("app", &other)])).await), 2);
     assert_eq!(answers(&rig, "/x").await, "other");
@@ -147,9 +122,7 @@ async fn a_fixed_file_goes_live_and_the_refusal_is_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn going_back_to_what_serves_ends_the_refusal_without_a_new_edition() {
-    let app = Member::echo("app").await;
-    let good = filled(ONE_ROUTE, &[("app", &app)]);
-    let rig = Rig::start(&good).await;
+    let (rig, _app, good) = Rig::one_route(identity).await;
     rig.reload("[[route]").await;
     assert_eq!(rig.reload(&good).await, Reloaded::Unchanged { edition: 1 });
     assert_eq!(rig.status().await["last_reload_refused"], serde_json::json!([]));
@@ -157,24 +130,24 @@ async fn going_back_to_what_serves_ends_the_refusal_without_a_new_edition() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_file_is_noticed() {
-    let (app, other) = (Member::echo("app").await, Member::echo("other").await);
-    let rig = Rig::start(&filled(ONE_ROUTE, &[("app", &app)])).await;
+    let (rig, ..) = Rig::one_route(identity).await;
+    let other = Member::echo("other").await;
     rig.save(&filled(ONE_ROUTE, &[("app", &other)]));
     rig.eventually("the other member answers", async || answers(&rig, "/x").await == "other").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_written_in_place_is_noticed() {
-    let (app, other) = (Member::echo("app").await, Member::echo("other").await);
-    let rig = Rig::start(&filled(ONE_ROUTE, &[("app", &app)])).await;
+    let (rig, ..) = Rig::one_route(identity).await;
+    let other = Member::echo("other").await;
     std::fs::write(rig.configuration(), filled(ONE_ROUTE, &[("app", &other)])).expect("written");
     rig.eventually("the other member answers", async || answers(&rig, "/x").await == "other").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_busy_file_beside_it_does_not_hide_a_change() {
-    let (app, other) = (Member::echo("app").await, Member::echo("other").await);
-    let rig = Rig::start(&filled(ONE_ROUTE, &[("app", &app)])).await;
+    let (rig, ..) = Rig::one_route(identity).await;
+    let other = Member::echo("other").await;
     let busy = rig.directory().join("busy.log");
     let writing = tokio::spawn(async move {
         for number in 0_u64.. {
@@ -189,9 +162,9 @@ async fn a_busy_file_beside_it_does_not_hide_a_change() {
 
 /// A gateway that includes `teams.d/*.toml`, with a second pool for the teams.
 async fn with_teams() -> (Rig, String, [Member; 2]) {
-    let (app, other) = (Member::echo("app").await, Member::echo("other").await);
-    let text = format!("{}\n[pool.other]\nmembers = [\"{}\"]\n", filled(ONE_ROUTE, &[("app", &app)]), other.address());
-    let rig = Rig::start(&text).await;
+    let other = Member::echo("other").await;
+    let second = format!("\n[pool.other]\nmembers = [\"{}\"]\n", other.address());
+    let (rig, app, text) = Rig::one_route(|text| text + &second).await;
     let text = format!("include = [\"teams.d/*.toml\"]\n{text}");
     (rig, text, [app, other])
 }
@@ -243,15 +216,14 @@ async fn a_fragment_that_was_refused_goes_live_once_it_is_fixed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_needs_a_restart_is_named_and_keeps_its_old_value() {
-    let (app, other) = (Member::echo("app").await, Member::echo("other").await);
-    let text = filled(ONE_ROUTE, &[("app", &app)]);
-    let rig = Rig::start(&text).await;
+    let (rig, ..) = Rig::one_route(identity).await;
+    let other = Member::echo("other").await;
     let operator = rig.gateway().admin_address();
     let changed = filled(ONE_ROUTE, &[("app", &other)])
         .replace(r#"state = "state""#, "state = \"moved\"\nthreads = 3")
         .replace("127.0.0.2:0", "127.0.0.4:0")
         .replace("admin.sock", "moved.sock")
-        + "\n[log]\nlevel = \"debug\"\n";
+        .replace("[log]", "[log]\nlevel = \"debug\"");
     rig.save(&changed);
     let outcome = rig.gateway().reload().await;
     let Reloaded::Applied { edition: 2, notes } = outcome else { panic!("{outcome:?}") };
@@ -266,10 +238,17 @@ async fn what_needs_a_restart_is_named_and_keeps_its_old_value() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_should_give_pause_is_noted_and_goes_live_all_the_same() {
+    let (rig, _app, text) = Rig::one_route(identity).await;
+    rig.save(&format!("{text}\n[policy.idle]\nrequire = \"none\"\n"));
+    let outcome = rig.gateway().reload().await;
+    let Reloaded::Applied { edition: 2, notes } = outcome else { panic!("{outcome:?}") };
+    assert!(notes.iter().any(|note| note.ends_with("policy.idle: nothing uses this policy")), "{notes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn listeners_come_and_go_and_their_connections_stay() {
-    let app = Member::echo("app").await;
-    let one = filled(ONE_ROUTE, &[("app", &app)]);
-    let rig = Rig::start(&one).await;
+    let (rig, _app, one) = Rig::one_route(identity).await;
     edition(rig.reload(&format!("{one}\n[[listen]]\naddress = \"127.0.0.3:0\"\n")).await);
     let added = rig.gateway().addresses()[1];
     let mut line = Line::to(added).await;
@@ -283,9 +262,8 @@ async fn listeners_come_and_go_and_their_connections_stay() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_is_taken_refuses_the_whole_reload() {
-    let (app, other) = (Member::echo("app").await, Member::echo("other").await);
-    let one = filled(ONE_ROUTE, &[("app", &app)]);
-    let rig = Rig::start(&one).await;
+    let (rig, ..) = Rig::one_route(identity).await;
+    let other = Member::echo("other").await;
     let taken = other.address();
     let text = format!("{}\n[[listen]]\naddress = \"{taken}\"\n", filled(ONE_ROUTE, &[("app", &other)]));
     let outcome = rig.reload(&text).await;
@@ -357,9 +335,7 @@ async fn a_changed_policy_judges_the_very_next_request_on_the_same_connection() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_route_that_went_is_unknown_and_no_longer_counted() {
-    let app = Member::echo("app").await;
-    let text = filled(ONE_ROUTE, &[("app", &app)]);
-    let rig = Rig::start(&text).await;
+    let (rig, _app, text) = Rig::one_route(identity).await;
     assert_eq!(answers(&rig, "/x").await, "app");
     edition(
         rig.reload(&text.replace("name = \"app\"", "name = \"renamed\"").replace("app.localhost", "b.localhost")).await,

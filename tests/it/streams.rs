@@ -83,6 +83,18 @@ async fn disabling_an_account_cuts_its_event_streams() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_order_to_refuse_sessions_from_memory_cuts_their_event_streams() {
+    for of_account in [true, false] {
+        let case = opened("/events", "text/event-stream").await;
+        let id = if of_account { case.pass.account.to_string() } else { case.pass.session.to_string() };
+        let (socket, order) = (case.rig.directory().join("admin.sock"), format!("/bar/{id}"));
+        let answer = portcullis::admin::ask(&socket, http::Method::POST, &order).await.expect("it answers");
+        assert_eq!(answer, (200, serde_json::json!({ "barred": id })));
+        assert_cut(case.line).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_stream_ends_when_its_proofs_grow_too_old() {
     let case = opened("/admin/events", "text/event-stream").await;
     case.rig.clock.advance(Duration::from_secs(10 * 60 + 1));

@@ -255,3 +255,46 @@ async fn nobody_learns_from_a_wrong_password_whether_an_account_exists() {
     rig.clock.advance(Duration::from_secs(1));
     assert_eq!(try_password(&rig, &mut carol, ("carol", PASSWORD)).await.status, 422, "disabled is as good as wrong");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pausing_for_days_leads_to_the_lock_all_the_same() {
+    let (rig, _app, _wiki) = Rig::two_hosts().await;
+    rig.signed_in("alice", &["staff"]).await;
+    let mut guesser = rig.browser();
+    for guess in 1..=100 {
+        let wrong = try_password(&rig, &mut guesser, ("alice", "wrong-guess-17")).await;
+        assert_eq!(wrong.status, 422, "guess {guess}");
+        rig.clock.advance(25 * 60 * MINUTE);
+    }
+    let locked = try_password(&rig, &mut guesser, ("alice", PASSWORD)).await;
+    assert_eq!(locked.status, 429);
+    assert!(locked.body.contains("locked"), "{}", locked.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_refused_tries_is_one_event_and_is_counted_in_full() {
+    let (rig, _app, _wiki) = Rig::two_hosts().await;
+    rig.signed_in("alice", &["staff"]).await;
+    let mut guesser = rig.browser();
+    for _ in 0..5 {
+        try_password(&rig, &mut guesser, ("alice", "wrong-guess-17")).await;
+    }
+    for _ in 0..20 {
+        assert_eq!(try_password(&rig, &mut guesser, ("alice", "wrong-guess-17")).await.status, 429);
+    }
+    rig.clock.advance(Duration::from_secs(1));
+    assert_eq!(try_password(&rig, &mut guesser, ("alice", "wrong-guess-17")).await.status, 422);
+    for _ in 0..20 {
+        assert_eq!(try_password(&rig, &mut guesser, ("alice", "wrong-guess-17")).await.status, 429);
+    }
+    let failed = async || {
+        let rows = rig.store.events.after(0, 1_000).await.unwrap();
+        let failed = rows.into_iter().filter(|(_, row)| row.name == "sign-in.failed");
+        failed.map(|(_, row)| row.body.contains("throttled")).collect::<Vec<_>>()
+    };
+    let wrong = false;
+    let expected = [wrong, wrong, wrong, wrong, wrong, true, wrong, true];
+    rig.eventually("each window is on record once", async || failed().await == expected).await;
+    let text = rig.admin("/metrics").await.1;
+    assert!(text.contains("portcullis_sign_ins_total{result=\"throttled\"} 40"), "{text}");
+}

@@ -290,6 +290,28 @@ async fn two_names_for_one_request_of_http_2_are_one_too_many() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_made_for_one_host_serves_those_of_its_certificate_and_no_other() {
+    let case = Case::new().await;
+    let port = case.rig.address().port();
+    // Shown to `any.wild.localhost` is the certificate of `app.localhost`; `wiki.localhost` has another.
+    let mut sender = case.http2("any.wild.localhost").await;
+    for (host, status) in [("app.localhost", 200), ("wiki.localhost", 421), ("auth.localhost", 421)] {
+        let url = format!("{}/open/x", case.origin(host));
+        let answer = ask2(&mut sender, &url, &[]).await.expect("an answer");
+        assert_eq!(answer.0, status, "HTTP/2, {host}: {answer:?}");
+        let mut stream = case.connect("any.wild.localhost", &[b"http/1.1"]).await.expect("a handshake");
+        for named in [host.to_owned(), format!("{host}:{port}"), host.to_ascii_uppercase()] {
+            let answer = ask(&mut stream, &format!("GET /open/x HTTP/1.1\r\nHost: {named}\r\n\r\n")).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "HTTP/1.1, {named}: {answer}");
+        }
+    }
+    assert!(case.app.seen().iter().all(|seen| seen.target == "/open/x"));
+    let mut own = case.http2("wiki.localhost").await;
+    let answer = ask2(&mut own, &format!("{}/x", case.origin("wiki.localhost")), &[]).await.expect("an answer");
+    assert_eq!(answer.0, 401, "on a connection of its own it is served");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_is_cut_takes_no_request_of_another_connection_along() {
     let case = Case::new().await;
     let (mut one, mut two) = (case.http2("app.localhost").await, case.http2("app.localhost").await);

@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, accept_async, client_async};
 
 /// What a browser's script sends to open one, apart from cookies and origin.
-const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+pub const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 /// How soon a stream must end after its session did.
@@ -130,13 +130,16 @@ async fn a_page_of_another_origin_cannot_use_the_session_of_this_one() {
         format!("http://app.localhost.evil.example:{port}"),
         "http://app.localhost".to_owned(),
         format!("ftp://app.localhost:{port}"),
+        format!("https://app.localhost:{port}"),
+        format!("http://app.localhost:{port}/"),
+        format!("http://app.localhost:{port}, http://app.localhost:{port}"),
     ] {
         for target in ["/ws", "/open/ws"] {
             let refused = open(&rig, target, &[("cookie", &cookie), ("origin", &origin)]).await;
             assert_eq!(status(&refused), Some(403), "{origin} {target}");
         }
     }
-    let own = format!("http://app.localhost:{port}");
+    let own = format!("http://APP.localhost:{port}");
     let mut socket = open(&rig, "/ws", &[("cookie", &cookie), ("origin", &own)]).await.expect("it opens");
     assert!(said_back(&mut socket, "hello").await.is_some());
 }
@@ -269,4 +272,70 @@ async fn every_websocket_that_opens_works() {
         let mut socket = open(&rig, "/ws", &[("cookie", &pass.cookie())]).await.expect("it opens");
         assert_eq!(said_back(&mut socket, "hello").await.as_deref(), Some("hello"), "the {number}th");
     }
+}
+
+/// What a route of a policy of its own adds to the scene.
+fn ruled(policy: &str) -> String {
+    format!(
+        "[policy.ruled]\nextends = \"staff\"\n{policy}\n\n[[route]]\nname = \"ruled\"\nhost = \"app.localhost\"\n\
+         path = \"/ruled/**\"\npool = \"app\"\npolicy = \"ruled\"\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_ends_when_its_hours_do() {
+    let (member, _) = echo().await;
+    // Two windows that meet, in a zone of no seasons: whenever this runs, one of them is open and ends within the day.
+    let halves = [("00:00", "12:00"), ("12:00", "00:00")];
+    let text = |(from, to): (&str, &str)| {
+        let hours = format!(
+            "hours = {{ days = \"mon-sun\", from = \"{from}\", to = \"{to}\", zone = \"UTC\" }}\nmax_age = \"6d\""
+        );
+        let tables = ruled(&hours) + "\n[session]\nidle = \"6d\"\nabsolute = \"7d\"\n";
+        Scene { members: &[member], tables: &tables, ..Scene::default() }.text()
+    };
+    let rig = Rig::start(&text(halves[0])).await;
+    let pass = rig.pass("alice", &["staff"], "app.localhost").await;
+    rig.heard().await;
+    let mut opened = None;
+    for half in halves {
+        rig.reload(&text(half)).await;
+        if let Ok(socket) = open(&rig, "/ruled/ws", &[("cookie", &pass.cookie())]).await {
+            opened = Some(socket);
+            break;
+        }
+    }
+    let mut socket = opened.expect("it is within one of the two");
+    assert!(said_back(&mut socket, "still here").await.is_some());
+    rig.clock.advance(Duration::from_secs(12 * 3600));
+    let took = end_of(socket).await;
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_tightens_a_policy_ends_the_websockets_it_no_longer_permits() {
+    let (member, _) = echo().await;
+    let text = |policy: &str| Scene { members: &[member], tables: &ruled(policy), ..Scene::default() }.text();
+    let rig = Rig::start(&text("")).await;
+    let pass = rig.pass("alice", &["staff"], "app.localhost").await;
+    for tighter in ["networks = [\"10.0.0.0/8\"]", "groups = [\"boss\"]", "methods = [\"POST\"]"] {
+        rig.reload(&text("")).await;
+        let (ruled, mut other) = (opened(&rig, "/ruled/ws", &pass).await, opened(&rig, "/ws", &pass).await);
+        rig.reload(&text(tighter)).await;
+        let took = end_of(ruled).await;
+        assert!(took < AT_ONCE, "{tighter}: {took:?}");
+        assert!(said_back(&mut other, "of another policy").await.is_some(), "{tighter}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_takes_a_route_away_ends_its_websockets_even_of_strangers() {
+    let (member, _) = echo().await;
+    let scene = Scene { members: &[member], ..Scene::default() };
+    let rig = Rig::start(&scene.text()).await;
+    let mut socket = open(&rig, "/open/ws", &[]).await.expect("it opens");
+    assert!(said_back(&mut socket, "hello").await.is_some());
+    rig.reload(&scene.text().replace("policy = \"open\"", "policy = \"staff\"")).await;
+    let took = end_of(socket).await;
+    assert!(took < AT_ONCE, "{took:?}");
 }

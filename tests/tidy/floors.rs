@@ -15,7 +15,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("factor", "identity"),
     ("store", "identity"),
     ("session", "identity store factor::Proven audit"),
-    ("token", "identity session"),
+    ("token", "identity session store"),
     ("pool", "telemetry"),
     ("limit", "telemetry"),
     ("listen", "telemetry"),

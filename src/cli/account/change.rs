@@ -6,11 +6,12 @@ use crate::cli::ending::Stopped;
 use crate::cli::moment;
 use crate::cli::opened::{Link, Opened};
 use crate::cli::output::{Ink, View, count};
+use crate::cli::unwritten;
 use crate::identity::{Account, AccountId, AccountName, Group};
 use crate::login::ENROLMENT_LIFE;
+use crate::session::Barred;
 use crate::store::OnceKind;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 /// What was changed.
@@ -28,7 +29,6 @@ pub struct Changed {
 
 /// Adds an account and makes its link.
 pub async fn add(opened: &Opened, name: AccountName, mut groups: Vec<Group>) -> anyhow::Result<Changed> {
-    opened.portal()?;
     groups.sort();
     groups.dedup();
     let account = Account { id: AccountId::fresh(), name, groups, disabled: false, created: opened.now };
@@ -62,7 +62,10 @@ pub async fn enrol(opened: &Opened, name: &AccountName) -> anyhow::Result<Change
 pub async fn disable(opened: &Opened, name: &AccountName) -> anyhow::Result<Changed> {
     let account = opened.account(name).await?;
     let sessions = opened.sessions(&account).await?.len();
-    opened.store.accounts.set_disabled(account.id, true).await?;
+    if let Err(error) = opened.store.accounts.set_disabled(account.id, true).await {
+        let whose = format!("{name} is not disabled, but every session that {name} has");
+        return Err(unwritten::bar(opened, Barred::Account(account.id), (&whose, error)).await);
+    }
     let sentence = format!("{name} is disabled; {} ended", count(sessions, "session"));
     changed(opened, account, ("disabled", sentence), &[]).await
 }
@@ -76,7 +79,6 @@ pub async fn enable(opened: &Opened, name: &AccountName) -> anyhow::Result<Chang
 
 /// Forgets what the account proves itself with, ends its sessions, and makes a new link.
 pub async fn reset(opened: &Opened, name: &AccountName, reason: &str) -> anyhow::Result<Changed> {
-    opened.portal()?;
     let account = opened.account(name).await?;
     let credentials = opened.store.credentials.of(account.id).await?.len();
     opened.store.credentials.clear(account.id).await?;
@@ -88,7 +90,10 @@ pub async fn reset(opened: &Opened, name: &AccountName, reason: &str) -> anyhow:
     let (factors, sessions) = (count(credentials, "factor"), count(sessions, "session"));
     let sentence = format!("{name} is reset; {factors} forgotten, {sessions} ended");
     let mut done = changed(opened, account, ("reset", sentence), &[("reason", reason.to_owned())]).await?;
-    done.link = Some(opened.offer(&done.account).await?);
+    match opened.essentials.portal() {
+        Ok(_) => done.link = Some(opened.offer(&done.account).await?),
+        Err(why) => done.notes.push(format!("no link was made ({why}); `portcullis account enrol {name}` makes one")),
+    }
     Ok(done)
 }
 
@@ -147,12 +152,13 @@ async fn changed(
     Ok(Changed { account, change, sentence, notes: Vec::new(), link: None })
 }
 
-/// A note on every group that no policy names, which is mostly a slip of the pen.
+/// A note on every group that no policy names, which is mostly a slip of the pen; none where not all policies can be
+/// read.
 fn unnamed(opened: &Opened, groups: &[Group]) -> Vec<String> {
-    let named: BTreeSet<&Group> = opened.plan.policies.iter().flat_map(|policy| policy.named_groups()).collect();
+    let Some(named) = &opened.essentials.groups else { return Vec::new() };
     let known = named.iter().map(|group| group.as_str()).collect::<Vec<_>>().join(", ");
     let hint = if known.is_empty() { String::new() } else { format!("; policies name {known}") };
-    let unknown = groups.iter().filter(|group| !named.contains(group));
+    let unknown = groups.iter().filter(|group| !named.contains(*group));
     unknown.map(|group| format!("no policy names the group {group}{hint}")).collect()
 }
 

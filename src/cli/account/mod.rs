@@ -5,9 +5,9 @@ mod change;
 mod person;
 
 use super::ending::Ending;
+use super::home::Home;
 use super::opened::{Absent, Opened};
 use super::output::Output;
-use super::settings::ConfigFile;
 use crate::identity::{AccountName, Group, InvalidGroup};
 
 /// What `account` may be told.
@@ -16,7 +16,7 @@ pub struct Arguments {
     #[command(subcommand)]
     verb: Verb,
     #[command(flatten)]
-    config: ConfigFile,
+    home: Home,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -98,8 +98,8 @@ impl GroupList {
 
 /// Does what was asked with accounts.
 pub async fn account(arguments: Arguments, out: &Output) -> anyhow::Result<Ending> {
-    let absent = match &arguments.verb {
-        Verb::Add { .. } => Absent::Make,
+    let opened = match &arguments.verb {
+        Verb::Add { .. } => with_portal(&arguments.home).await?,
         Verb::List
         | Verb::Show { .. }
         | Verb::Enrol { .. }
@@ -107,9 +107,8 @@ pub async fn account(arguments: Arguments, out: &Output) -> anyhow::Result<Endin
         | Verb::Enable { .. }
         | Verb::Reset { .. }
         | Verb::Remove { .. }
-        | Verb::Groups { .. } => Absent::Say,
+        | Verb::Groups { .. } => arguments.home.open().await?,
     };
-    let opened = Opened::open(&arguments.config, absent).await?;
     match arguments.verb {
         Verb::Add { user, groups } => out.show(&change::add(&opened, user, groups).await?)?,
         Verb::List => out.show(&person::list(&opened).await?)?,
@@ -129,6 +128,13 @@ pub async fn account(arguments: Arguments, out: &Output) -> anyhow::Result<Endin
         Verb::Groups { user, set: None } => out.show(&person::groups(&opened, &user).await?)?,
     }
     Ok(Ending::Fine)
+}
+
+/// The store, made if there is none; not before it is clear that there is somewhere to enrol.
+async fn with_portal(home: &Home) -> anyhow::Result<Opened> {
+    let essentials = home.essentials()?;
+    essentials.portal()?;
+    Opened::open(essentials, Absent::Make).await
 }
 
 fn reason(text: &str) -> Result<String, &'static str> {

@@ -43,7 +43,8 @@ pub fn prepare(dir: &Path, ports: Ports) -> anyhow::Result<PathBuf> {
     if found.is_some() {
         fs::rename(&file, dir.join("portcullis.toml.old")).map_err(cannot)?;
     }
-    fs::write(&file, configuration(ports)).map_err(cannot)?;
+    let state = std::path::absolute(dir).map_err(cannot)?.join("state");
+    fs::write(&file, configuration(ports, &state)).map_err(cannot)?;
     Ok(file)
 }
 
@@ -52,7 +53,7 @@ fn origin(ports: Ports) -> String {
     format!("\"http://auth.localhost:{}\"", ports.gateway)
 }
 
-fn configuration(ports: Ports) -> String {
+fn configuration(ports: Ports, state: &Path) -> String {
     let Ports { gateway, app: [app_1, app_2], wiki: [wiki_1, wiki_2], admin } = ports;
     let named = [
         ("{gateway}", gateway),
@@ -62,7 +63,9 @@ fn configuration(ports: Ports) -> String {
         ("{wiki-2}", wiki_2),
         ("{admin}", admin),
     ];
-    named.iter().fold(TEMPLATE.to_owned(), |text, (name, port)| text.replace(name, &port.to_string()))
+    let state = toml::Value::from(state.to_string_lossy().as_ref()).to_string();
+    let text = TEMPLATE.replace("\"{state}\"", &state);
+    named.iter().fold(text, |text, (name, port)| text.replace(name, &port.to_string()))
 }
 
 #[cfg(test)]

@@ -69,7 +69,11 @@ impl Guide<'_> {
             ("why demo may not open /admin/", explain),
             ("let it, and /admin/ asks again every minute", self.command("account groups demo --set staff,admin")),
             ("the routes as they are matched", self.command("routes")),
-            ("a new edition, without dropping a request", self.command("reload")),
+            (
+                "saving is a reload: a new edition, without dropping a request; the portal's pages have the name",
+                format!("sed -i 's/\"Portcullis demo\"/\"My own gate\"/' {}", self.config.display()),
+            ),
+            ("which edition serves, since when, and how everything stands", self.command("status")),
             ("a server goes away for 20 s; its twin answers", format!("curl -X POST http://127.0.0.1:{first}/stop")),
             ("cut off an account, open streams included", self.command("account disable demo")),
             ("and let it in again", self.command("account enable demo")),
@@ -86,8 +90,12 @@ impl View for Guide<'_> {
         let trial = |(why, command): &(&str, String)| format!("  {}\n     {command}", ink.dim(why));
         let trials = trials.iter().map(trial).collect::<Vec<_>>().join("\n");
         format!(
-            "\n{}\n\n{}\n\n{}\n\n{trials}\n\n{}\n",
+            "\n{}\n{}\n\n{}\n\n{}\n\n{trials}\n\n{}\n",
             ink.bold("Portcullis, a demo: two services of two servers each, and one account"),
+            ink.dim(
+                "Only this machine reaches it: everything listens on 127.0.0.1. Browsers and curl find names that end in \
+                 .localhost there by themselves."
+            ),
             self.opening(ink),
             ink.bold("In a second terminal"),
             ink.dim(&format!(
@@ -126,6 +134,21 @@ mod tests {
     use crate::stdx::clock::Time;
 
     #[test]
+    fn the_change_that_is_to_be_tried_changes_the_configuration() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = crate::cli::demo::folder::prepare(folder.path(), Ports::from(8080)).expect("a configuration");
+        let before = std::fs::read_to_string(&config).expect("a file");
+        let guide = Guide { ports: Ports::from(8080), config: &config, dir: folder.path(), link: None };
+        let (_, command) =
+            guide.trials().into_iter().find(|(_, command)| command.starts_with("sed ")).expect("a change");
+        let done = std::process::Command::new("sh").args(["-c", &command]).status().expect("a shell");
+        let after = std::fs::read_to_string(&config).expect("a file");
+        assert!(done.success() && after != before && after.contains("\"My own gate\""), "{after}");
+        let loaded = crate::cli::settings::ConfigFile { file: config }.load().expect("still without a problem");
+        assert_eq!(loaded.plan.portal.expect("a portal").name, "My own gate");
+    }
+
+    #[test]
     fn the_guide_names_every_address_and_the_link() {
         let address = "http://auth.localhost:8080/enrol/TOKEN".to_owned();
         let link = Some(Link { address, expires: Time::from_secs(0) });
@@ -138,6 +161,8 @@ mod tests {
             "http://auth.localhost:8080/enrol/TOKEN\n",
             "account disable demo --config .demo/portcullis.toml\n",
             "curl -X POST http://127.0.0.1:8081/stop\n",
+            "everything listens on 127.0.0.1",
+            "names that end in .localhost",
         ] {
             assert!(text.contains(part), "{part:?} is not in\n{text}");
         }

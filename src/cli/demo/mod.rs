@@ -7,11 +7,13 @@ mod member;
 mod page;
 
 use super::ending::Ending;
+use super::home::Essentials;
 use super::opened::{Absent, Link, Opened};
 use super::output::Output;
+use super::refusal::unstarted;
 use super::settings::ConfigFile;
 use crate::audit::Event;
-use crate::gateway::{self, StartFailure};
+use crate::gateway;
 use crate::identity::{Account, AccountId, AccountName, Group};
 use crate::stdx::task::Tasks;
 use folder::Ports;
@@ -51,16 +53,13 @@ pub fn demo(arguments: &Arguments, out: &Output) -> anyhow::Result<Ending> {
     out.show(&Guide { ports, config: &config.file, dir: &arguments.dir, link })?;
     let ended = gateway::run(&config.file);
     runtime.block_on(tasks.stop());
-    match ended {
-        Ok(()) => Ok(Ending::Fine),
-        Err(StartFailure::Configuration(problems)) => Err(problems.into()),
-        Err(failure) => Err(failure.into()),
-    }
+    ended.map_err(unstarted)?;
+    Ok(Ending::Fine)
 }
 
 /// Adds the account `demo` if it is missing. Gives a link for as long as nobody has enrolled by one.
 async fn account(config: &ConfigFile) -> anyhow::Result<Option<Link>> {
-    let opened = Opened::open(config, Absent::Make).await?;
+    let opened = Opened::open(Essentials::of(&config.load()?.plan), Absent::Make).await?;
     let name = AccountName::parse("demo")?;
     let account = match opened.store.accounts.by_name(&name).await? {
         Some(account) => account,

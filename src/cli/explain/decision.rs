@@ -3,9 +3,9 @@
 use super::report::{Judged, Report};
 use crate::admin::{self, Unanswered};
 use crate::cli::ending::Stopped;
-use crate::cli::opened::{Absent, Opened};
+use crate::cli::home::Home;
 use crate::cli::settings::ConfigFile;
-use crate::edge::DecisionId;
+use crate::edge::{DecisionId, RequestId};
 use crate::store::EventRow;
 use http::Method;
 use serde_json::Value;
@@ -20,13 +20,13 @@ const PAGE: usize = 1_000;
 ///
 /// # Errors
 /// If it is not known any more, with what to do then.
-pub async fn find(config: &ConfigFile, id: DecisionId) -> anyhow::Result<Report> {
-    let missing = match asked(config, id).await {
+pub async fn find(home: &Home, id: DecisionId) -> anyhow::Result<Report> {
+    let missing = match asked(&home.config, &id.to_string()).await {
         Ok(Some(decision)) => return Ok(from_gateway(&decision)),
         Ok(None) => "the gateway no longer remembers it".to_owned(),
         Err(error) => format!("{error:#}"),
     };
-    let unrecorded = match recorded(config, id).await {
+    let unrecorded = match recorded(home, id).await {
         Ok(Some(row)) => return Ok(from_record(&row)),
         Ok(None) => "it is not among the recorded events".to_owned(),
         Err(error) => format!("the record cannot be read ({error:#})"),
@@ -38,7 +38,24 @@ pub async fn find(config: &ConfigFile, id: DecisionId) -> anyhow::Result<Report>
     )))
 }
 
-async fn asked(config: &ConfigFile, id: DecisionId) -> anyhow::Result<Option<Value>> {
+/// The refusal of a request.
+///
+/// # Errors
+/// If it is not known any more, or the request was not refused, with what to do then.
+pub async fn of_request(config: &ConfigFile, id: RequestId) -> anyhow::Result<Report> {
+    let missing = match asked(config, &id.to_string()).await {
+        Ok(Some(decision)) => return Ok(from_gateway(&decision)),
+        Ok(None) => "the gateway remembers no refusal of it".to_owned(),
+        Err(error) => format!("{error:#}"),
+    };
+    Err(Stopped::no(format!(
+        "{id} is a request's id, and {missing}\n\
+         Its line in the access log says what became of it: journalctl -u portcullis | grep {id}\n\
+         If it was refused, the line has the refusal's id too: portcullis explain dec_…"
+    )))
+}
+
+async fn asked(config: &ConfigFile, id: &str) -> anyhow::Result<Option<Value>> {
     let path = format!("/decisions/{id}");
     match admin::ask(&config.socket()?, Method::GET, &path).await {
         Ok((200, decision)) => Ok(Some(decision)),
@@ -50,8 +67,8 @@ async fn asked(config: &ConfigFile, id: DecisionId) -> anyhow::Result<Option<Val
     }
 }
 
-async fn recorded(config: &ConfigFile, id: DecisionId) -> anyhow::Result<Option<EventRow>> {
-    let opened = Opened::open(config, Absent::Say).await?;
+async fn recorded(home: &Home, id: DecisionId) -> anyhow::Result<Option<EventRow>> {
+    let opened = home.open().await?;
     let (id, newest) = (id.to_string(), opened.store.events.newest().await?);
     let mut after = newest.saturating_sub(MOST_SEARCHED);
     loop {
@@ -71,7 +88,8 @@ fn from_gateway(decision: &Value) -> Report {
         Some(Value::Number(number)) => number.to_string(),
         Some(_) | None => String::new(),
     };
-    let conditions = decision.get("conditions").and_then(Value::as_array);
+    let list = |key: &str| decision.get(key).and_then(Value::as_array).into_iter().flatten();
+    let texts = |key: &str| list(key).filter_map(Value::as_str).collect::<Vec<_>>().join("; ");
     Report {
         permitted: false,
         outcome: text("outcome"),
@@ -90,8 +108,10 @@ fn from_gateway(decision: &Value) -> Report {
             ("edition", text("edition")),
             ("route", text("route")),
             ("policy", text("policy")),
+            ("pool", text("pool")),
+            ("members", texts("members")),
         ],
-        conditions: conditions.into_iter().flatten().filter_map(Judged::from_json).collect(),
+        conditions: list("conditions").filter_map(Judged::from_json).collect(),
         notes: Vec::new(),
     }
 }
@@ -123,18 +143,19 @@ fn field(row: &EventRow, name: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::audit::Event;
+    use crate::cli::opened::{Absent, Opened};
     use crate::cli::output::{Ink, View};
     use crate::cli::record;
     use crate::stdx::clock::Time;
     use serde_json::json;
 
-    fn configured() -> (tempfile::TempDir, ConfigFile) {
+    fn configured() -> (tempfile::TempDir, Home) {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("portcullis.toml");
         let text = "[gateway]\nstate = \"state\"\n[admin]\nsocket = \"admin.sock\"\n\
             [[listen]]\naddress = \"127.0.0.1:0\"\n";
         std::fs::write(&file, text).expect("a file");
-        (folder, ConfigFile { file })
+        (folder, Home::of(ConfigFile { file }))
     }
 
     #[test]
@@ -151,8 +172,9 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_gateway_the_record_is_asked() {
-        let (_folder, config) = configured();
-        let opened = Opened::open(&config, Absent::Make).await.expect("a fresh store");
+        let (_folder, home) = configured();
+        let essentials = home.essentials().expect("a configuration");
+        let opened = Opened::open(essentials, Absent::Make).await.expect("a fresh store");
         let id = DecisionId::new([7; 16]);
         let event = Event::Denied {
             account: None,
@@ -162,10 +184,14 @@ mod tests {
             decision: id.to_string(),
         };
         opened.store.events.append(&[record::row(Time::from_secs(1), &event, &[])]).await.expect("a record");
-        let report = find(&config, id).await.expect("it is recorded");
+        let report = find(&home, id).await.expect("it is recorded");
         assert!(report.text(Ink::Plain).contains("ledger"), "{}", report.text(Ink::Plain));
-        let unknown = find(&config, DecisionId::new([8; 16])).await.expect_err("it never was").to_string();
+        let unknown = find(&home, DecisionId::new([8; 16])).await.expect_err("it never was").to_string();
         assert!(unknown.contains("no gateway is running here"), "{unknown}");
         assert!(unknown.contains("not among the recorded events"), "{unknown}");
+        let request = RequestId::new([9; 16]);
+        let said = of_request(&home.config, request).await.expect_err("no gateway runs").to_string();
+        assert!(said.contains(&format!("{request} is a request's id, and no gateway is running here")), "{said}");
+        assert!(said.contains("access log") && said.contains("explain dec_…"), "{said}");
     }
 }

@@ -7,9 +7,10 @@ mod report;
 mod verdict;
 
 use super::ending::Ending;
+use super::home::Home;
+use super::moment;
 use super::output::Output;
-use super::settings::ConfigFile;
-use crate::edge::DecisionId;
+use crate::edge::{DecisionId, RequestId};
 use crate::identity::{AccountName, Assurance, Group};
 use crate::stdx::clock::{Clock, SystemClock, Time};
 use http::{HeaderName, HeaderValue, Method};
@@ -20,7 +21,7 @@ use std::time::Duration;
 /// What `explain` may be told.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// The URL of a request, or a refusal's id (dec_…)
+    /// The URL of a request, or the id of a refusal (dec_…) or of a refused request (req_…)
     #[arg(value_name = "URL|ID", value_parser = Target::parse)]
     target: Target,
     /// The request's method
@@ -45,38 +46,51 @@ pub struct Arguments {
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     from: IpAddr,
     /// When, as in 2026-03-01T14:05:00Z; now, if not given
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     at: Option<Time>,
     #[command(flatten)]
-    config: ConfigFile,
+    home: Home,
 }
 
 /// What is to be explained.
 #[derive(Clone, Debug)]
 enum Target {
     Request(Address),
+    Happened(Id),
+}
+
+/// The name of something that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Id {
     Refusal(DecisionId),
+    Request(RequestId),
 }
 
 impl Target {
     fn parse(text: &str) -> Result<Self, String> {
-        if text.starts_with("dec_") {
-            return DecisionId::parse(text).map(Target::Refusal).map_err(|error| error.to_string());
-        }
-        Address::parse(text).map(Target::Request)
+        let id = match text.split_once('_') {
+            Some((DecisionId::PREFIX, _)) => DecisionId::parse(text).map(Id::Refusal),
+            Some((RequestId::PREFIX, _)) => RequestId::parse(text).map(Id::Request),
+            Some(_) | None => return Address::parse(text).map(Target::Request),
+        };
+        id.map(Target::Happened).map_err(|error| error.to_string())
     }
 }
 
 /// Explains; the ending is `No` if the request is, or was, refused.
 pub async fn explain(arguments: &Arguments, out: &Output) -> anyhow::Result<Ending> {
     let address = match &arguments.target {
-        Target::Refusal(id) => {
-            out.show(&decision::find(&arguments.config, *id).await?)?;
+        Target::Happened(id) => {
+            let report = match id {
+                Id::Refusal(id) => decision::find(&arguments.home, *id).await?,
+                Id::Request(id) => decision::of_request(&arguments.home.config, *id).await?,
+            };
+            out.show(&report)?;
             return Ok(Ending::No);
         }
         Target::Request(address) => address,
     };
-    let loaded = arguments.config.load()?;
+    let loaded = arguments.home.config.load()?;
     let now = arguments.at.unwrap_or_else(|| SystemClock.now());
     let question = Question::new(address.clone(), arguments, (&loaded.plan, now)).await?;
     let report = verdict::judge(&loaded, &question).report(&loaded, &question);
@@ -95,11 +109,6 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let name = HeaderName::try_from(name.trim()).map_err(|_| format!("{name:?} is no header name"))?;
     let value = HeaderValue::try_from(value.trim()).map_err(|_| format!("{value:?} is no header value"))?;
     Ok((name, value))
-}
-
-fn time(text: &str) -> Result<Time, String> {
-    let stamp: jiff::Timestamp = text.parse().map_err(|_| "a time is written like 2026-03-01T14:05:00Z".to_owned())?;
-    u64::try_from(stamp.as_millisecond()).map(Time::from_millis).map_err(|_| "that is before 1970".to_owned())
 }
 
 #[cfg(test)]

@@ -3,9 +3,12 @@
 
 use super::Arguments;
 use crate::cli::ending::Stopped;
+use crate::cli::home::Essentials;
 use crate::cli::opened::{Absent, Opened};
+use crate::cli::refusal::advised;
 use crate::edition::Plan;
 use crate::factor::{password, totp};
+use crate::gateway;
 use crate::identity::{
     Account, AccountId, AccountName, Assurance, FactorName, Group, Kind, Kinds, Proof, Proofs, SessionId,
 };
@@ -122,9 +125,17 @@ impl Question {
             Some(name) => name.clone(),
             None => return made_up(AccountName::parse("somebody")?, groups.unwrap_or_default()),
         };
-        let stored = if groups.is_some() { Ok(None) } else { stored(&name, plan).await };
+        let stored = if groups.is_some() { Ok(None) } else { stored(&name, arguments.home.essentials_of(plan)).await };
         match (stored?, groups) {
-            (Some(account), _) => Ok(account),
+            (Some((account, enrolled)), _) => {
+                if enrolled == Enrolled::Nothing {
+                    self.notes.push(format!(
+                        "{name} has enrolled no factor and cannot sign in: `portcullis account enrol {name}` makes a \
+                         link; this is what holds after that"
+                    ));
+                }
+                Ok(account)
+            }
             (None, Some(groups)) => made_up(name, groups),
             (None, None) => {
                 self.notes.push("there is no store yet, so the account is taken to be in no group".to_owned());
@@ -134,14 +145,24 @@ impl Question {
     }
 }
 
+/// Whether an account can prove anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Enrolled {
+    Something,
+    Nothing,
+}
+
 /// The account as the store has it; `None` if there is no store yet.
-async fn stored(name: &AccountName, plan: &Plan) -> anyhow::Result<Option<Account>> {
-    if matches!(plan.gateway.state.try_exists(), Ok(false)) {
+async fn stored(name: &AccountName, essentials: Essentials) -> anyhow::Result<Option<(Account, Enrolled)>> {
+    if !gateway::has_store(&essentials.state).map_err(advised)? {
         return Ok(None);
     }
-    let opened = Opened::over(plan.clone(), Absent::Say).await?;
+    let opened = Opened::open(essentials, Absent::Say).await?;
     match opened.store.accounts.by_name(name).await? {
-        Some(account) => Ok(Some(account)),
+        Some(account) => {
+            let credentials = opened.store.credentials.of(account.id).await?;
+            Ok(Some((account, if credentials.is_empty() { Enrolled::Nothing } else { Enrolled::Something })))
+        }
         None => {
             Err(Stopped::misuse(format!("there is no account {name}; --groups A,B explains for one that may come")))
         }

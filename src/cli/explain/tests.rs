@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cli::output::{Ink, View};
+use crate::cli::settings::ConfigFile;
 use crate::config::Loaded;
 use clap::Parser;
 use report::Report;
@@ -54,8 +55,8 @@ async fn explained(line: &str) -> Report {
     std::fs::write(&file, CONFIGURATION).expect("a file");
     let words = ["explain"].into_iter().chain(line.split(' '));
     let mut arguments = Line::try_parse_from(words).expect("a command line").arguments;
-    arguments.config = ConfigFile { file };
-    let loaded: Loaded = arguments.config.load().expect("a fine configuration");
+    arguments.home = Home::of(ConfigFile { file });
+    let loaded: Loaded = arguments.home.config.load().expect("a fine configuration");
     let Target::Request(address) = arguments.target.clone() else { panic!("a URL was given") };
     let now = Time::from_secs(1_700_000_000);
     let question = Question::new(address, &arguments, (&loaded.plan, now)).await.expect("a question");
@@ -71,8 +72,8 @@ async fn every_kind_of_outcome_is_told() {
         ("https://app.test/ --groups staff --assurance one-factor", "step-up", "a browser is asked"),
         ("https://app.test/ --as bob --groups guests", "forbidden", "403: groups does not hold"),
         ("https://app.test/ --groups staff --age 59m", "permitted", "it is forwarded"),
-        ("https://app.test/public/..;/admin", "malformed", "400: the path is refused, because it has a semicolon"),
-        ("https://app.test/public/%2e%2e/admin", "malformed", "400: the path is refused, because it has a `.`"),
+        ("https://app.test/public/..;/admin", "malformed", "400: the path is refused: it has a semicolon"),
+        ("https://app.test/public/%2e%2e/admin", "malformed", "400: the path is refused: it has a `.`"),
         ("https://app..test/", "malformed", "400: the host has an empty label"),
         ("https://app.test/ --method trace", "malformed", "405: "),
         ("https://other.test/", "no-host", "421: no route has this host; there are routes for app.test, only.test"),

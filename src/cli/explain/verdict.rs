@@ -43,14 +43,14 @@ pub enum Verdict<'a> {
 pub fn judge<'a>(loaded: &'a Loaded, question: &Question) -> Verdict<'a> {
     let host = match CanonicalHost::parse(question.address.authority.as_bytes()) {
         Ok(host) => host,
-        Err(fault) => return malformed(&Fault::Host(fault), ""),
+        Err(fault) => return malformed(&Fault::Host(fault)),
     };
     let path = match CanonicalPath::parse(question.address.target.as_bytes()) {
         Ok(path) => path,
-        Err(fault) => return malformed(&Fault::Path(fault), "the path is refused, because "),
+        Err(fault) => return malformed(&Fault::Path(fault)),
     };
     if question.method == Method::TRACE || question.method == Method::CONNECT {
-        return malformed(&Fault::Method, "");
+        return malformed(&Fault::Method);
     }
     if path.path().starts_with("/.portcullis/") {
         return Verdict::Own("the gateway answers under /.portcullis/ itself, on every host");
@@ -122,8 +122,8 @@ fn outcome(recourse: Option<Recourse>, lines: &[Line]) -> (&'static str, String)
     }
 }
 
-fn malformed<'a>(fault: &Fault, which: &str) -> Verdict<'a> {
-    Verdict::Malformed { status: fault.status(), why: format!("{which}{}", fault.sentence()) }
+fn malformed<'a>(fault: &Fault) -> Verdict<'a> {
+    Verdict::Malformed { status: fault.status(), why: fault.sentence() }
 }
 
 /// What was asked.

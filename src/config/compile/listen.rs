@@ -1,5 +1,6 @@
 //! `[[listen]]`, `[[certificate]]`, `[limits]`: connections.
 
+use super::doubt::Placed;
 use crate::config::raw::{At, Place, Reading};
 use crate::config::words::Main;
 use crate::config::words::gateway::{Certificate, Limits};
@@ -34,13 +35,18 @@ pub fn listeners(main: &Main, reading: &Reading<'_>) -> Vec<ListenPlan> {
     plans
 }
 
-/// The certificates, read and checked.
-pub fn certificates(main: &Main, reading: &Reading<'_>) -> Vec<Arc<Certified>> {
+/// The certificates, read and checked, and where each is written.
+pub fn certificates<'a>(main: &'a Main, reading: &Reading<'_>) -> Vec<Placed<'a>> {
     let tls = main.listen.value.iter().any(|listen| listen.value.tls.value);
     if let (Some(first), false) = (main.certificate.value.first(), tls) {
         reading.warn(&first.place, "no listener shows this certificate: none has tls = true");
     }
-    main.certificate.value.iter().filter_map(|certificate| open(&certificate.value, reading)).map(Arc::new).collect()
+    let opened = |certificate: &'a At<Certificate>| {
+        let certified = open(&certificate.value, reading)?;
+        let place = certificate.value.cert.as_ref().map_or(&certificate.place, |cert| &cert.place);
+        Some((place, Arc::new(certified)))
+    };
+    main.certificate.value.iter().filter_map(opened).collect()
 }
 
 /// Reads a certificate and its key. Both are read even if one cannot be, so that both are told.

@@ -1,7 +1,9 @@
 //! From typed values to a plan: every rule between keys, and what stands in where nothing was given. A rule that is
 //! broken is reported and something harmless stands in, so that the rest is still checked.
 
+mod doubt;
 mod factor;
+mod fall_through;
 mod gateway;
 mod listen;
 mod policy;
@@ -34,23 +36,30 @@ pub fn compile(raw: &Raw, reading: &Reading<'_>) -> (Plan, Option<Table<Arc<Rout
     let portal = portal::compile(main, reading);
     let factors = factor::compile(main, reading);
     let policies = policy::compile(&shared.policy.value, reading);
-    let pools = Names::of("pool", shared.pool.value.iter().map(|pool| (&pool.name, &pool.place)), reading);
+    let names = Names::of("pool", shared.pool.value.iter().map(|pool| (&pool.name, &pool.place)), reading);
     let scene = route::Scene {
         policies: &policies,
         default: policies.default(&main.defaults.value, reading),
-        pools: &pools,
+        pools: &names,
         portal: portal.as_ref().map(|portal| portal.host.as_str()),
     };
     let routes = route::compile(&shared.route.value, &scene, reading);
     policies.check_sign_in(&routes.uses, &factor::SignIn::new(main, &factors, reading), reading);
+    let pools = pool::compile(&shared.pool.value, &routes.plans, reading);
+    let certificates = listen::certificates(main, reading);
+    policies.warn_of_unused(&routes.uses, &main.defaults.value, reading);
     listen::warn_of_plain(main, &routes.plans, reading);
+    fall_through::warn(&shared.route.value, &routes, &pools, reading);
+    doubt::certificates(&certificates, (&routes.plans, portal.as_ref()), main, reading);
+    doubt::members_of_our_own(&shared.pool.value, main, reading);
+    doubt::state(main, reading);
     let plan = Plan {
         gateway: gateway::compile(main, reading),
         listeners: listen::listeners(main, reading),
         limits: listen::limits(&main.limits.value),
-        certificates: listen::certificates(main, reading),
+        certificates: certificates.into_iter().map(|(_, certified)| certified).collect(),
         sessions: portal::sessions(&main.session.value, reading),
-        pools: pool::compile(&shared.pool.value, &routes.plans, reading),
+        pools,
         policies: policies.into_all(),
         routes: routes.plans,
         portal,

@@ -8,6 +8,7 @@ use crate::config::words::policy::{Defaults, Policy as Words};
 use crate::identity::Assurance;
 use crate::policy::condition::{Groups, Hours, Methods, Networks, Tighten};
 use crate::policy::{Policy, Rules};
+use crate::stdx::span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -87,6 +88,16 @@ impl<'a> Policies<'a> {
         }
     }
 
+    /// Warns of every policy that no route has, no other policy extends, and no default names.
+    pub fn warn_of_unused(&self, uses: &BTreeMap<Arc<str>, Place>, defaults: &Defaults, reading: &Reading<'_>) {
+        let written = || self.by_name.values().filter_map(|known| known.written);
+        let extended = written().filter_map(|entry| entry.body.extends.as_ref());
+        let named: BTreeSet<&str> = extended.chain(&defaults.policy).map(|name| name.value.as_str()).collect();
+        let used = |name: &str| uses.contains_key(name) || named.contains(name);
+        let unused = written().filter(|entry| !used(entry.name.as_str()));
+        unused.for_each(|entry| reading.warn(&entry.place, "nothing uses this policy"));
+    }
+
     /// Every policy: the built-in ones, then as written.
     pub fn into_all(mut self) -> Vec<Arc<Policy>> {
         let order = std::mem::take(&mut self.order);
@@ -149,7 +160,7 @@ impl Extension<'_> {
         }
         if let Some(At { place, value: age }) = &self.words.max_age {
             if let Some(longest) = rules.require.max_age.filter(|longest| age > longest) {
-                let shown = |span| humantime::format_duration(span);
+                let shown = span::written;
                 self.loosens(place, format!("{} is longer than {}", shown(*age), shown(longest)));
             }
             rules.require.max_age = Some(*age);

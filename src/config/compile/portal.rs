@@ -5,6 +5,7 @@ use crate::config::words::Main;
 use crate::config::words::portal::Session;
 use crate::edition::PortalPlan;
 use crate::identity::SessionRules;
+use crate::stdx::span;
 use std::time::Duration;
 
 /// NIST SP 800-63B-4 §2.2.3: at AAL2 a session ends after 24 h at the latest, and after 1 h without use.
@@ -31,7 +32,7 @@ pub fn compile(main: &Main, reading: &Reading<'_>) -> Option<PortalPlan> {
 
 /// When sessions end.
 pub fn sessions(session: &Session, reading: &Reading<'_>) -> SessionRules {
-    let shown = |span: Duration| humantime::format_duration(span);
+    let shown = span::written;
     let rules = SessionRules { idle: session.idle.value, absolute: session.absolute.value };
     if rules.absolute <= rules.idle {
         let (absolute, idle) = (shown(rules.absolute), shown(rules.idle));

@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// Every path.
 const EVERY_PATH: &str = "/**";
 
+/// The first segment of the paths that are the gateway's own on every host.
+const OURS: &str = ".portcullis";
+
 /// What routes refer to.
 pub struct Scene<'a> {
     /// Every policy.
@@ -67,7 +70,7 @@ struct Known<'a> {
 /// One route; `None` if a key that it cannot do without is missing or wrong.
 fn one(route: &Route, known: Known<'_>, scene: &Scene<'_>, reading: &Reading<'_>) -> Option<RoutePlan> {
     let pool = route.pool.as_ref().filter(|pool| scene.pools.check(&pool.value, &pool.place, reading));
-    let path = path(route, reading);
+    let path = path(route, reading).inspect(|path| check_against_ours(route, path, reading));
     let methods = methods(route, reading);
     let headers = Headers::all_of(route.headers.value.clone());
     let headers = headers.map_err(|error| reading.problem(&route.headers.place, error.to_string()));
@@ -90,6 +93,15 @@ fn check_against_portal(host: &At<HostPattern>, scene: &Scene<'_>, reading: &Rea
     let At { place, value: host } = host;
     if !host.is_wildcard() && scene.portal == Some(host.name()) {
         reading.problem(place, format!("the portal answers every request for {host}; give the route another host"));
+    }
+}
+
+/// Below `/.portcullis/` the gateway answers by itself on every host.
+fn check_against_ours(route: &Route, path: &PathPattern, reading: &Reading<'_>) {
+    let regex = route.path_regex.as_ref().map(|regex| &regex.place);
+    let place = route.path.as_ref().map(|path| &path.place).or(regex);
+    if let (Some(place), true) = (place, path.begins_with(OURS)) {
+        reading.warn(place, format!("no request gets here: the gateway answers everything below /{OURS}/ itself"));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::config::environment::Environment;
 use crate::config::problem::{Problem, Report};
+use crate::stdx::clock::Time;
 use crate::stdx::digest::sha256;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -22,6 +23,8 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 pub struct Reading<'e> {
     /// Where secrets come from.
     pub environment: &'e Environment,
+    /// When it is read.
+    pub now: Time,
     /// What was found wrong.
     pub report: Report,
     left: Cell<u64>,
@@ -33,9 +36,10 @@ pub struct Reading<'e> {
 
 impl<'e> Reading<'e> {
     /// Nothing read yet.
-    pub fn new(environment: &'e Environment) -> Self {
+    pub fn new(environment: &'e Environment, now: Time) -> Self {
         Reading {
             environment,
+            now,
             report: Report::default(),
             left: Cell::new(MOST_BYTES),
             read: RefCell::default(),
@@ -135,12 +139,23 @@ impl Document {
             let place = self.place(error.span().map_or(0, |span| span.start), String::new());
             let what = error.message().trim();
             if what == "duplicate key" {
-                reading.problem(&place, "this key is already there; a key or table may be given once");
+                let header = self.header_over(place.at());
+                reading
+                    .report
+                    .repeated(place.says("this key is already there; a key or table may be given once"), header);
             } else {
                 reading.report.broken(place.says(format!("not TOML: {what}")));
             }
         }
         table.into_inner()
+    }
+
+    /// The name in the header that a byte stands in or under; empty above the first.
+    fn header_over(&self, at: usize) -> &str {
+        let end = self.text.get(at..).and_then(|rest| rest.find('\n')).map_or(self.text.len(), |length| at + length);
+        let lines = self.text.get(..end).unwrap_or_default().lines().rev();
+        let header = lines.map(str::trim).find(|line| line.starts_with('[')).unwrap_or_default();
+        header.trim_start_matches(['[', ' ']).split([']', ' ']).next().unwrap_or_default()
     }
 
     /// A place in this file.

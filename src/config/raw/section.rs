@@ -141,6 +141,11 @@ impl<'a> Item<'a> {
         self.reading.problem(&self.place, format!("found {}; {what}", super::found(self.value())));
     }
 
+    /// Warns of the value.
+    pub fn warn(&self, what: impl Into<String>) {
+        self.reading.warn(&self.place, what);
+    }
+
     /// Reports something about the value without showing it.
     pub fn problem(&self, what: impl Into<String>) {
         self.reading.problem(&self.place, what);

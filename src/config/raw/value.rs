@@ -2,6 +2,7 @@
 
 use super::{Item, Kind};
 use crate::config::problem::hint;
+use crate::stdx::span;
 use bytesize::ByteSize;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -185,7 +186,7 @@ impl<const LEAST_MS: u64> Kind for Span<LEAST_MS> {
     }
 
     fn write(value: &Duration) -> String {
-        format!("\"{}\"", humantime::format_duration(*value))
+        format!("\"{}\"", span::written(*value))
     }
 }
 
@@ -243,6 +244,29 @@ impl Kind for FilePath {
 
     fn write(value: &PathBuf) -> String {
         format!("{:?}", value.display().to_string())
+    }
+}
+
+/// A path that should be written whole, because it must lead to the same place for every command and service: one
+/// that is not is read like any [`FilePath`], with a warning.
+pub struct WholePath;
+
+impl Kind for WholePath {
+    type Value = PathBuf;
+
+    fn allowed() -> String {
+        FilePath::allowed()
+    }
+
+    fn read(item: &Item<'_>) -> Option<PathBuf> {
+        if item.text().is_some_and(|text| !text.is_empty() && Path::new(text).is_relative()) {
+            item.warn("this is not the whole path: it moves with this file; write it from / on");
+        }
+        FilePath::read(item)
+    }
+
+    fn write(value: &PathBuf) -> String {
+        FilePath::write(value)
     }
 }
 

@@ -17,7 +17,8 @@ fn chmod(files: &Files, name: &str, mode: u32) {
 fn with_certificate(key: &str) -> Files {
     let made = rcgen::generate_simple_self_signed(["app.example.com".to_owned()]).expect("a certificate");
     let text = format!(
-        "[[listen]]\naddress = \"127.0.0.1:443\"\ntls = true\n[[certificate]]\ncert = \"tls/a.pem\"\nkey = {key}\n"
+        "[[listen]]\naddress = \"127.0.0.1:443\"\ntls = true\n[[certificate]]\ncert = \"tls/a.pem\"\nkey = \
+         {key}\n{ROUTE}policy = \"open\"\n"
     );
     let files = Files::new().with("main.toml", text).with("tls/a.pem", made.cert.pem());
     let files = files.with("tls/a.key", made.signing_key.serialize_pem());
@@ -129,10 +130,10 @@ fn a_certificate_is_loaded_with_its_key_from_a_file_a_variable_or_a_credential()
     assert_eq!(loaded.plan.files.len(), 3);
     let credential = with_certificate("{ credential = \"a.key\" }");
     let environment = Environment::default().with_credentials(credential.path().join("tls"));
-    assert!(load(&credential.path().join("main.toml"), &environment).is_ok());
+    assert!(load(&credential.path().join("main.toml"), &environment, NOW).is_ok());
     let variable = with_certificate("{ env = \"KEY\" }");
     let key = std::fs::read_to_string(variable.path().join("tls/a.key")).expect("a key");
-    assert!(load(&variable.path().join("main.toml"), &Environment::default().with_variable("KEY", &key)).is_ok());
+    assert!(load(&variable.path().join("main.toml"), &Environment::default().with_variable("KEY", &key), NOW).is_ok());
 }
 
 #[test]

@@ -7,8 +7,10 @@ mod policies;
 mod reference;
 mod services;
 mod syntax;
+mod warnings;
 
 use super::{Environment, Loaded, Problem, Problems, load};
+use crate::stdx::clock::Time;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -32,6 +34,9 @@ host = "app.example.com"
 pool = "app"
 "#;
 
+/// When everything is read: 2023-11-14.
+const NOW: Time = Time::from_secs(1_700_000_000);
+
 /// A directory with files.
 struct Files(tempfile::TempDir);
 
@@ -53,7 +58,7 @@ impl Files {
     }
 
     fn load(&self) -> Result<Loaded, Problems> {
-        load(&self.path().join("main.toml"), &Environment::default())
+        load(&self.path().join("main.toml"), &Environment::default(), NOW)
     }
 
     /// The problems, with the directory left out.

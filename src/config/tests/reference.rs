@@ -8,7 +8,7 @@ use crate::config::reference::{reference, tables};
 fn read(table: &TableWords, name: &str, value: &str) -> Vec<String> {
     let files = Files::new().with("main.toml", format!("{name} = {value}\n"));
     let environment = Environment::default();
-    let reading = Reading::new(&environment);
+    let reading = Reading::new(&environment, NOW);
     let document = Document::open(&files.path().join("main.toml"), &reading).expect("a file");
     let parsed = document.parse(&reading);
     let section = Section::new(&parsed, document.place(0, String::new()), &reading);

@@ -33,6 +33,20 @@ fn a_key_given_twice_is_told_at_its_second_place_and_the_rest_is_still_checked()
 }
 
 #[test]
+fn single_brackets_for_double_ones_are_one_problem_however_often_they_are_written() {
+    let what = "listen: found a table; it may be given many times, so its header is [[listen]]";
+    for (text, place) in [
+        ("[listen]\naddress = \"127.0.0.1:1\"\n", "1:1"),
+        ("[listen]\naddress = \"127.0.0.1:1\"\n[listen]\naddress = \"127.0.0.1:2\"\n", "3:1"),
+        ("[listen]\naddress = \"127.0.0.1:1\"\n[[listen]]\naddress = \"127.0.0.1:2\"\n", "1:1"),
+        ("[[listen]]\naddress = \"127.0.0.1:1\"\n[listen]\naddress = \"127.0.0.1:2\"\n", "3:1"),
+    ] {
+        let problems = Files::new().with("main.toml", text).problems();
+        assert_eq!(problems, [format!("main.toml:{place}: {what}")], "{text}");
+    }
+}
+
+#[test]
 fn a_wrong_type_says_what_was_found_and_what_is_allowed() {
     for (line, problem) in [
         ("gateway.threads = \"4\"", "gateway.threads: found \"4\"; allowed is a whole number from 0 to 1024"),

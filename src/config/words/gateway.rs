@@ -1,6 +1,6 @@
 //! The keys of the process: `[gateway]`, `[[listen]]`, `[[certificate]]`, `[limits]`, `[admin]`, `[log]`.
 
-use crate::config::raw::{FilePath, Flag, List, Number, SecretSource, Size, Span, Text, table};
+use crate::config::raw::{FilePath, Flag, List, Number, SecretSource, Size, Span, Text, WholePath, table};
 use crate::listen::ConnectionLimits;
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ table! {
     /// The process. `state` and `threads` are read once at start; to change them it is started again.
     Gateway {
         /// The directory of the embedded store and the keys.
-        state: FilePath, or("/var/lib/portcullis".into()), r#""/var/lib/portcullis""#;
+        state: WholePath, or("/var/lib/portcullis".into()), r#""/var/lib/portcullis""#;
         /// Worker threads; 0 means one for each core.
         threads: Number<0, 1024>, or(0), "4";
         /// Networks whose `Forwarded` and `X-Forwarded-*` headers are believed.

@@ -38,6 +38,16 @@ impl Serve for Served {
         self.0.closing.store(true, Ordering::SeqCst);
         self.0.close_idle.notify_waiters();
     }
+
+    fn refuse(&self, connection: &Connection, why: Unreadable) -> Vec<u8> {
+        assert!(!connection.is_busy(), "what was asked on a request is not answered here");
+        let status = match why {
+            Unreadable::Late => 408,
+            Unreadable::Long => 431,
+            Unreadable::Fields | Unreadable::Line | Unreadable::Method | Unreadable::Header => 400,
+        };
+        format!("HTTP/1.1 {status} {}\r\n\r\n", why.word()).into_bytes()
+    }
 }
 
 #[async_trait]
@@ -72,8 +82,8 @@ impl HttpServerApp for Site {
         }
         let body = format!(
             "tls={} sni={} redirect={}",
-            connection.tls,
-            connection.sni.as_deref().unwrap_or("-"),
+            connection.tls.is_some(),
+            connection.tls.as_ref().and_then(|tls| tls.sni.as_deref()).unwrap_or("-"),
             connection.redirect_to_https
         );
         let mut header = ResponseHeader::build(200, Some(1)).unwrap();
@@ -146,12 +156,17 @@ async fn rest(io: &mut (impl AsyncRead + Unpin)) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
+fn served() -> Arc<dyn Serve> {
+    Arc::new(Served(Arc::default()))
+}
+
 /// A connection's stream over a pipe in memory, so that time can stand still, and the client's end of it.
 fn piped(limits: ConnectionLimits) -> (Io<DuplexStream>, DuplexStream, Arc<Connection>) {
     let address = SocketAddr::from(([127, 0, 0, 1], 1));
     let redirect = super::connection::RedirectToHttps(false);
-    let connection = Arc::new(Connection::new((address, address), Instant::now(), Lifeline::new(), redirect));
+    let ends = (Lifeline::new(), channel::channel(false).1);
+    let connection = Arc::new(Connection::new((address, address), Instant::now(), ends, redirect));
     let (ours, client) = tokio::io::duplex(256 * 1024);
     let seals = Seals::new(0, &connection, None);
-    (Io::new(ours, Arc::clone(&connection), limits, seals), client, connection)
+    (Io::new(ours, (Arc::clone(&connection), served()), limits, seals), client, connection)
 }

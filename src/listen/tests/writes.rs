@@ -48,7 +48,7 @@ fn busy() -> (Io<Calls>, Underway) {
     let (_, _, connection) = piped(ConnectionLimits::DEFAULT);
     let underway = connection.request_began();
     let seals = Seals::new(0, &connection, None);
-    (Io::new(Calls::default(), connection, ConnectionLimits::DEFAULT, seals), underway)
+    (Io::new(Calls::default(), (connection, served()), ConnectionLimits::DEFAULT, seals), underway)
 }
 
 fn calls(io: &Io<Calls>) -> Vec<usize> {

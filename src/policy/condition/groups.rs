@@ -1,6 +1,6 @@
 //! Which groups an account must be in any of; knows groups by name only.
 
-use super::{Condition, Facts, list};
+use super::{Condition, Facts, Tighten, list};
 use crate::identity::Group;
 
 pub(super) const WORD: &str = "groups";
@@ -33,7 +33,16 @@ impl Condition for Groups {
         format!("any of {}", list(&self.any_of))
     }
 
-    fn remedy(&self, _: &Facts<'_>) -> String {
+    fn remedy(&self, facts: &Facts<'_>) -> String {
+        if facts.caller.is_none() {
+            return "sign in".to_owned();
+        }
         format!("ask whoever runs this gateway to add the account to {}", list(&self.any_of))
+    }
+}
+
+impl Tighten for Groups {
+    fn within(&self, wider: &Self) -> bool {
+        self.any_of.iter().all(|group| wider.any_of.contains(group))
     }
 }

@@ -3,6 +3,7 @@
 use super::{Condition, Facts, Tighten};
 use crate::identity::Assurance;
 use crate::stdx::clock::Time;
+use crate::stdx::span;
 use std::time::Duration;
 
 pub(super) const WORD: &str = "require";
@@ -41,7 +42,7 @@ impl Condition for Require {
         match (self.max_age, newest) {
             (Some(_), Some(at)) => {
                 let age = Duration::from_secs(facts.now.since(at).as_secs());
-                format!("{level}, oldest proof {} ago", humantime::format_duration(age))
+                format!("{level}, oldest proof {} ago", span::written(age))
             }
             (Some(_), None) | (None, _) => level.to_string(),
         }
@@ -49,7 +50,7 @@ impl Condition for Require {
 
     fn needs(&self) -> String {
         match self.max_age {
-            Some(age) => format!("{}, proved within {}", self.level, humantime::format_duration(age)),
+            Some(age) => format!("{}, proved within {}", self.level, span::written(age)),
             None => self.level.to_string(),
         }
     }

@@ -10,7 +10,7 @@ mod prober;
 mod http;
 mod tcp;
 
-pub(super) use prober::{Prober, Wanted};
+pub(super) use prober::{Prober, Wanted, Watched};
 
 use super::plan::{HealthPlan, Probe};
 use crate::stdx::clock::Time;

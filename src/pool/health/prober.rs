@@ -1,4 +1,5 @@
-//! The one prober of the process: runs every wanted check once per interval, however many pools want it; knows no pool.
+//! The one prober of the process: runs every wanted check once per interval, however many pools want it; knows pools
+//! by their names alone.
 
 use super::{Check, Turn};
 use crate::pool::tally::Tally;
@@ -27,14 +28,23 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 const JITTER: f64 = 0.1;
 
 /// The checks that are wanted, as the prober is told.
-pub type Wanted = Arc<[Arc<Check>]>;
+pub type Wanted = Arc<[Watched]>;
+
+/// A check and who wants it.
+#[derive(Clone)]
+pub struct Watched {
+    /// The check.
+    pub check: Arc<Check>,
+    /// The pools that want it, for the log.
+    pub pools: Arc<str>,
+}
 
 /// The state of the prober's one task. Between probes a check costs an entry in a map and one in a heap.
 pub struct Prober {
     clock: Arc<dyn Clock>,
     tally: Arc<Tally>,
     rng: fastrand::Rng,
-    checks: HashMap<u64, Arc<Check>>,
+    checks: HashMap<u64, Watched>,
     /// Each check that is not under way, by when it is due.
     due: BinaryHeap<Reverse<(Instant, u64)>>,
     under_way: HashMap<task::Id, (Arc<Check>, Instant)>,
@@ -84,13 +94,13 @@ impl Prober {
     }
 
     /// Takes up checks that are new, drops those no longer wanted, and leaves the others as they are.
-    fn adopt(&mut self, wanted: &[Arc<Check>]) {
-        let wanted = wanted.iter().map(|check| (check.id(), Arc::clone(check))).collect();
+    fn adopt(&mut self, wanted: &[Watched]) {
+        let wanted = wanted.iter().map(|watched| (watched.check.id(), watched.clone())).collect();
         let before = std::mem::replace(&mut self.checks, wanted);
         self.due.retain(|Reverse((_, id))| self.checks.contains_key(id));
         let under_way: HashSet<u64> = self.under_way.values().map(|(check, _)| check.id()).collect();
         let now = Instant::now();
-        for (id, check) in self.checks.iter().filter(|(id, _)| !before.contains_key(id)) {
+        for (id, Watched { check, .. }) in self.checks.iter().filter(|(id, _)| !before.contains_key(id)) {
             check.forget();
             if !under_way.contains(id) {
                 let within = check.plan().every.min(FIRST_WITHIN);
@@ -103,7 +113,7 @@ impl Prober {
         let now = Instant::now();
         while self.next_due().is_some_and(|at| at <= now) {
             let next = self.due.pop().and_then(|Reverse((_, id))| self.checks.get(&id).cloned());
-            if let Some(check) = next {
+            if let Some(Watched { check, .. }) = next {
                 let asked = Arc::clone(&check);
                 let probe = self.probes.spawn(async move { asked.ask().await });
                 self.under_way.insert(probe.id(), (check, now));
@@ -117,30 +127,30 @@ impl Prober {
             Err(error) => (error.id(), Err(String::from("the probe itself failed"))),
         };
         let Some((check, began)) = self.under_way.remove(&task) else { return };
-        if self.checks.contains_key(&check.id()) {
-            self.note(&check, &answer);
+        if let Some(watched) = self.checks.get(&check.id()) {
+            self.note(watched, &answer);
             let stretch = 1.0 + JITTER * (2.0 * self.rng.f64() - 1.0);
             let every = check.plan().every.min(LONGEST).mul_f64(stretch);
             self.due.push(Reverse((began + every, check.id())));
         }
     }
 
-    fn note(&self, check: &Check, answer: &Result<(), String>) {
+    fn note(&self, Watched { check, pools }: &Watched, answer: &Result<(), String>) {
         let (member, reason) = (check.address(), answer.as_ref().err().map_or("", String::as_str));
         if answer.is_ok() {
-            self.tally.good_probes.add()
+            self.tally.good_probes.inc();
         } else {
-            self.tally.bad_probes.add()
+            self.tally.bad_probes.inc();
         }
         match check.settle(answer, self.clock.now()) {
             Turn::None => {}
             Turn::Rose => {
-                self.tally.rises.add();
-                tracing::info!(%member, "member is healthy");
+                self.tally.rises.inc();
+                tracing::info!(%member, pool = %pools, "member is healthy");
             }
             Turn::Fell => {
-                self.tally.falls.add();
-                tracing::warn!(%member, reason, "member is unhealthy");
+                self.tally.falls.inc();
+                tracing::warn!(%member, pool = %pools, reason, "member is unhealthy");
             }
         }
     }

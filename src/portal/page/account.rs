@@ -93,17 +93,8 @@ pub struct SignInRecord<'a> {
     pub device: &'a str,
     /// From where.
     pub address: IpAddr,
-    /// How it ended.
-    pub outcome: Outcome,
-}
-
-/// How a sign-in ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// A session was opened.
-    SignedIn,
-    /// An answer was wrong.
-    Failed,
+    /// With what, for example `Password and authenticator app`; empty if that is not known.
+    pub how: &'a str,
 }
 
 /// Where the account page's buttons lead.
@@ -220,16 +211,17 @@ fn recent(records: &[SignInRecord], now: Time) -> Markup {
     html! {
         section aria-labelledby="recent" {
             h2 id="recent" { "Recent sign-ins" }
-            ul.rows.plain {
+            p.hint { "If one of these was not you, change your password and sign out everywhere." }
+            ul.rows {
                 @for record in records {
-                    li class=[(record.outcome == Outcome::Failed).then_some("failed")] {
-                        (record.outcome.icon().draw())
+                    li {
+                        (Icon::Check.draw())
                         div.what {
-                            p { strong { (record.outcome.words()) } }
+                            p { strong { (record.device) } }
                             p.small {
-                                span { (ago(record.at, now)) }
-                                span { (record.device) }
                                 span { (record.address) }
+                                span { "Signed in " (ago(record.at, now)) }
+                                @if !record.how.is_empty() { span { (record.how) } }
                             }
                         }
                     }
@@ -247,22 +239,6 @@ impl Sort {
             Sort::Codes => Icon::Codes,
             Sort::Key => Icon::Key,
             Sort::Message => Icon::Message,
-        }
-    }
-}
-
-impl Outcome {
-    const fn icon(self) -> Icon {
-        match self {
-            Outcome::SignedIn => Icon::Check,
-            Outcome::Failed => Icon::Alert,
-        }
-    }
-
-    const fn words(self) -> &'static str {
-        match self {
-            Outcome::SignedIn => "Signed in",
-            Outcome::Failed => "Failed sign-in",
         }
     }
 }

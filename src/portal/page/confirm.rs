@@ -22,8 +22,6 @@ pub struct Confirm<'a> {
 pub enum Question<'a> {
     /// To remove the way to sign in with this label.
     Remove(&'a str),
-    /// To make new recovery codes, which ends the old ones.
-    NewCodes,
     /// To end this many other sessions.
     EndOthers(usize),
     /// To sign this account out here.
@@ -90,12 +88,6 @@ impl Question<'_> {
                 },
                 button: "Remove",
                 look: Look::Danger,
-            },
-            Question::NewCodes => Words {
-                title: "Make new recovery codes?",
-                sentence: html! { "The codes you have now will stop working at once." },
-                button: "Make new codes",
-                look: Look::Primary,
             },
             Question::EndOthers(count) => Words {
                 title: "Sign out all other devices?",

@@ -75,6 +75,25 @@ fn no_page_needs_a_script_an_inline_style_or_another_origin() {
 }
 
 #[test]
+fn no_page_shows_the_marks_that_programs_are_given_for_code() {
+    for (name, page) in all(EVERYDAY) {
+        assert!(!page.into_string().contains('`'), "{name}");
+    }
+}
+
+#[test]
+fn every_refusal_says_which_id_to_quote_and_has_a_way_on_if_there_is_one() {
+    let refusals = all(EVERYDAY).into_iter().filter(|(name, _)| name.starts_with("refused-"));
+    for (name, page) in refusals {
+        let html = page.into_string();
+        assert!(html.contains("tell your administrator and quote the") && html.contains("req_"), "{name}");
+        let leads_on =
+            tags(&html, "a").iter().any(|tag| attribute(tag, "class").is_some_and(|class| class.starts_with("button")));
+        assert_eq!(leads_on, name != "refused-421", "{name}: {html}");
+    }
+}
+
+#[test]
 fn a_hostile_name_stays_text() {
     for (name, page) in all(HOSTILE) {
         let html = page.into_string();

@@ -192,6 +192,7 @@ pub fn save_codes(view: &SaveCodes) -> Markup {
         h1 { "Save your recovery codes" }
         p.lead {
             "If you lose your phone, one of these codes and your password let you set up a new one. Each works once."
+            @if view.journey.steps != FIRST_TIME { " They take the place of any codes you had before." }
         }
         ul.codes aria-label="Recovery codes" { @for code in view.codes { li { code { (code) } } } }
         p.hint {

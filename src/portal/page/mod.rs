@@ -19,7 +19,7 @@ mod contract;
 #[cfg(test)]
 mod sample;
 
-pub use account::{Actions, MyAccount, Outcome, Sessions, SignInRecord, Sort, Way, Ways, my_account};
+pub use account::{Actions, MyAccount, Sessions, SignInRecord, Sort, Way, Ways, my_account};
 pub use confirm::{Confirm, Question, SignedOut, confirm, signed_out};
 pub use enrol::{
     AFTER_RECOVERY, ChoosePassword, ConfirmApp, FIRST_TIME, Journey, SaveCodes, ScanKey, Step, choose_password,
@@ -27,7 +27,7 @@ pub use enrol::{
 };
 pub use message::{Message, Subject, message};
 pub use part::{Form, Link, Notice, field};
-pub use refused::{Finding, Refused, refused, words_for};
+pub use refused::{Finding, Refused, refused, way_on, words_for};
 pub use sign_in::{Prompt, Reason, SignIn, authenticator_code, password_again, recovery_code, sign_in};
 pub use wording::{Asked, ago, sentence, span};
 

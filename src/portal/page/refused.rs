@@ -3,6 +3,7 @@
 use super::message::ids;
 use super::part::{Link, Look};
 use super::shell::Shell;
+use super::wording::prose;
 use maud::{Markup, html};
 
 /// What [`refused`] shows.
@@ -16,6 +17,8 @@ pub struct Refused<'a> {
     pub title: &'a str,
     /// What it means for the person, in a sentence or two.
     pub sentence: &'a str,
+    /// What exactly is wrong, in a sentence with code between backticks; `None` if there is no more to say.
+    pub detail: Option<&'a str>,
     /// The conditions that failed; empty where the reason is not the person's to know.
     pub findings: &'a [Finding<'a>],
     /// What `portcullis explain` resolves; `None` if nothing was decided.
@@ -41,16 +44,21 @@ pub struct Finding<'a> {
 
 /// A refusal or failure.
 pub fn refused(view: &Refused) -> Markup {
+    // Where conditions failed, whoever can change that comes first.
+    let look = if view.findings.is_empty() { Look::Primary } else { Look::Quiet };
     let content = html! {
         p.status { "Error " (view.status) }
         h1 { (view.title) }
         p.lead { (view.sentence) }
+        @if let Some(detail) = view.detail { p.detail { (prose(detail)) } }
         @if !view.findings.is_empty() {
             ul.findings { @for finding in view.findings { (found(finding)) } }
         }
-        @if let Some(action) = view.action { (action.button(Look::Primary)) }
-        @if view.decision.is_some() {
-            p.hint { "If you think this is wrong, ask your administrator and quote the decision below." }
+        @if let Some(action) = view.action { (action.button(look)) }
+        p.hint {
+            @if view.status < 500 { "If you think this is wrong" } @else { "If it stays like this" }
+            ", tell your administrator and quote the "
+            @if view.decision.is_some() { "decision" } @else { "request" } " below."
         }
         (ids(&[("Decision", view.decision), ("Request", Some(view.request))]))
     };
@@ -70,12 +78,14 @@ fn found(finding: &Finding) -> Markup {
     }
 }
 
-/// The title and sentence for an HTTP status. They tell nothing of routes, pools or members.
+/// The title and sentence for an HTTP status: what happened, and what the person can do. They tell nothing of routes,
+/// pools or members.
 pub const fn words_for(status: u16) -> (&'static str, &'static str) {
     match status {
         400 => (
             "This request can’t be read",
-            "It is written in a way that two servers could read differently, so it was stopped here.",
+            "It is written in a way that two servers could read differently, so it was stopped here. Check the \
+             address, or go back and take another way to this page.",
         ),
         401 => ("Please sign in", "This page is for people who are signed in."),
         403 => (
@@ -83,15 +93,25 @@ pub const fn words_for(status: u16) -> (&'static str, &'static str) {
             "You are signed in, but this page asks for something your account or your connection does not have.",
         ),
         404 => ("There is nothing here", "The address may be mistyped, or the page may have moved."),
-        405 => ("That can’t be done here", "This address does not take the kind of request that was sent."),
+        405 => (
+            "That can’t be done here",
+            "This address does not take the kind of request that was sent. Go back, and try again from the page before.",
+        ),
         408 => ("That took too long", "The request did not arrive in time. Please try again."),
         413 => ("That is too large", "What was sent is larger than this page accepts."),
-        414 => ("This address is too long", "It is longer than any page here needs."),
+        414 => (
+            "This address is too long",
+            "It is longer than any page here needs. Check it, or go back and take another way to this page.",
+        ),
         421 => (
             "This site isn’t served here",
             "The name in the address leads here, but no site of that name is served. Check the address.",
         ),
-        429 => ("Too many requests", "There were more requests than this page accepts. Wait a little, then try again."),
+        429 => (
+            "Too many requests",
+            "More requests came than this page accepts. Nothing is wrong with your account: wait a little, then try \
+             again.",
+        ),
         431 => (
             "This request is too large",
             "It carries more headers or cookies than are accepted. Clearing the cookies of this site may help.",
@@ -100,9 +120,10 @@ pub const fn words_for(status: u16) -> (&'static str, &'static str) {
             "The service gave no proper answer",
             "Your request was allowed, but the service behind it failed to answer. Please try again in a moment.",
         ),
-        503 => {
-            ("This service is not available now", "Nothing is wrong with your account. Please try again in a moment.")
-        }
+        503 => (
+            "This service is not available now",
+            "Nothing is wrong with your account or your request. Please try again in a moment.",
+        ),
         504 => (
             "The service did not answer in time",
             "Your request was allowed, but the service behind it took too long. Please try again in a moment.",
@@ -114,3 +135,16 @@ pub const fn words_for(status: u16) -> (&'static str, &'static str) {
         ),
     }
 }
+
+/// The one thing to do next, if a link can do it: once more where the trouble may pass, else the front page where the
+/// site exists.
+pub const fn way_on(status: u16) -> Option<Link<'static>> {
+    match status {
+        408 | 429 | 500..=599 => Some(Link { label: "Try again", href: SAME_ADDRESS }),
+        400 | 404 | 405 | 414 => Some(Link { label: "Go to the front page", href: "/" }),
+        _ => None,
+    }
+}
+
+/// A reference to the page that holds it (RFC 3986 §4.4).
+const SAME_ADDRESS: &str = "";

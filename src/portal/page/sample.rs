@@ -157,9 +157,13 @@ fn account(words: Words) -> Vec<(&'static str, Markup)> {
         at: past(2 * HOURS),
         device: words.device,
         address: [192, 0, 2, 17].into(),
-        outcome: Outcome::SignedIn,
+        how: "Password and authenticator app",
     };
-    let recent = [record, SignInRecord { at: past(3 * DAYS), outcome: Outcome::Failed, ..record }];
+    let recent = [
+        record,
+        SignInRecord { at: past(3 * DAYS), how: "Password and recovery code", ..record },
+        SignInRecord { at: past(40 * DAYS), device: "Unknown device", how: "", ..record },
+    ];
     let view = MyAccount {
         portal: words.portal,
         account: words.account,
@@ -188,7 +192,6 @@ fn asking(words: Words) -> Vec<(&'static str, Markup)> {
     let ask = |question| confirm(&Confirm { portal: words.portal, form: FORM, question, cancel: "/account" });
     vec![
         ("confirm-remove", ask(Question::Remove(words.device))),
-        ("confirm-codes", ask(Question::NewCodes)),
         ("confirm-others", ask(Question::EndOthers(2))),
         ("confirm-sign-out", ask(Question::SignOut(words.account))),
         ("confirm-everywhere", ask(Question::SignOutEverywhere(words.account))),
@@ -213,15 +216,19 @@ fn saying(words: Words) -> Vec<(&'static str, Markup)> {
         status: 403,
         title,
         sentence,
+        detail: None,
         findings: &[finding],
         decision: Some("dec_7k2m9n4p5q6r7s8t9v0w1x2y3z"),
         request,
-        action: None,
+        action: Some(Link { label: "Use another account", href: "/.portcullis/sign-out" }),
     };
-    let plain = |status| {
+    let plain = |status, detail| {
         let (title, sentence) = words_for(status);
-        refused(&Refused { status, title, sentence, findings: &[], decision: None, ..denied })
+        let action = way_on(status);
+        refused(&Refused { status, title, sentence, detail, findings: &[], decision: None, action, ..denied })
     };
+    let path = Some("The path is refused: it has an encoded slash (`%2F`).");
+    let unhealthy = Some("No server of this service is healthy at the moment.");
     vec![
         ("message-link", say(Subject::LinkSpent, None)),
         ("message-expired", say(Subject::AttemptEnded, action)),
@@ -229,10 +236,14 @@ fn saying(words: Words) -> Vec<(&'static str, Markup)> {
         ("message-busy", say(Subject::Busy, action)),
         ("message-stale", say(Subject::FormStale, action)),
         ("refused-403", refused(&denied)),
-        ("refused-400", plain(400)),
-        ("refused-404", plain(404)),
-        ("refused-421", plain(421)),
-        ("refused-500", plain(500)),
-        ("refused-503", plain(503)),
+        ("refused-400", plain(400, path)),
+        ("refused-404", plain(404, None)),
+        ("refused-405", plain(405, None)),
+        ("refused-421", plain(421, None)),
+        ("refused-429", plain(429, None)),
+        ("refused-500", plain(500, None)),
+        ("refused-502", plain(502, None)),
+        ("refused-503", plain(503, unhealthy)),
+        ("refused-504", plain(504, None)),
     ]
 }

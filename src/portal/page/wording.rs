@@ -72,6 +72,15 @@ const fn locked(asked: Asked) -> &'static str {
     }
 }
 
+/// A sentence in which whatever stands between backticks is code, as the problems that programs read write it.
+pub(super) fn prose(text: &str) -> Markup {
+    html! {
+        @for (place, part) in text.split('`').enumerate() {
+            @if place % 2 == 0 { (part) } @else { code { (part) } }
+        }
+    }
+}
+
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
@@ -148,6 +157,12 @@ mod tests {
         assert_eq!(span(Duration::from_secs(121)), "3 minutes");
         assert_eq!(span(Duration::from_secs(600)), "10 minutes");
         assert_eq!(span(Duration::from_secs(12 * 3600)), "12 hours");
+    }
+
+    #[test]
+    fn what_stands_between_backticks_is_code() {
+        assert_eq!(prose("it has `%2F`, or `<b>`").into_string(), "it has <code>%2F</code>, or <code>&lt;b&gt;</code>");
+        assert_eq!(prose("plain").into_string(), "plain");
     }
 
     #[test]

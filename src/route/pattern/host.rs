@@ -85,6 +85,14 @@ impl HostPattern {
                 .is_some_and(|labels| !labels.is_empty()),
         }
     }
+
+    /// A host that falls under the pattern; of a wildcard one that nobody names.
+    pub fn example(&self) -> String {
+        match self.shape {
+            Shape::Exact => self.name.to_string(),
+            Shape::Wildcard => format!("named-by-nobody.{}", self.name),
+        }
+    }
 }
 
 impl fmt::Display for HostPattern {
@@ -142,6 +150,7 @@ mod tests {
         let pattern = HostPattern::parse("*.example.com").expect("a wildcard");
         assert!(pattern.matches("a.example.com"));
         assert!(pattern.matches("a.b.example.com"));
+        assert!(pattern.matches(&pattern.example()));
         for host in ["example.com", ".example.com", "badexample.com", "a.example.com.evil.test"] {
             assert!(!pattern.matches(host), "{host}");
         }

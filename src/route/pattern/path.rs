@@ -13,6 +13,9 @@ pub const MAX_SEGMENTS: usize = 64;
 /// Longest literal segment of a pattern, decoded: a file name's bound. It lets a lookup decode on the stack.
 pub const MAX_SEGMENT_BYTES: usize = 255;
 
+/// Stands in an example where any segment may.
+const NAMED_BY_NOBODY: &str = "named-by-nobody";
+
 /// Which paths a route is for. Two patterns that say the same in different escapes are equal.
 ///
 /// - `/a/b`: this path only. `/a` and `/a/` are different paths.
@@ -106,6 +109,23 @@ impl PathPattern {
         matches!(self.steps.last(), Some(Step::Regex(_)))
     }
 
+    /// A path that falls under the pattern and, of all that do, under as few others as can be: each `*` and `**` is a
+    /// segment that nobody names. Of a regex it is the place that the regex stands in.
+    pub fn example(&self) -> String {
+        let segment = |step: &Step| match step {
+            Step::Literal(segment) => Some(String::from_utf8_lossy(segment).into_owned()),
+            Step::Star | Step::Regex(_) | Step::Rest => Some(NAMED_BY_NOBODY.to_owned()),
+            Step::End => None,
+        };
+        let segments: Vec<String> = self.steps.iter().filter_map(segment).collect();
+        format!("/{}", segments.join("/"))
+    }
+
+    /// Whether every path that falls under it begins with this segment.
+    pub fn begins_with(&self, segment: &str) -> bool {
+        matches!(self.steps.first(), Some(Step::Literal(first)) if **first == *segment.as_bytes())
+    }
+
     pub(in crate::route) fn steps(&self) -> &[Step] {
         &self.steps
     }
@@ -181,6 +201,18 @@ mod tests {
     fn escapes_of_one_character_are_one_pattern() {
         assert_eq!(PathPattern::parse("/caf%c3%a9/@me"), PathPattern::parse("/caf%C3%A9/%40me"));
         assert_eq!(steps("/%2A"), [exactly("*"), Step::End]);
+    }
+
+    #[test]
+    fn an_example_falls_under_its_pattern() {
+        let example = |text: &str| PathPattern::parse(text).expect(text).example();
+        assert_eq!(example("/"), "/");
+        assert_eq!(example("/a/"), "/a/");
+        assert_eq!(example("/a/*/b"), "/a/named-by-nobody/b");
+        assert_eq!(example("/a/**"), "/a/named-by-nobody");
+        assert_eq!(PathPattern::parse_regex("/api/v[0-9]+").expect("a regex").example(), "/api/named-by-nobody");
+        assert!(PathPattern::parse("/a/**").expect("a pattern").begins_with("a"));
+        assert!(!PathPattern::parse("/*/**").expect("a pattern").begins_with("a"));
     }
 
     #[test]

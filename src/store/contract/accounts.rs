@@ -59,7 +59,8 @@ async fn nothing_is_changed_for_an_account_that_is_not_there(store: Store) -> Re
     assert!(!store.accounts.remove(nobody).await?);
     let gone = account("gone");
     store.credentials.add(&credential(&gone, TOTP)).await?;
-    store.credentials.enrol(&[credential(&gone, TOTP)], None, at(1)).await?;
+    let held = [credential(&gone, TOTP)];
+    assert_eq!(store.credentials.enrol(&enrolment(&gone, &held, Right::Link([1; 32])), at(1)).await?, None);
     store.once.put(OnceKind::Attempt, [1; 32], Some(gone.id), b"x", at(9)).await?;
     opened(&store, &gone, token(1)).await?;
     assert_eq!(store.credentials.of(gone.id).await?, []);

@@ -1,16 +1,23 @@
 //! What every engine promises of credentials.
 
 use super::*;
-use crate::store::OnceKind;
+use crate::store::{OnceKind, Reserved, ThrottleRule};
+use std::time::Duration;
 
 on_every_engine!(
     credentials_read_back_oldest_first,
     enrolling_takes_the_place_of_that_factor_alone,
+    an_enrolment_beside_leaves_what_was_there,
     an_enrolment_link_is_spent_with_the_credentials_or_nothing_changes,
+    a_session_that_ended_enrols_nothing,
+    a_disabled_account_enrols_nothing,
+    an_enrolment_forgives_its_factors_alone_and_spends_attempts,
+    an_enrolment_ends_every_session_but_the_one_that_enrolled,
     of_a_hundred_who_enrol_with_one_link_exactly_one_does,
     advancing_from_an_old_reading_is_refused,
     of_a_hundred_who_advance_from_one_version_exactly_one_does,
     only_the_accounts_own_credential_is_removed,
+    a_removal_spends_what_rested_on_the_credential,
     clearing_leaves_other_accounts_alone,
 );
 
@@ -31,34 +38,104 @@ async fn enrolling_takes_the_place_of_that_factor_alone(store: Store) -> Result<
         store.credentials.add(held).await?;
     }
     let new = Credential { created: at(5), ..credential(&alice, TOTP) };
-    assert!(store.credentials.enrol(std::slice::from_ref(&new), None, at(6)).await?);
+    let right = link(&store, &alice, 1).await?;
+    assert!(store.credentials.enrol(&enrolment(&alice, std::slice::from_ref(&new), right), at(6)).await?.is_some());
     assert_eq!(store.credentials.of(alice.id).await?, [password, new]);
     assert_eq!(store.credentials.of(bob.id).await?, [other]);
+    Ok(())
+}
+
+async fn an_enrolment_beside_leaves_what_was_there(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    let (first, second) = (credential(&alice, TOTP), Credential { created: at(5), ..credential(&alice, TOTP) });
+    store.credentials.add(&first).await?;
+    let right = link(&store, &alice, 1).await?;
+    let beside = Enrolment { place: Place::Beside, ..enrolment(&alice, std::slice::from_ref(&second), right) };
+    assert!(store.credentials.enrol(&beside, at(6)).await?.is_some());
+    assert_eq!(store.credentials.of(alice.id).await?, [first, second]);
     Ok(())
 }
 
 async fn an_enrolment_link_is_spent_with_the_credentials_or_nothing_changes(store: Store) -> Result<()> {
     let alice = added(&store, "alice").await?;
     let both = [credential(&alice, PASSWORD), credential(&alice, TOTP)];
-    assert!(!store.credentials.enrol(&both, Some([1; 32]), at(6)).await?, "there is no such link");
-    store.once.put(OnceKind::Enrolment, [1; 32], Some(alice.id), b"x", at(10)).await?;
-    assert!(!store.credentials.enrol(&both, Some([1; 32]), at(10)).await?, "it expired");
+    let unknown = enrolment(&alice, &both, Right::Link([9; 32]));
+    assert_eq!(store.credentials.enrol(&unknown, at(6)).await?, None, "there is no such link");
+    let late = enrolment(&alice, &both, link(&store, &alice, 1).await?);
+    assert_eq!(store.credentials.enrol(&late, at(10)).await?, None, "it expired");
     assert_eq!(store.credentials.of(alice.id).await?, []);
-    store.once.put(OnceKind::Enrolment, [2; 32], Some(alice.id), b"x", at(10)).await?;
-    assert!(store.credentials.enrol(&both, Some([2; 32]), at(6)).await?);
+    let good = enrolment(&alice, &both, link(&store, &alice, 2).await?);
+    assert_eq!(store.credentials.enrol(&good, at(6)).await?, Some(vec![]));
     assert_eq!(store.credentials.of(alice.id).await?, both);
     assert_eq!(store.once.peek(OnceKind::Enrolment, [2; 32], at(6)).await?, None);
+    assert_eq!(store.credentials.enrol(&good, at(6)).await?, None, "it works once");
+    Ok(())
+}
+
+async fn a_session_that_ended_enrols_nothing(store: Store) -> Result<()> {
+    let (alice, bob) = (added(&store, "alice").await?, added(&store, "bob").await?);
+    let (ended, bobs) = (opened(&store, &alice, token(1)).await?, opened(&store, &bob, token(2)).await?);
+    store.sessions.end(ended.id).await?;
+    let held = [credential(&alice, PASSWORD)];
+    for session in [ended.id, bobs.id] {
+        assert_eq!(store.credentials.enrol(&enrolment(&alice, &held, Right::Session(session)), at(6)).await?, None);
+    }
+    assert_eq!(store.credentials.of(alice.id).await?, []);
+    Ok(())
+}
+
+async fn a_disabled_account_enrols_nothing(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    store.accounts.set_disabled(alice.id, true).await?;
+    let right = link(&store, &alice, 1).await?;
+    let held = [credential(&alice, PASSWORD)];
+    assert_eq!(store.credentials.enrol(&enrolment(&alice, &held, right), at(6)).await?, None);
+    assert!(store.once.peek(OnceKind::Enrolment, [1; 32], at(6)).await?.is_some(), "the link is not spent");
+    Ok(())
+}
+
+async fn an_enrolment_forgives_its_factors_alone_and_spends_attempts(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    let locks = ThrottleRule::Backoff { free: 1, first: Duration::ZERO, longest: Duration::ZERO, locked_at: 1 };
+    let [password, totp] = [PASSWORD, TOTP].map(|factor| Throttled::Account(alice.id, factor));
+    for whose in [&password, &totp] {
+        assert_eq!(store.throttles.reserve(whose, locks, at(0)).await?, Reserved::Go);
+    }
+    store.once.put(OnceKind::Attempt, [3; 32], Some(alice.id), b"x", at(10)).await?;
+    store.once.put(OnceKind::HandOff, [3; 32], Some(alice.id), b"x", at(10)).await?;
+    let right = link(&store, &alice, 1).await?;
+    let held = [credential(&alice, TOTP)];
+    assert!(store.credentials.enrol(&enrolment(&alice, &held, right), at(6)).await?.is_some());
+    assert_eq!(store.throttles.reserve(&totp, locks, at(0)).await?, Reserved::Go);
+    assert_eq!(store.throttles.reserve(&password, locks, at(0)).await?, Reserved::Locked);
+    assert_eq!(store.once.peek(OnceKind::Attempt, [3; 32], at(6)).await?, None);
+    assert!(store.once.peek(OnceKind::HandOff, [3; 32], at(6)).await?.is_some());
+    Ok(())
+}
+
+async fn an_enrolment_ends_every_session_but_the_one_that_enrolled(store: Store) -> Result<()> {
+    let (alice, bob) = (added(&store, "alice").await?, added(&store, "bob").await?);
+    let (own, other) = (opened(&store, &alice, token(1)).await?, opened(&store, &alice, token(2)).await?);
+    opened(&store, &bob, token(3)).await?;
+    let before = store.changes.newest().await?;
+    let held = [credential(&alice, PASSWORD)];
+    let enrolled = store.credentials.enrol(&enrolment(&alice, &held, Right::Session(own.id)), at(6)).await?;
+    assert_eq!(enrolled, Some(vec![other.id]));
+    assert_eq!(changes_after(&store, before).await?, [Change::SessionEnded(other.id)]);
+    let right = link(&store, &alice, 1).await?;
+    assert_eq!(store.credentials.enrol(&enrolment(&alice, &held, right), at(6)).await?, Some(vec![own.id]));
+    assert_eq!(store.sessions.of(bob.id).await?.len(), 1);
     Ok(())
 }
 
 async fn of_a_hundred_who_enrol_with_one_link_exactly_one_does(store: Store) -> Result<()> {
     let alice = added(&store, "alice").await?;
-    store.once.put(OnceKind::Enrolment, [1; 32], Some(alice.id), b"x", at(10)).await?;
+    let right = link(&store, &alice, 1).await?;
     let enrolled = all_at_once(100, |_| {
-        let (credentials, held) = (store.credentials.clone(), credential(&alice, TOTP));
-        async move { credentials.enrol(&[held], Some([1; 32]), at(6)).await }
+        let (credentials, held, alice) = (store.credentials.clone(), [credential(&alice, TOTP)], alice.clone());
+        async move { credentials.enrol(&enrolment(&alice, &held, right), at(6)).await }
     });
-    assert_eq!(enrolled.await?.into_iter().filter(|done| *done).count(), 1);
+    assert_eq!(enrolled.await?.into_iter().flatten().count(), 1);
     assert_eq!(store.credentials.of(alice.id).await?.len(), 1);
     Ok(())
 }
@@ -97,6 +174,18 @@ async fn only_the_accounts_own_credential_is_removed(store: Store) -> Result<()>
     assert!(!store.credentials.remove(bob.id, held.id).await?);
     assert!(store.credentials.remove(alice.id, held.id).await?);
     assert!(!store.credentials.remove(alice.id, held.id).await?);
+    Ok(())
+}
+
+async fn a_removal_spends_what_rested_on_the_credential(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    let held = credential(&alice, TOTP);
+    store.credentials.add(&held).await?;
+    store.once.put(OnceKind::Attempt, [3; 32], Some(alice.id), b"x", at(10)).await?;
+    assert!(!store.credentials.remove(alice.id, CredentialId::fresh()).await?);
+    assert!(store.once.peek(OnceKind::Attempt, [3; 32], at(6)).await?.is_some());
+    assert!(store.credentials.remove(alice.id, held.id).await?);
+    assert_eq!(store.once.peek(OnceKind::Attempt, [3; 32], at(6)).await?, None);
     Ok(())
 }
 

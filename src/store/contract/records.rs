@@ -1,12 +1,14 @@
 //! What every engine promises of the record of events and the feed of changes.
 
 use super::*;
-use crate::store::EventRow;
+use crate::store::{EventRow, Record, verify};
 
 on_every_engine!(
     events_are_numbered_from_one_in_order,
     events_are_read_in_pages,
     events_outlive_their_account,
+    an_account_s_last_events_of_one_name_are_found_newest_first,
+    the_record_is_one_chain_however_it_was_appended,
     changes_are_read_in_pages,
     a_change_that_was_forgotten_does_not_give_up_its_number,
 );
@@ -43,6 +45,41 @@ async fn events_outlive_their_account(store: Store) -> Result<()> {
     store.events.append(&[event("account.removed", Some(alice.id))]).await?;
     store.accounts.remove(alice.id).await?;
     assert_eq!(store.events.after(0, 10).await?, [(1, event("account.removed", Some(alice.id)))]);
+    Ok(())
+}
+
+async fn an_account_s_last_events_of_one_name_are_found_newest_first(store: Store) -> Result<()> {
+    let (alice, bob) = (AccountId::fresh(), AccountId::fresh());
+    let told = |secs, name: &str, account| EventRow { at: at(secs), ..event(name, account) };
+    let rows = [
+        told(1, "sign-in.succeeded", Some(alice)),
+        told(2, "sign-in.failed", Some(alice)),
+        told(3, "sign-in.succeeded", Some(bob)),
+        told(4, "sign-in.succeeded", Some(alice)),
+        told(5, "sign-in.succeeded", None),
+        told(6, "sign-in.succeeded", Some(alice)),
+    ];
+    store.events.append(&rows).await?;
+    let [first, _, _, second, _, third] = rows;
+    assert_eq!(store.events.of(alice, "sign-in.succeeded", 2).await?, [third.clone(), second.clone()]);
+    assert_eq!(store.events.of(alice, "sign-in.succeeded", 9).await?, [third, second, first]);
+    assert_eq!(store.events.of(AccountId::fresh(), "sign-in.succeeded", 9).await?, []);
+    Ok(())
+}
+
+async fn the_record_is_one_chain_however_it_was_appended(store: Store) -> Result<()> {
+    let Record::Sound { events: 0, older: 0, head: beginning } = verify(&*store.events, None).await? else {
+        panic!("an empty record is sound");
+    };
+    let rows: Vec<_> = (0..1_500).map(|number| event(&number.to_string(), Some(AccountId::fresh()))).collect();
+    store.events.append(&rows).await?;
+    let one_by_one = all_at_once(20, |number| {
+        let events = store.events.clone();
+        async move { events.append(&[event(&format!("parallel {number}"), None)]).await }
+    });
+    one_by_one.await?;
+    let sound = verify(&*store.events, None).await?;
+    assert!(matches!(sound, Record::Sound { events: 1_520, older: 0, head } if head != beginning), "{sound:?}");
     Ok(())
 }
 

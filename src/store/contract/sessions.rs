@@ -8,10 +8,12 @@ use std::time::Duration;
 on_every_engine!(
     a_token_opens_its_session_with_account_and_host,
     a_session_has_one_token_for_each_host,
+    a_token_that_takes_another_s_place_is_told_to_every_process,
     a_session_that_is_not_there_gets_no_token,
     raising_ends_old_tokens_and_keeps_the_session,
     an_ended_session_is_gone_with_its_tokens,
     ending_all_spares_the_one_excepted,
+    ending_every_session_spares_none,
     sessions_are_listed_newest_use_first,
     a_use_is_never_set_back,
     touching_ten_thousand_sessions_is_one_question,
@@ -38,6 +40,16 @@ async fn a_session_has_one_token_for_each_host(store: Store) -> Result<()> {
         let opened = store.sessions.by_token(&token(number)).await?;
         assert_eq!(opened.map(|opened| (opened.session.id, opened.host)), Some((session.id, host.to_owned())));
     }
+    Ok(())
+}
+
+async fn a_token_that_takes_another_s_place_is_told_to_every_process(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    let session = opened(&store, &alice, token(1)).await?;
+    store.sessions.add_token(session.id, token(2), "docs.example.com").await?;
+    assert_eq!(changes_after(&store, 1).await?, [], "nobody holds an older one");
+    store.sessions.add_token(session.id, token(3), HOST).await?;
+    assert_eq!(changes_after(&store, 1).await?, [Change::SessionRaised(session.id)]);
     Ok(())
 }
 
@@ -86,6 +98,18 @@ async fn ending_all_spares_the_one_excepted(store: Store) -> Result<()> {
     assert_eq!(store.sessions.end_all(alice.id, None).await?, 0);
     assert_eq!(store.sessions.of(bob.id).await?.len(), 1);
     assert_eq!(changes_after(&store, 2).await?, [Change::SessionEnded(other.id), Change::SessionEnded(kept.id)]);
+    Ok(())
+}
+
+async fn ending_every_session_spares_none(store: Store) -> Result<()> {
+    for (name, number) in [("alice", 1), ("bob", 2)] {
+        let account = added(&store, name).await?;
+        opened(&store, &account, token(number)).await?;
+    }
+    assert_eq!(store.sessions.end_every().await?, 2);
+    assert_eq!(store.sessions.end_every().await?, 0);
+    assert_eq!(store.sessions.by_token(&token(1)).await?, None);
+    assert_eq!(changes_after(&store, 2).await?.len(), 2);
     Ok(())
 }
 

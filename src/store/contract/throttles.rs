@@ -11,8 +11,10 @@ on_every_engine!(
     a_success_gives_a_window_one_reservation_back,
     a_success_starts_a_backoff_over,
     a_clock_that_goes_back_unlocks_nothing,
-    resetting_forgets_exactly_the_keys_with_the_prefix,
+    failures_count_until_a_success_however_long_the_pauses,
+    a_counter_goes_with_its_account,
     sweeping_keeps_who_is_held_back,
+    of_names_and_sources_only_so_many_are_kept_and_accounts_all,
 );
 
 const BACKOFF: ThrottleRule =
@@ -22,23 +24,34 @@ const WINDOW: ThrottleRule = ThrottleRule::Window { most: 2, per: Duration::from
 
 const DAY: u64 = 24 * 3600;
 
+const MOST: usize = 100;
+
+fn whose(account: &Account) -> Throttled {
+    Throttled::Account(account.id, PASSWORD)
+}
+
+fn nobody() -> Throttled {
+    Throttled::Name("nobody".to_owned(), PASSWORD)
+}
+
 async fn failures_wait_ever_longer_and_then_lock_the_key(store: Store) -> Result<()> {
+    let other = Throttled::Name("nobody".to_owned(), TOTP);
     for _ in 0..5 {
-        assert_eq!(store.throttles.reserve("k", BACKOFF, at(0)).await?, Reserved::Go);
+        assert_eq!(store.throttles.reserve(&nobody(), BACKOFF, at(0)).await?, Reserved::Go);
     }
-    assert_eq!(store.throttles.reserve("k", BACKOFF, at(0)).await?, Reserved::Wait(at(1)));
-    assert_eq!(store.throttles.reserve("k", BACKOFF, at(1)).await?, Reserved::Go);
-    assert_eq!(store.throttles.reserve("k", BACKOFF, at(2)).await?, Reserved::Wait(at(3)));
-    assert_eq!(store.throttles.reserve("k", BACKOFF, at(3)).await?, Reserved::Go);
-    assert_eq!(store.throttles.reserve("k", BACKOFF, at(10 * DAY)).await?, Reserved::Locked);
-    assert_eq!(store.throttles.reserve("other", BACKOFF, at(3)).await?, Reserved::Go);
+    assert_eq!(store.throttles.reserve(&nobody(), BACKOFF, at(0)).await?, Reserved::Wait(at(1)));
+    assert_eq!(store.throttles.reserve(&nobody(), BACKOFF, at(1)).await?, Reserved::Go);
+    assert_eq!(store.throttles.reserve(&nobody(), BACKOFF, at(2)).await?, Reserved::Wait(at(3)));
+    assert_eq!(store.throttles.reserve(&nobody(), BACKOFF, at(3)).await?, Reserved::Go);
+    assert_eq!(store.throttles.reserve(&nobody(), BACKOFF, at(10 * DAY)).await?, Reserved::Locked);
+    assert_eq!(store.throttles.reserve(&other, BACKOFF, at(3)).await?, Reserved::Go);
     Ok(())
 }
 
 async fn of_two_hundred_parallel_guesses_only_the_free_ones_go(store: Store) -> Result<()> {
     let guesses = all_at_once(200, |_| {
         let throttles = store.throttles.clone();
-        async move { throttles.reserve("k", BACKOFF, at(0)).await }
+        async move { throttles.reserve(&nobody(), BACKOFF, at(0)).await }
     });
     let gone = guesses.await?.iter().filter(|reserved| **reserved == Reserved::Go).count();
     assert_eq!(gone, 5);
@@ -46,76 +59,110 @@ async fn of_two_hundred_parallel_guesses_only_the_free_ones_go(store: Store) -> 
 }
 
 async fn a_window_counts_from_its_first_failure(store: Store) -> Result<()> {
-    assert_eq!(store.throttles.reserve("k", WINDOW, at(0)).await?, Reserved::Go);
-    assert_eq!(store.throttles.reserve("k", WINDOW, at(50)).await?, Reserved::Go);
-    assert_eq!(store.throttles.reserve("k", WINDOW, at(59)).await?, Reserved::Wait(at(60)));
-    assert_eq!(store.throttles.reserve("k", WINDOW, at(60)).await?, Reserved::Go);
-    assert_eq!(store.throttles.reserve("k", WINDOW, at(61)).await?, Reserved::Go);
-    assert_eq!(store.throttles.reserve("k", WINDOW, at(61)).await?, Reserved::Wait(at(120)));
+    assert_eq!(store.throttles.reserve(&nobody(), WINDOW, at(0)).await?, Reserved::Go);
+    assert_eq!(store.throttles.reserve(&nobody(), WINDOW, at(50)).await?, Reserved::Go);
+    assert_eq!(store.throttles.reserve(&nobody(), WINDOW, at(59)).await?, Reserved::Wait(at(60)));
+    assert_eq!(store.throttles.reserve(&nobody(), WINDOW, at(60)).await?, Reserved::Go);
+    assert_eq!(store.throttles.reserve(&nobody(), WINDOW, at(61)).await?, Reserved::Go);
+    assert_eq!(store.throttles.reserve(&nobody(), WINDOW, at(61)).await?, Reserved::Wait(at(120)));
     Ok(())
 }
 
 async fn a_success_gives_a_window_one_reservation_back(store: Store) -> Result<()> {
-    store.throttles.forgive("k", WINDOW).await?;
+    store.throttles.forgive(&nobody(), WINDOW).await?;
     for _ in 0..2 {
-        assert_eq!(store.throttles.reserve("k", WINDOW, at(0)).await?, Reserved::Go);
+        assert_eq!(store.throttles.reserve(&nobody(), WINDOW, at(0)).await?, Reserved::Go);
     }
-    store.throttles.forgive("k", WINDOW).await?;
-    assert_eq!(store.throttles.reserve("k", WINDOW, at(1)).await?, Reserved::Go);
-    assert_eq!(store.throttles.reserve("k", WINDOW, at(1)).await?, Reserved::Wait(at(60)));
+    store.throttles.forgive(&nobody(), WINDOW).await?;
+    assert_eq!(store.throttles.reserve(&nobody(), WINDOW, at(1)).await?, Reserved::Go);
+    assert_eq!(store.throttles.reserve(&nobody(), WINDOW, at(1)).await?, Reserved::Wait(at(60)));
     Ok(())
 }
 
 async fn a_success_starts_a_backoff_over(store: Store) -> Result<()> {
     for _ in 0..2 {
         for _ in 0..5 {
-            assert_eq!(store.throttles.reserve("k", BACKOFF, at(0)).await?, Reserved::Go);
+            assert_eq!(store.throttles.reserve(&nobody(), BACKOFF, at(0)).await?, Reserved::Go);
         }
-        assert_eq!(store.throttles.reserve("k", BACKOFF, at(0)).await?, Reserved::Wait(at(1)));
-        store.throttles.forgive("k", BACKOFF).await?;
+        assert_eq!(store.throttles.reserve(&nobody(), BACKOFF, at(0)).await?, Reserved::Wait(at(1)));
+        store.throttles.forgive(&nobody(), BACKOFF).await?;
     }
     Ok(())
 }
 
 async fn a_clock_that_goes_back_unlocks_nothing(store: Store) -> Result<()> {
     for _ in 0..5 {
-        store.throttles.reserve("k", BACKOFF, at(100)).await?;
+        store.throttles.reserve(&nobody(), BACKOFF, at(100)).await?;
     }
-    assert_eq!(store.throttles.reserve("k", BACKOFF, at(0)).await?, Reserved::Wait(at(101)));
-    assert_eq!(store.throttles.sweep(at(0)).await?, 0);
-    assert_eq!(store.throttles.reserve("k", BACKOFF, at(100)).await?, Reserved::Wait(at(101)));
+    assert_eq!(store.throttles.reserve(&nobody(), BACKOFF, at(0)).await?, Reserved::Wait(at(101)));
+    assert_eq!(store.throttles.sweep(at(0), MOST).await?, 0);
+    assert_eq!(store.throttles.reserve(&nobody(), BACKOFF, at(100)).await?, Reserved::Wait(at(101)));
     Ok(())
 }
 
-async fn resetting_forgets_exactly_the_keys_with_the_prefix(store: Store) -> Result<()> {
-    let one = ThrottleRule::Window { most: 1, per: Duration::from_secs(60) };
-    for key in ["a%", "a%/totp", "a", "ab", "A%", "b"] {
-        assert_eq!(store.throttles.reserve(key, one, at(0)).await?, Reserved::Go);
+async fn failures_count_until_a_success_however_long_the_pauses(store: Store) -> Result<()> {
+    let alice = whose(&added(&store, "alice").await?);
+    for tried in 1..=7 {
+        let now = at(2 * tried * DAY);
+        store.throttles.sweep(now, MOST).await?;
+        assert_eq!(store.throttles.reserve(&alice, BACKOFF, now).await?, Reserved::Go, "try {tried}");
     }
-    store.throttles.reset("a%").await?;
-    for key in ["a%", "a%/totp"] {
-        assert_eq!(store.throttles.reserve(key, one, at(0)).await?, Reserved::Go, "{key}");
+    store.throttles.sweep(at(1_000 * DAY), MOST).await?;
+    assert_eq!(store.throttles.reserve(&alice, BACKOFF, at(1_000 * DAY)).await?, Reserved::Locked);
+    store.throttles.forgive(&alice, BACKOFF).await?;
+    assert_eq!(store.throttles.reserve(&alice, BACKOFF, at(1_000 * DAY)).await?, Reserved::Go);
+    Ok(())
+}
+
+async fn a_counter_goes_with_its_account(store: Store) -> Result<()> {
+    let account = added(&store, "alice").await?;
+    let (alice, bob) = (whose(&account), whose(&added(&store, "bob").await?));
+    let one = ThrottleRule::Backoff { free: 1, first: Duration::ZERO, longest: Duration::ZERO, locked_at: 1 };
+    for whose in [&alice, &bob] {
+        store.throttles.reserve(whose, one, at(0)).await?;
     }
-    for key in ["a", "ab", "A%", "b"] {
-        assert_eq!(store.throttles.reserve(key, one, at(0)).await?, Reserved::Wait(at(60)), "{key}");
+    store.accounts.remove(account.id).await?;
+    for _ in 0..3 {
+        assert_eq!(store.throttles.reserve(&alice, one, at(0)).await?, Reserved::Go, "nothing is kept any more");
     }
+    assert_eq!(store.throttles.reserve(&bob, one, at(0)).await?, Reserved::Locked);
     Ok(())
 }
 
 async fn sweeping_keeps_who_is_held_back(store: Store) -> Result<()> {
-    store.throttles.reserve("window", WINDOW, at(0)).await?;
-    store.throttles.reserve("backoff", BACKOFF, at(0)).await?;
+    let name = |text: &str| Throttled::Name(text.to_owned(), PASSWORD);
+    let window = Throttled::Source("192.0.2.1".to_owned());
+    store.throttles.reserve(&window, WINDOW, at(0)).await?;
+    store.throttles.reserve(&name("backoff"), BACKOFF, at(0)).await?;
     let locks = ThrottleRule::Backoff { free: 5, first: Duration::ZERO, longest: Duration::ZERO, locked_at: 1 };
-    store.throttles.reserve("locked", locks, at(0)).await?;
+    store.throttles.reserve(&name("locked"), locks, at(0)).await?;
     let waits = Duration::from_secs(2 * DAY);
     let waits = ThrottleRule::Backoff { free: 1, first: waits, longest: waits, locked_at: 9 };
-    store.throttles.reserve("waiting", waits, at(0)).await?;
-    assert_eq!(store.throttles.sweep(at(59)).await?, 0);
-    assert_eq!(store.throttles.sweep(at(60)).await?, 1, "the window is over");
-    assert_eq!(store.throttles.sweep(at(DAY - 1)).await?, 0);
-    assert_eq!(store.throttles.sweep(at(DAY)).await?, 1, "nobody failed for a day");
-    assert_eq!(store.throttles.sweep(at(2 * DAY)).await?, 1, "the long wait is over");
-    assert_eq!(store.throttles.sweep(at(1_000 * DAY)).await?, 0);
-    assert_eq!(store.throttles.reserve("locked", locks, at(1_000 * DAY)).await?, Reserved::Locked);
+    store.throttles.reserve(&name("waiting"), waits, at(0)).await?;
+    assert_eq!(store.throttles.sweep(at(59), MOST).await?, 0);
+    assert_eq!(store.throttles.sweep(at(60), MOST).await?, 1, "the window is over");
+    assert_eq!(store.throttles.sweep(at(DAY - 1), MOST).await?, 0);
+    assert_eq!(store.throttles.sweep(at(DAY), MOST).await?, 1, "nobody failed for a day");
+    assert_eq!(store.throttles.sweep(at(2 * DAY), MOST).await?, 1, "the long wait is over");
+    assert_eq!(store.throttles.sweep(at(1_000 * DAY), MOST).await?, 0);
+    assert_eq!(store.throttles.reserve(&name("locked"), locks, at(1_000 * DAY)).await?, Reserved::Locked);
+    Ok(())
+}
+
+async fn of_names_and_sources_only_so_many_are_kept_and_accounts_all(store: Store) -> Result<()> {
+    let one = ThrottleRule::Backoff { free: 1, first: Duration::ZERO, longest: Duration::ZERO, locked_at: 1 };
+    let alice = whose(&added(&store, "alice").await?);
+    store.throttles.reserve(&alice, one, at(0)).await?;
+    for number in 0..5 {
+        let (source, name) = (Throttled::Source(number.to_string()), Throttled::Name(number.to_string(), PASSWORD));
+        store.throttles.reserve(&source, WINDOW, at(number)).await?;
+        store.throttles.reserve(&name, BACKOFF, at(number)).await?;
+    }
+    assert_eq!(store.throttles.sweep(at(10), 2).await?, 6, "two of each sort stay");
+    assert_eq!(store.throttles.sweep(at(10), 2).await?, 0);
+    assert_eq!(store.throttles.reserve(&alice, one, at(10)).await?, Reserved::Locked);
+    let newest = Throttled::Source("4".to_owned());
+    assert_eq!(store.throttles.reserve(&newest, WINDOW, at(10)).await?, Reserved::Go);
+    assert_eq!(store.throttles.reserve(&newest, WINDOW, at(10)).await?, Reserved::Wait(at(64)), "it was kept");
     Ok(())
 }

@@ -50,7 +50,7 @@ impl Accounts for Database {
     }
 
     async fn remove(&self, id: AccountId) -> Result<bool> {
-        // Credentials go with their account: the schema says so.
+        // Credentials and counters go with their account: the schema says so.
         let delete = sqlx::query("DELETE FROM account WHERE account = ?").bind(&id.bits()[..]);
         self.shut_out(id, delete).await
     }

@@ -1,10 +1,10 @@
 //! Credentials as a table.
 
 use super::database::{Database, Write, within};
-use super::{once, row};
-use crate::identity::{AccountId, Credential, CredentialId};
+use super::{once, row, sessions, throttles};
+use crate::identity::{AccountId, Credential, CredentialId, SessionId};
 use crate::stdx::clock::Time;
-use crate::store::{Credentials, OnceKind, Result};
+use crate::store::{Credentials, Enrolment, OnceKind, Place, Result, Right, Throttled};
 use async_trait::async_trait;
 
 #[async_trait]
@@ -24,21 +24,28 @@ impl Credentials for Database {
         .await
     }
 
-    async fn enrol(&self, credentials: &[Credential], link: Option<[u8; 32]>, now: Time) -> Result<bool> {
+    async fn enrol(&self, enrolment: &Enrolment<'_>, now: Time) -> Result<Option<Vec<SessionId>>> {
         within(async {
             let mut write = self.write().await?;
-            if let Some(link) = link
-                && !once::spend(&mut write, (OnceKind::Enrolment, link), now).await?
-            {
-                return Ok(false);
+            if !may_enrol(&mut write, enrolment, now).await? {
+                return Ok(None);
             }
-            for credential in credentials {
-                let delete = sqlx::query("DELETE FROM credential WHERE account = ? AND factor = ?");
-                write.run(delete.bind(&credential.account.bits()[..]).bind(credential.factor.0)).await?;
+            for credential in enrolment.credentials {
+                if enrolment.place == Place::Instead {
+                    let delete = sqlx::query("DELETE FROM credential WHERE account = ? AND factor = ?");
+                    write.run(delete.bind(&credential.account.bits()[..]).bind(credential.factor.0)).await?;
+                }
                 insert(&mut write, credential).await?;
+                throttles::forget(&mut write, &Throttled::Account(enrolment.account, credential.factor)).await?;
             }
+            spend_attempts(&mut write, enrolment.account).await?;
+            let keeps = match enrolment.right {
+                Right::Session(id) => Some(id),
+                Right::Link(_) => None,
+            };
+            let ended = sessions::end_all(&mut write, enrolment.account, keeps).await?;
             write.commit().await?;
-            Ok(true)
+            Ok(Some(ended))
         })
         .await
     }
@@ -52,14 +59,41 @@ impl Credentials for Database {
     }
 
     async fn remove(&self, account: AccountId, id: CredentialId) -> Result<bool> {
-        let delete = sqlx::query("DELETE FROM credential WHERE account = ? AND credential = ?");
-        Ok(self.run(delete.bind(&account.bits()[..]).bind(&id.bits()[..])).await? > 0)
+        within(async {
+            let mut write = self.write().await?;
+            let delete = sqlx::query("DELETE FROM credential WHERE account = ? AND credential = ?");
+            let removed = write.run(delete.bind(&account.bits()[..]).bind(&id.bits()[..])).await? > 0;
+            if removed {
+                spend_attempts(&mut write, account).await?;
+            }
+            write.commit().await?;
+            Ok(removed)
+        })
+        .await
     }
 
     async fn clear(&self, account: AccountId) -> Result<()> {
         self.run(sqlx::query("DELETE FROM credential WHERE account = ?").bind(&account.bits()[..])).await?;
         Ok(())
     }
+}
+
+/// Whether the account may enrol, and the right still holds; a link is spent by it.
+async fn may_enrol(write: &mut Write<'_>, enrolment: &Enrolment<'_>, now: Time) -> Result<bool> {
+    let query = sqlx::query("SELECT 1 FROM account WHERE account = ? AND NOT disabled");
+    if write.rows(query.bind(&enrolment.account.bits()[..])).await?.is_empty() {
+        return Ok(false);
+    }
+    match enrolment.right {
+        Right::Link(link) => once::spend(write, (OnceKind::Enrolment, link), now).await,
+        Right::Session(id) => sessions::is_open(write, id, enrolment.account).await,
+    }
+}
+
+async fn spend_attempts(write: &mut Write<'_>, account: AccountId) -> Result<()> {
+    let delete = sqlx::query("DELETE FROM once WHERE kind = ? AND owner = ?");
+    write.run(delete.bind(OnceKind::Attempt.as_str()).bind(&account.bits()[..])).await?;
+    Ok(())
 }
 
 /// Adds a credential, if its account is still there.

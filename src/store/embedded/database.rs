@@ -1,5 +1,6 @@
 //! Connections to the file: one that writes and a few that read, each question bounded in time; knows no table.
 
+use super::ground::File;
 use super::{Factors, Result, Unavailable};
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous,
@@ -38,6 +39,8 @@ pub(super) struct Database {
     /// Written once, never asked anything. While it is open the log and its index stay on disk, so that reading
     /// needs no space when the disk is full and the other connections were closed after errors.
     anchor: OnceLock<SqliteConnection>,
+    /// Looked at before each question.
+    pub file: File,
     /// Finds the factor of a stored word.
     pub factors: Factors,
 }
@@ -57,7 +60,7 @@ impl Database {
             .pragma("journal_size_limit", LOG_KEPT_BYTES);
         let reading = common.pragma("query_only", "ON");
         let (writer, readers) = (Lane::new(writing, 1), Lane::new(reading, READERS));
-        Database { writer, readers, anchor: OnceLock::new(), factors }
+        Database { writer, readers, anchor: OnceLock::new(), file: File::new(path), factors }
     }
 
     /// Opens the connection that keeps the log on disk for as long as this store lives.
@@ -74,6 +77,7 @@ impl Database {
     /// All rows that one question gives.
     pub async fn read(&self, query: Query) -> Result<Vec<SqliteRow>> {
         within(async {
+            self.file.check()?;
             let mut held = self.readers.take().await?;
             let rows = query.fetch_all(&mut held.connection).await?;
             held.give_back();
@@ -101,6 +105,7 @@ impl Database {
     /// Begins a transaction that holds the write lock from its beginning, so that what it reads stays true until it
     /// commits. To be used within [`within`].
     pub async fn write(&self) -> Result<Write<'_>> {
+        self.file.check()?;
         let mut held = self.writer.take().await?;
         sqlx::query("BEGIN IMMEDIATE").execute(&mut held.connection).await?;
         Ok(Write(held))

@@ -1,25 +1,27 @@
-//! The record of security events as a table that is only appended to.
+//! The record of security events as a table that is only appended to, each row chained to the one before.
 
-use super::database::{Database, within};
+use super::database::{Database, Write, within};
 use super::row;
 use crate::identity::AccountId;
-use crate::store::{EventRow, Events, Result};
+use crate::store::record::{BEGINNING, chain};
+use crate::store::{Chained, EventRow, Events, Result};
 use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+
+/// The sequence, not the table: a number is not given twice, though its event may have been removed.
+const NEWEST: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'event'";
 
 #[async_trait]
 impl Events for Database {
     async fn append(&self, events: &[EventRow]) -> Result<()> {
         within(async {
             let mut write = self.write().await?;
+            let (mut number, mut hash) = head(&mut write).await?;
             for event in events {
-                let insert = sqlx::query("INSERT INTO event (at, name, account, body) VALUES (?, ?, ?, ?)")
-                    .bind(row::stamp(event.at))
-                    .bind(event.name.as_str())
-                    .bind(event.account.map(|account| account.bits().to_vec()))
-                    .bind(event.body.as_str());
-                write.run(insert).await?;
+                number += 1;
+                hash = chain(hash, number, event);
+                insert(&mut write, event, (number, hash)).await?;
             }
             write.commit().await
         })
@@ -27,15 +29,56 @@ impl Events for Database {
     }
 
     async fn after(&self, after: u64, limit: usize) -> Result<Vec<(u64, EventRow)>> {
+        let page = self.chained(after, limit).await?;
+        Ok(page.into_iter().map(|event| (event.number, event.row)).collect())
+    }
+
+    async fn chained(&self, after: u64, limit: usize) -> Result<Vec<Chained>> {
         let query = sqlx::query("SELECT * FROM event WHERE number > ? ORDER BY number LIMIT ?");
         let rows = self.read(query.bind(row::integer(after)).bind(row::integer(limit))).await?;
-        rows.iter().map(|row| Ok((row::count(row, "number")?, event(row)?))).collect()
+        rows.iter().map(chained).collect()
+    }
+
+    async fn of(&self, account: AccountId, name: &str, limit: usize) -> Result<Vec<EventRow>> {
+        let query = sqlx::query("SELECT * FROM event WHERE account = ? AND name = ? ORDER BY number DESC LIMIT ?");
+        let query = query.bind(account.bits().to_vec()).bind(name.to_owned()).bind(row::integer(limit));
+        self.read(query).await?.iter().map(event).collect()
     }
 
     async fn newest(&self) -> Result<u64> {
-        let newest = self.read_one(sqlx::query("SELECT coalesce(max(number), 0) AS number FROM event")).await?;
-        newest.map_or(Ok(0), |row| row::count(&row, "number"))
+        let newest = self.read_one(sqlx::query(NEWEST)).await?;
+        newest.map_or(Ok(0), |row| row::count(&row, "seq"))
     }
+}
+
+/// The newest number, and the hash that the next event's covers.
+async fn head(write: &mut Write<'_>) -> Result<(u64, [u8; 32])> {
+    let newest = write.rows(sqlx::query(NEWEST)).await?;
+    let number = newest.first().map_or(Ok(0), |row| row::count(row, "seq"))?;
+    let last = write.rows(sqlx::query("SELECT hash FROM event ORDER BY number DESC LIMIT 1")).await?;
+    let hash = last.first().map_or(Ok(None), hash)?;
+    Ok((number, hash.unwrap_or(BEGINNING)))
+}
+
+async fn insert(write: &mut Write<'_>, event: &EventRow, (number, hash): (u64, [u8; 32])) -> Result<()> {
+    let insert = sqlx::query("INSERT INTO event (number, at, name, account, body, hash) VALUES (?, ?, ?, ?, ?, ?)")
+        .bind(row::integer(number))
+        .bind(row::stamp(event.at))
+        .bind(event.name.as_str())
+        .bind(event.account.map(|account| account.bits().to_vec()))
+        .bind(event.body.as_str())
+        .bind(hash.to_vec());
+    write.run(insert).await?;
+    Ok(())
+}
+
+fn chained(row: &SqliteRow) -> Result<Chained> {
+    Ok(Chained { number: row::count(row, "number")?, row: event(row)?, hash: hash(row)? })
+}
+
+fn hash(row: &SqliteRow) -> Result<Option<[u8; 32]>> {
+    let hash: Option<Vec<u8>> = row.try_get("hash")?;
+    hash.map(|_| row::digest(row, "hash")).transpose()
 }
 
 fn event(row: &SqliteRow) -> Result<EventRow> {

@@ -5,6 +5,8 @@ mod changes;
 mod credentials;
 mod database;
 mod events;
+mod ground;
+mod keys;
 mod once;
 mod row;
 mod schema;
@@ -44,7 +46,9 @@ pub async fn open(path: &Path, factors: Factors) -> Result<Store> {
         once: database.clone(),
         throttles: database.clone(),
         events: database.clone(),
-        changes: database,
+        changes: database.clone(),
+        keys: database.clone(),
+        ground: database,
     })
 }
 

@@ -37,6 +37,11 @@ pub(super) fn bits(row: &SqliteRow, column: &str) -> Result<[u8; 16]> {
     row.try_get::<Vec<u8>, _>(column)?.try_into().map_err(|_| damaged(column))
 }
 
+/// The 32 bytes of a digest in a column.
+pub(super) fn digest(row: &SqliteRow, column: &str) -> Result<[u8; 32]> {
+    row.try_get::<Vec<u8>, _>(column)?.try_into().map_err(|_| damaged(column))
+}
+
 /// The columns of `account`.
 pub(super) fn account(row: &SqliteRow) -> Result<Account> {
     let groups: &str = row.try_get("groups")?;

@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Row};
 const APPLICATION: i32 = 0x5043_4c53;
 
 /// One step for each version, the first from an empty file. Never edited once released; a change is a new step.
-const STEPS: [&str; 1] = [FIRST];
+const STEPS: [&str; 2] = [FIRST, SECOND];
 
 /// Ids are their 16 bytes, times are milliseconds since the epoch (the greatest integer is never), groups are joined by
 /// commas, which no group contains, and proofs are a JSON array. No column that holds a value shares its name with
@@ -93,12 +93,40 @@ const FIRST: &str = "
     ) STRICT;
 ";
 
+/// Failures are counted by account, not by name, and so begin anew; events are chained, and found by account; the store
+/// knows the master key's fingerprint, and keeps the keys that sign, sealed.
+const SECOND: &str = "
+    DELETE FROM throttle;
+    ALTER TABLE throttle ADD COLUMN rested INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE throttle ADD COLUMN account BLOB REFERENCES account ON DELETE CASCADE;
+    CREATE INDEX throttle_of_account ON throttle (account);
+
+    ALTER TABLE event ADD COLUMN hash BLOB;
+    CREATE INDEX event_of_account ON event (account, name, number);
+
+    CREATE TABLE master (
+        only        INTEGER PRIMARY KEY CHECK (only = 1),
+        fingerprint BLOB NOT NULL
+    ) STRICT;
+
+    CREATE TABLE signing_key (
+        number INTEGER PRIMARY KEY,
+        made   INTEGER NOT NULL,
+        sealed BLOB NOT NULL
+    ) STRICT;
+";
+
 /// Brings the file to the newest version, in one transaction that holds the write lock: of any number of processes that
 /// open it together one does the work and the others find it done.
 ///
 /// # Errors
 /// If the file is not a database, not ours, or newer than this release knows.
 pub(super) async fn migrate(database: &Database) -> Result<()> {
+    migrate_to(database, STEPS.len()).await
+}
+
+/// The same, to one of the versions there were; for tests.
+pub(super) async fn migrate_to(database: &Database, newest: usize) -> Result<()> {
     // Looked at before anything is written: connections that write turn WAL on, even in a file that is not ours.
     let found = database.read(sqlx::query(HEAD)).await?;
     steps_seen(&found)?;
@@ -109,7 +137,7 @@ pub(super) async fn migrate(database: &Database) -> Result<()> {
             return Err(Unavailable("its file system cannot share memory between processes (no WAL)".to_owned()));
         }
         let found = write.rows(sqlx::query(HEAD)).await?;
-        for (step, version) in STEPS.iter().zip(1..).skip(steps_seen(&found)?) {
+        for (step, version) in STEPS.iter().zip(1..).take(newest).skip(steps_seen(&found)?) {
             write.script(*step).await?;
             write.script(AssertSqlSafe(format!("PRAGMA user_version = {version}"))).await?;
             write.script(AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION}"))).await?;

@@ -28,8 +28,11 @@ impl Sessions for Database {
         within(async {
             let mut write = self.write().await?;
             let delete = sqlx::query("DELETE FROM token WHERE session = ? AND host = ?");
-            write.run(delete.bind(&id.bits()[..]).bind(host)).await?;
+            let replaced = write.run(delete.bind(&id.bits()[..]).bind(host)).await? > 0;
             let added = insert_token(&mut write, id, token, host).await?;
+            if replaced {
+                note(&mut write, Change::SessionRaised(id)).await?;
+            }
             write.commit().await?;
             Ok(added)
         })
@@ -83,7 +86,19 @@ impl Sessions for Database {
             let mut write = self.write().await?;
             let ended = end_all(&mut write, account, except).await?;
             write.commit().await?;
-            Ok(ended)
+            Ok(ended.len())
+        })
+        .await
+    }
+
+    async fn end_every(&self) -> Result<usize> {
+        within(async {
+            let mut write = self.write().await?;
+            let note = sqlx::query("INSERT INTO change (kind, id) SELECT ?, session FROM session");
+            write.run(note.bind(SESSION_ENDED)).await?;
+            let ended = write.run(sqlx::query("DELETE FROM session")).await?;
+            write.commit().await?;
+            Ok(ended as usize)
         })
         .await
     }
@@ -131,15 +146,28 @@ impl Sessions for Database {
     }
 }
 
-/// Ends the sessions of an account, except one, and notes each in the feed; gives how many.
-pub(super) async fn end_all(write: &mut Write<'_>, account: AccountId, except: Option<SessionId>) -> Result<usize> {
+/// Ends the sessions of an account, except one, and notes each in the feed; gives them.
+pub(super) async fn end_all(
+    write: &mut Write<'_>,
+    account: AccountId,
+    except: Option<SessionId>,
+) -> Result<Vec<SessionId>> {
     let except = except.map(|id| id.bits().to_vec());
-    let note = sqlx::query(
-        "INSERT INTO change (kind, id) SELECT ?, session FROM session WHERE account = ? AND session IS NOT ?",
-    );
-    write.run(note.bind(SESSION_ENDED).bind(&account.bits()[..]).bind(except.clone())).await?;
-    let delete = sqlx::query("DELETE FROM session WHERE account = ? AND session IS NOT ?");
-    Ok(write.run(delete.bind(&account.bits()[..]).bind(except)).await? as usize)
+    let delete = sqlx::query("DELETE FROM session WHERE account = ? AND session IS NOT ? RETURNING session");
+    let rows = write.rows(delete.bind(&account.bits()[..]).bind(except)).await?;
+    let mut ended = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let id = SessionId::new(row::bits(row, "session")?);
+        note(write, Change::SessionEnded(id)).await?;
+        ended.push(id);
+    }
+    Ok(ended)
+}
+
+/// Whether a session of an account is there.
+pub(super) async fn is_open(write: &mut Write<'_>, id: SessionId, account: AccountId) -> Result<bool> {
+    let query = sqlx::query("SELECT 1 FROM session WHERE session = ? AND account = ?");
+    Ok(!write.rows(query.bind(&id.bits()[..]).bind(&account.bits()[..])).await?.is_empty())
 }
 
 /// Adds a session, if its account is still there and enabled; whether it did.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::identity::{Account, AccountId, AccountName};
 use crate::stdx::clock::Time;
-use crate::store::{Change, EventRow, OnceKind, Reserved, ThrottleRule};
+use crate::store::{Change, EventRow, OnceKind, Record, Reserved, ThrottleRule, Throttled, verify};
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -112,10 +112,10 @@ async fn two_that_opened_one_file_share_one_time_values_and_counters() {
     stores[0].once.put(OnceKind::Attempt, [1; 32], None, b"x", Time::from_secs(200)).await.expect("the store answers");
     let mut racing = JoinSet::new();
     for number in 0..40 {
-        let store = stores[number % 2].clone();
+        let (store, source) = (stores[number % 2].clone(), Throttled::Source("k".to_owned()));
         racing.spawn(async move {
             let taken = store.once.take(OnceKind::Attempt, [1; 32], now).await.expect("the store answers");
-            let reserved = store.throttles.reserve("k", rule, now).await.expect("the store answers");
+            let reserved = store.throttles.reserve(&source, rule, now).await.expect("the store answers");
             (taken.is_some(), reserved == Reserved::Go)
         });
     }
@@ -159,6 +159,112 @@ async fn a_damaged_record_is_an_error_and_not_a_default() {
     sql(&path, "INSERT INTO account VALUES (x'01', 'alice', '', 0, 0)").await;
     let error = store.accounts.list().await.expect_err("an id has 16 bytes");
     assert_eq!(error.to_string(), "the store is unavailable: a stored record is damaged: account");
+}
+
+async fn recorded(path: &Path) -> Store {
+    let store = opened(path).await;
+    let rows: Vec<_> = (1..=5).map(|number| event(number.to_string())).collect();
+    store.events.append(&rows).await.expect("the store answers");
+    store
+}
+
+#[tokio::test]
+async fn whoever_alters_removes_or_inserts_an_event_breaks_the_chain() {
+    let alterations = [
+        ("UPDATE event SET body = '{}' WHERE number = 3", 3),
+        ("UPDATE event SET at = at + 1 WHERE number = 1", 1),
+        ("UPDATE event SET account = zeroblob(16) WHERE number = 4", 4),
+        ("DELETE FROM event WHERE number = 2", 2),
+        ("DELETE FROM event WHERE number = 1", 1),
+        ("DELETE FROM event WHERE number >= 4", 4),
+        ("DELETE FROM event", 1),
+        ("INSERT INTO event (at, name, body) VALUES (1, 'sign-in.failed', '{}')", 6),
+        ("UPDATE event SET hash = zeroblob(32) WHERE number = 5", 5),
+    ];
+    for (alteration, at) in alterations {
+        let (_directory, path) = somewhere();
+        let store = recorded(&path).await;
+        let before = verify(&*store.events, None).await.expect("the store answers");
+        assert!(matches!(before, Record::Sound { events: 5, older: 0, .. }), "{before:?}");
+        sql(&path, alteration).await;
+        let after = verify(&*store.events, None).await.expect("the store answers");
+        assert!(matches!(after, Record::Broken { number, .. } if number == at), "{alteration}: {after:?}");
+        store.events.append(&[event("later".to_owned())]).await.expect("the store answers");
+        let later = verify(&*store.events, None).await.expect("the store answers");
+        assert!(matches!(later, Record::Broken { number, .. } if number == at), "{alteration}: {later:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_was_written_anew_is_found_out_by_a_head_that_was_kept() {
+    let (_directory, path) = somewhere();
+    let store = recorded(&path).await;
+    let Record::Sound { head, .. } = verify(&*store.events, None).await.expect("the store answers") else {
+        panic!("nobody altered it");
+    };
+    store.events.append(&[event("later".to_owned())]).await.expect("the store answers");
+    let still = verify(&*store.events, Some(head)).await.expect("the store answers");
+    assert!(matches!(still, Record::Sound { events: 6, .. }), "{still:?}");
+    sql(&path, "DELETE FROM event; DELETE FROM sqlite_sequence WHERE name = 'event'").await;
+    let rows: Vec<_> = (1..=6).map(|number| event(format!("other {number}"))).collect();
+    store.events.append(&rows).await.expect("the store answers");
+    assert!(matches!(verify(&*store.events, None).await.expect("the store answers"), Record::Sound { .. }));
+    assert_eq!(verify(&*store.events, Some(head)).await.expect("the store answers"), Record::Rewritten);
+}
+
+#[tokio::test]
+async fn events_from_before_there_was_a_chain_are_told_apart() {
+    let (_directory, path) = somewhere();
+    let store = recorded(&path).await;
+    sql(&path, "UPDATE event SET hash = NULL").await;
+    store.events.append(&[event("later".to_owned())]).await.expect("the store answers");
+    let record = verify(&*store.events, None).await.expect("the store answers");
+    assert!(matches!(record, Record::Sound { events: 1, older: 5, .. }), "{record:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_was_moved_away_answers_nothing_until_it_is_back() {
+    let (_directory, path) = somewhere();
+    let store = opened(&path).await;
+    let away = path.with_extension("away");
+    fs::rename(&path, &away).expect("the test may move it");
+    let gone = store.ground.check().expect_err("the file is gone").to_string();
+    assert!(gone.contains("is gone: put it back, or restart"), "{gone}");
+    for refused in [store.accounts.add(&account("alice")).await.err(), store.accounts.list().await.err()] {
+        assert_eq!(refused.map(|error| error.to_string()), Some(gone.clone()));
+    }
+    fs::rename(&away, &path).expect("the test may move it");
+    store.ground.check().expect("it is back");
+    assert!(store.accounts.add(&account("alice")).await.expect("the store answers"));
+}
+
+#[tokio::test]
+async fn a_file_that_was_replaced_is_not_written_to_and_a_restart_is_asked_for() {
+    let (_directory, path) = somewhere();
+    let store = opened(&path).await;
+    let copy = path.with_extension("copy");
+    fs::write(&copy, []).expect("the test may write");
+    fs::rename(&copy, &path).expect("the test may move it");
+    let error = store.accounts.add(&account("alice")).await.expect_err("it is another file").to_string();
+    assert!(error.contains("another file lies in place of") && error.contains("restart the gateway"), "{error}");
+    assert_eq!(fs::metadata(&path).expect("it exists").len(), 0, "nothing was written to it");
+}
+
+#[tokio::test]
+async fn what_a_release_without_the_newer_columns_wrote_is_taken_over() {
+    let (_directory, path) = somewhere();
+    prepare(&path).expect("the test may make files");
+    let database = Database::new(&path, no_factors);
+    schema::migrate_to(&database, 1).await.expect("a new file");
+    sql(&path, "INSERT INTO event (at, name, body) VALUES (1, 'sign-in.failed', '{}')").await;
+    sql(&path, "INSERT INTO throttle VALUES ('account:alice:password', 3, 0, 9)").await;
+    drop(database);
+    let store = opened(&path).await;
+    assert_eq!(store.events.newest().await.expect("the store answers"), 1);
+    let source = Throttled::Source("k".to_owned());
+    let rule = ThrottleRule::Window { most: 5, per: Duration::from_secs(60) };
+    let reserved = store.throttles.reserve(&source, rule, Time::from_secs(1)).await.expect("the store answers");
+    assert_eq!(reserved, Reserved::Go);
 }
 
 #[tokio::test]

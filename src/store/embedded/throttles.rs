@@ -4,18 +4,18 @@ use super::database::{Database, Write, within};
 use super::row;
 use crate::stdx::clock::Time;
 use crate::store::counter::Counter;
-use crate::store::{Reserved, Result, ThrottleRule, Throttles};
+use crate::store::{Reserved, Result, ThrottleRule, Throttled, Throttles};
 use async_trait::async_trait;
 
 #[async_trait]
 impl Throttles for Database {
-    async fn reserve(&self, key: &str, rule: ThrottleRule, now: Time) -> Result<Reserved> {
+    async fn reserve(&self, whose: &Throttled, rule: ThrottleRule, now: Time) -> Result<Reserved> {
         within(async {
             let mut write = self.write().await?;
-            let mut counter = load(&mut write, key).await?.unwrap_or_default();
+            let mut counter = load(&mut write, whose).await?.unwrap_or_default();
             let reserved = counter.reserve(rule, now);
             if reserved == Reserved::Go {
-                save(&mut write, key, counter).await?;
+                save(&mut write, whose, counter).await?;
             }
             write.commit().await?;
             Ok(reserved)
@@ -23,43 +23,68 @@ impl Throttles for Database {
         .await
     }
 
-    async fn forgive(&self, key: &str, rule: ThrottleRule) -> Result<()> {
+    async fn forgive(&self, whose: &Throttled, rule: ThrottleRule) -> Result<()> {
         within(async {
             let mut write = self.write().await?;
-            let left = load(&mut write, key).await?.and_then(|counter| counter.forgiven(rule));
-            match left {
-                Some(left) => save(&mut write, key, left).await?,
-                None => {
-                    write.run(sqlx::query("DELETE FROM throttle WHERE key = ?").bind(key)).await?;
-                }
+            match load(&mut write, whose).await?.and_then(|counter| counter.forgiven(rule)) {
+                Some(left) => save(&mut write, whose, left).await?,
+                None => forget(&mut write, whose).await?,
             }
             write.commit().await
         })
         .await
     }
 
-    async fn reset(&self, prefix: &str) -> Result<()> {
-        // The first condition lets the index find where to begin, the second is exact.
-        let delete = sqlx::query("DELETE FROM throttle WHERE key >= ?1 AND substr(key, 1, length(?1)) = ?1");
-        self.run(delete.bind(prefix)).await?;
-        Ok(())
-    }
-
-    async fn sweep(&self, now: Time) -> Result<usize> {
-        Ok(self.run(sqlx::query("DELETE FROM throttle WHERE expires <= ?").bind(row::stamp(now))).await? as usize)
+    async fn sweep(&self, now: Time, most: usize) -> Result<usize> {
+        within(async {
+            let mut write = self.write().await?;
+            let over = sqlx::query("DELETE FROM throttle WHERE expires <= ? AND account IS NULL");
+            let mut gone = write.run(over.bind(row::stamp(now))).await?;
+            for sort in ["name:*", "source:*"] {
+                let crowd = sqlx::query(
+                    "DELETE FROM throttle WHERE key IN
+                     (SELECT key FROM throttle WHERE key GLOB ? ORDER BY expires DESC LIMIT -1 OFFSET ?)",
+                );
+                gone += write.run(crowd.bind(sort).bind(row::integer(most))).await?;
+            }
+            write.commit().await?;
+            Ok(gone as usize)
+        })
+        .await
     }
 }
 
-async fn load(write: &mut Write<'_>, key: &str) -> Result<Option<Counter>> {
-    let rows = write.rows(sqlx::query("SELECT failures, until, expires FROM throttle WHERE key = ?").bind(key)).await?;
+/// Forgives everything, as part of a larger step.
+pub(super) async fn forget(write: &mut Write<'_>, whose: &Throttled) -> Result<()> {
+    write.run(sqlx::query("DELETE FROM throttle WHERE key = ?").bind(whose.to_string())).await?;
+    Ok(())
+}
+
+async fn load(write: &mut Write<'_>, whose: &Throttled) -> Result<Option<Counter>> {
+    let query = sqlx::query("SELECT failures, rested, until, expires FROM throttle WHERE key = ?");
+    let rows = write.rows(query.bind(whose.to_string())).await?;
     let Some(row) = rows.first() else { return Ok(None) };
-    let failures = u32::try_from(row::count(row, "failures")?).map_err(|_| row::damaged("failures"))?;
-    Ok(Some(Counter { failures, until: row::time(row, "until")?, expires: row::time(row, "expires")? }))
+    let small = |column| u32::try_from(row::count(row, column)?).map_err(|_| row::damaged(column));
+    let (failures, rested) = (small("failures")?, small("rested")?);
+    Ok(Some(Counter { failures, rested, until: row::time(row, "until")?, expires: row::time(row, "expires")? }))
 }
 
-async fn save(write: &mut Write<'_>, key: &str, counter: Counter) -> Result<()> {
-    let save = sqlx::query("INSERT OR REPLACE INTO throttle (key, failures, until, expires) VALUES (?, ?, ?, ?)");
-    let save = save.bind(key).bind(counter.failures).bind(row::stamp(counter.until)).bind(row::stamp(counter.expires));
+async fn save(write: &mut Write<'_>, whose: &Throttled, counter: Counter) -> Result<()> {
+    let account = match whose {
+        Throttled::Account(account, _) => Some(account.bits().to_vec()),
+        Throttled::Name(..) | Throttled::Source(_) => None,
+    };
+    let save = sqlx::query(
+        "INSERT OR REPLACE INTO throttle (key, account, failures, rested, until, expires)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE ?2 IS NULL OR EXISTS (SELECT 1 FROM account WHERE account = ?2)",
+    );
+    let save = save
+        .bind(whose.to_string())
+        .bind(account)
+        .bind(counter.failures)
+        .bind(counter.rested)
+        .bind(row::stamp(counter.until))
+        .bind(row::stamp(counter.expires));
     write.run(save).await?;
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! Credentials in memory.
 
-use super::Memory;
-use crate::identity::{AccountId, Credential, CredentialId};
+use super::{Memory, State};
+use crate::identity::{AccountId, Credential, CredentialId, SessionId};
 use crate::stdx::clock::Time;
-use crate::store::{Credentials, OnceKind, Result};
+use crate::store::{Credentials, Enrolment, OnceKind, Place, Result, Right, Throttled};
 use async_trait::async_trait;
 
 #[async_trait]
@@ -24,21 +24,25 @@ impl Credentials for Memory {
         Ok(())
     }
 
-    async fn enrol(&self, credentials: &[Credential], link: Option<[u8; 32]>, now: Time) -> Result<bool> {
+    async fn enrol(&self, enrolment: &Enrolment<'_>, now: Time) -> Result<Option<Vec<SessionId>>> {
         let mut state = self.state()?;
-        if let Some(link) = link {
-            let spent = state.once.remove(&(OnceKind::Enrolment, link));
-            if spent.is_none_or(|kept| now >= kept.expires) {
-                return Ok(false);
-            }
+        let account = enrolment.account;
+        if state.accounts.get(&account).is_none_or(|account| account.disabled) || !state.allows(enrolment, now) {
+            return Ok(None);
         }
-        for credential in credentials {
-            state.credentials.retain(|held| held.account != credential.account || held.factor != credential.factor);
-            if state.accounts.contains_key(&credential.account) {
-                state.credentials.push(credential.clone());
-            }
+        if let Right::Link(link) = enrolment.right {
+            state.once.remove(&(OnceKind::Enrolment, link));
         }
-        Ok(true)
+        for credential in enrolment.credentials {
+            let factor = credential.factor;
+            if enrolment.place == Place::Instead {
+                state.credentials.retain(|held| held.account != account || held.factor != factor);
+            }
+            state.credentials.push(credential.clone());
+            state.throttles.remove(&Throttled::Account(account, factor));
+        }
+        state.spend_attempts(account);
+        Ok(Some(state.end_where(|session| session.account == account && Right::Session(session.id) != enrolment.right)))
     }
 
     async fn advance(&self, id: CredentialId, version: u64, new: &[u8], used: Time) -> Result<bool> {
@@ -55,11 +59,29 @@ impl Credentials for Memory {
         let mut state = self.state()?;
         let before = state.credentials.len();
         state.credentials.retain(|held| held.account != account || held.id != id);
-        Ok(state.credentials.len() < before)
+        let removed = state.credentials.len() < before;
+        if removed {
+            state.spend_attempts(account);
+        }
+        Ok(removed)
     }
 
     async fn clear(&self, account: AccountId) -> Result<()> {
         self.state()?.credentials.retain(|held| held.account != account);
         Ok(())
+    }
+}
+
+impl State {
+    /// Whether the right of an enrolment still holds.
+    fn allows(&self, enrolment: &Enrolment<'_>, now: Time) -> bool {
+        match enrolment.right {
+            Right::Link(link) => self.once.get(&(OnceKind::Enrolment, link)).is_some_and(|kept| now < kept.expires),
+            Right::Session(id) => self.sessions.get(&id).is_some_and(|session| session.account == enrolment.account),
+        }
+    }
+
+    fn spend_attempts(&mut self, account: AccountId) {
+        self.once.retain(|(kind, _), kept| *kind != OnceKind::Attempt || kept.owner != Some(account));
     }
 }

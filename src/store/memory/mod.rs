@@ -2,13 +2,14 @@
 
 mod accounts;
 mod credentials;
+mod keys;
 mod once;
 mod records;
 mod sessions;
 mod throttles;
 
 use super::counter::Counter;
-use super::{Change, EventRow, OnceKind, Result, Store, Unavailable};
+use super::{Change, EventRow, Ground, OnceKind, Result, SealedKey, Store, Throttled, Unavailable};
 use crate::identity::{Account, AccountId, Credential, Session, SessionId, TokenHash};
 use crate::stdx::clock::{Clock, SystemClock, Time};
 use std::collections::HashMap;
@@ -24,7 +25,9 @@ pub fn open() -> Store {
         once: Arc::new(memory.clone()),
         throttles: Arc::new(memory.clone()),
         events: Arc::new(memory.clone()),
-        changes: Arc::new(memory),
+        changes: Arc::new(memory.clone()),
+        keys: Arc::new(memory.clone()),
+        ground: Arc::new(memory),
     }
 }
 
@@ -40,11 +43,16 @@ struct State {
     sessions: HashMap<SessionId, Session>,
     tokens: HashMap<TokenHash, Token>,
     once: HashMap<(OnceKind, [u8; 32]), Kept>,
-    throttles: HashMap<String, Counter>,
-    events: Vec<EventRow>,
+    throttles: HashMap<Throttled, Counter>,
+    /// Each with its hash.
+    events: Vec<(EventRow, [u8; 32])>,
     changes: Vec<Changed>,
     /// The number of the newest change, though it may be forgotten.
     newest_change: u64,
+    /// The master key's fingerprint, once it was said.
+    master: Option<[u8; 32]>,
+    /// Newest first.
+    signing: Vec<SealedKey>,
 }
 
 struct Token {
@@ -72,6 +80,13 @@ impl Memory {
     }
 }
 
+/// Memory goes nowhere.
+impl Ground for Memory {
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
 impl State {
     /// Appends to the feed. Its time only serves to forget old changes, so the system's clock does.
     fn note(&mut self, what: Change) {
@@ -79,14 +94,14 @@ impl State {
         self.changes.push(Changed { number: self.newest_change, at: SystemClock.now(), what });
     }
 
-    /// Ends the sessions for which `over` says so; gives how many.
-    fn end_where(&mut self, over: impl Fn(&Session) -> bool) -> usize {
+    /// Ends the sessions for which `over` says so; gives them.
+    fn end_where(&mut self, over: impl Fn(&Session) -> bool) -> Vec<SessionId> {
         let ended: Vec<SessionId> = self.sessions.values().filter(|held| over(held)).map(|held| held.id).collect();
         for id in &ended {
             self.sessions.remove(id);
             self.note(Change::SessionEnded(*id));
         }
         self.tokens.retain(|_, token| !ended.contains(&token.session));
-        ended.len()
+        ended
     }
 }

@@ -1,21 +1,40 @@
 //! The record of events and the feed of changes in memory.
 
 use super::Memory;
+use crate::identity::AccountId;
 use crate::stdx::clock::Time;
-use crate::store::{Change, Changes, EventRow, Events, Result};
+use crate::store::record::{BEGINNING, chain};
+use crate::store::{Chained, Change, Changes, EventRow, Events, Result};
 use async_trait::async_trait;
 
 #[async_trait]
 impl Events for Memory {
     async fn append(&self, events: &[EventRow]) -> Result<()> {
-        self.state()?.events.extend_from_slice(events);
+        let mut state = self.state()?;
+        for event in events {
+            let before = state.events.last().map_or(BEGINNING, |(_, hash)| *hash);
+            let hash = chain(before, state.events.len() as u64 + 1, event);
+            state.events.push((event.clone(), hash));
+        }
         Ok(())
     }
 
     async fn after(&self, after: u64, limit: usize) -> Result<Vec<(u64, EventRow)>> {
+        let page = self.chained(after, limit).await?;
+        Ok(page.into_iter().map(|event| (event.number, event.row)).collect())
+    }
+
+    async fn chained(&self, after: u64, limit: usize) -> Result<Vec<Chained>> {
         let state = self.state()?;
-        let numbered = (1..).zip(state.events.iter().cloned());
-        Ok(numbered.filter(|(number, _)| *number > after).take(limit).collect())
+        let all = (1..).zip(&state.events);
+        let all = all.map(|(number, (row, hash))| Chained { number, row: row.clone(), hash: Some(*hash) });
+        Ok(all.filter(|event| event.number > after).take(limit).collect())
+    }
+
+    async fn of(&self, account: AccountId, name: &str, limit: usize) -> Result<Vec<EventRow>> {
+        let state = self.state()?;
+        let theirs = state.events.iter().rev().filter(|(row, _)| row.account == Some(account) && row.name == name);
+        Ok(theirs.take(limit).map(|(row, _)| row.clone()).collect())
     }
 
     async fn newest(&self) -> Result<u64> {

@@ -23,7 +23,11 @@ impl Sessions for Memory {
         if !state.sessions.contains_key(&id) {
             return Ok(false);
         }
+        let before = state.tokens.len();
         state.tokens.retain(|_, held| held.session != id || held.host != host);
+        if state.tokens.len() < before {
+            state.note(Change::SessionRaised(id));
+        }
         state.tokens.insert(token, Token { session: id, host: host.to_owned() });
         Ok(true)
     }
@@ -51,11 +55,15 @@ impl Sessions for Memory {
     }
 
     async fn end(&self, id: SessionId) -> Result<bool> {
-        Ok(self.state()?.end_where(|session| session.id == id) > 0)
+        Ok(!self.state()?.end_where(|session| session.id == id).is_empty())
     }
 
     async fn end_all(&self, account: AccountId, except: Option<SessionId>) -> Result<usize> {
-        Ok(self.state()?.end_where(|session| session.account == account && Some(session.id) != except))
+        Ok(self.state()?.end_where(|session| session.account == account && Some(session.id) != except).len())
+    }
+
+    async fn end_every(&self) -> Result<usize> {
+        Ok(self.state()?.end_where(|_| true).len())
     }
 
     async fn of(&self, account: AccountId) -> Result<Vec<Session>> {
@@ -85,6 +93,6 @@ impl Sessions for Memory {
     }
 
     async fn sweep(&self, now: Time, rules: SessionRules) -> Result<usize> {
-        Ok(self.state()?.end_where(|session| rules.end_of(session.created, session.used) <= now))
+        Ok(self.state()?.end_where(|session| rules.end_of(session.created, session.used) <= now).len())
     }
 }

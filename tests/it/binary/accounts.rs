@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// A gateway with a signed-in person who has been on a service.
-async fn with_alice(site: &Site) -> (Running, Browser) {
+pub async fn with_alice(site: &Site) -> (Running, Browser) {
     let running = site.run().await;
     let added = site.tell(&["account", "add", "alice", "--group", "staff", "--json"]).await;
     assert_eq!(added.code, 0, "{added:?}");
@@ -18,7 +18,7 @@ async fn with_alice(site: &Site) -> (Running, Browser) {
 }
 
 /// Asks until the session is refused; that must happen within a second.
-async fn refused_within_a_second(running: &Running, browser: &mut Browser) {
+pub async fn refused_within_a_second(running: &Running, browser: &mut Browser) {
     let told = Instant::now();
     loop {
         let before = told.elapsed();

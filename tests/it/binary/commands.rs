@@ -147,3 +147,21 @@ async fn a_reload_without_a_gateway_fails() {
     assert_eq!(said.code, 3, "{said:?}");
     assert!(said.err.contains("no gateway is running here"), "{said:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn audit_verify_proves_the_record_and_finds_the_head_that_was_kept() {
+    let (site, ..) = two_hosts().await;
+    assert_eq!(site.tell(&["account", "add", "alice"]).await.code, 0);
+    let said = site.tell(&["audit", "verify"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.starts_with("the record is sound: 2 events in one chain"), "{said:?}");
+    let json = site.tell(&["audit", "verify", "--json"]).await.json();
+    assert_eq!((&json["sound"], &json["events"], &json["older"]), (&json!(true), &json!(2), &json!(0)));
+    let head = json["head"].as_str().expect("text").to_owned();
+    assert_eq!(site.tell(&["account", "disable", "alice"]).await.code, 0);
+    assert_eq!(site.tell(&["audit", "verify", "--head", &head]).await.code, 0);
+    let other = site.tell(&["audit", "verify", "--head", &"ab".repeat(32)]).await;
+    assert_eq!(other.code, 1, "{other:?}");
+    assert!(other.out.contains("was written anew"), "{other:?}");
+    assert_eq!(site.tell(&["audit", "verify", "--head", "abc"]).await.code, 2);
+}

@@ -2,6 +2,8 @@
 
 mod accounts;
 mod commands;
+mod explained;
+mod night;
 mod process;
 
 use crate::rig::{Line, exchange, get};
@@ -78,6 +80,28 @@ async fn the_first_lines_name_listeners_edition_and_routes() {
     assert_eq!((&ready["edition"], &ready["routes"], &ready["pools"]), (&1.into(), &5.into(), &2.into()), "{ready}");
     assert!(ready["portal"].as_str().is_some_and(|portal| portal.contains("auth.localhost")), "{ready}");
     assert_eq!(ready["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(ready["configuration"], site.path("portcullis.toml").to_string_lossy().as_ref());
+    assert_eq!(ready["state"], site.path("state").to_string_lossy().as_ref());
+    assert_eq!(ready["admin_socket"], site.path("admin.sock").to_string_lossy().as_ref());
+    assert!(ready["admin"].as_str().is_some_and(|admin| admin.starts_with("127.0.0.2:") && !admin.ends_with(":0")));
+    assert!(ready["milliseconds"].is_u64(), "a number: {ready}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_manager_is_told_of_the_start_and_to_wait_as_long_as_the_drain() {
+    let (site, ..) = two_hosts().await;
+    let site = process::Site::new(&site.read().replace(r#"drain = "2s""#, r#"drain = "2h""#));
+    let manager = tokio::net::UnixDatagram::bind(site.path("notify")).expect("a free path");
+    let mut running = site.start_under(&site.path("notify"));
+    let told = async || {
+        let mut message = [0; 1024];
+        let length = tokio::time::timeout(crate::rig::PATIENCE, manager.recv(&mut message)).await;
+        String::from_utf8_lossy(&message[..length.expect("in time").expect("a message")]).into_owned()
+    };
+    assert_eq!(told().await, "READY=1\n");
+    running.signal("TERM").await;
+    assert_eq!(told().await, format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={}\n", (2 * 3600 + 15) * 1_000_000_u64));
+    assert_eq!(running.end().await, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,7 +171,7 @@ async fn a_broken_configuration_starts_nothing_and_names_every_problem() {
     let (site, ..) = two_hosts().await;
     site.write(&(site.read() + "\n[sesion]\n[limits]\nidel = \"1s\"\n"));
     let said = site.tell(&["run"]).await;
-    assert_eq!(said.code, 1, "{said:?}");
+    assert_eq!(said.code, 78, "a service manager need not try again: {said:?}");
     assert!(said.err.contains("sesion") && said.err.contains("limits.idel"), "{said:?}");
     assert!(!site.path("state").exists());
 }

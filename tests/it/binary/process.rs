@@ -4,7 +4,7 @@ use crate::rig::{Browser, Member, PATIENCE};
 use portcullis::stdx::clock::{Clock, ManualClock, SystemClock};
 use serde_json::Value;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -66,15 +66,32 @@ impl Site {
 
     /// A command over this site, not yet given.
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
-        command.args(arguments).env("PORTCULLIS_CONFIG", self.path("portcullis.toml")).env("NO_COLOR", "1");
+        let mut command = self.over(Command::new(binary()));
+        command.args(arguments);
+        command
+    }
+
+    /// A program that finds this site and whose output is caught.
+    fn over(&self, mut command: Command) -> Command {
+        command.env("PORTCULLIS_CONFIG", self.path("portcullis.toml")).env("NO_COLOR", "1");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }
 
     /// Gives a command and waits for its end.
     pub async fn tell(&self, arguments: &[&str]) -> Said {
-        let output = tokio::time::timeout(PATIENCE, self.command(arguments).output()).await;
+        Self::said(self.command(arguments), arguments).await
+    }
+
+    /// Gives a command that can write to no file, as on a full disk.
+    pub async fn tell_on_a_full_disk(&self, arguments: &[&str]) -> Said {
+        let mut command = self.over(Command::new("sh"));
+        command.args(["-c", r#"trap '' XFSZ; ulimit -f 0; exec "$0" "$@""#]).arg(binary()).args(arguments);
+        Self::said(command, arguments).await
+    }
+
+    async fn said(mut command: Command, arguments: &[&str]) -> Said {
+        let output = tokio::time::timeout(PATIENCE, command.output()).await;
         let output = output.unwrap_or_else(|_| panic!("{arguments:?} does not end")).expect("it can be started");
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
         Said { code: output.status.code().expect("no signal"), out: text(&output.stdout), err: text(&output.stderr) }
@@ -82,7 +99,18 @@ impl Site {
 
     /// Starts the gateway and waits for nothing; nobody knows its port yet.
     pub fn start(&self) -> Running {
-        let mut child = self.command(&["run"]).spawn().expect("it can be started");
+        Self::started(self.command(&["run"]))
+    }
+
+    /// The same under a service manager that listens on this socket.
+    pub fn start_under(&self, manager: &Path) -> Running {
+        let mut command = self.command(&["run"]);
+        command.env("NOTIFY_SOCKET", manager);
+        Self::started(command)
+    }
+
+    fn started(mut command: Command) -> Running {
+        let mut child = command.spawn().expect("it can be started");
         let out = Lines::of(child.stdout.take().expect("piped"));
         let err = Lines::of(child.stderr.take().expect("piped"));
         Running { child, out, err, address: ([127, 0, 0, 1], 0).into() }

@@ -70,6 +70,22 @@ async fn an_assertion_is_fresh_however_long_the_session_lasts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_assertion_is_signed_by_the_portal_of_the_request_s_own_edition() {
+    let (rig, _app, wiki) = Rig::two_hosts().await;
+    let pass = rig.pass("alice", &["staff"], "wiki.localhost").await;
+    let issuer = async || {
+        assert_eq!(ask(&rig, "wiki.localhost", "/x", &pass).await.status, 200);
+        let token = wiki.last().one("x-portcullis-assertion").expect("an assertion");
+        let claims = data_encoding::BASE64URL_NOPAD.decode(token.split('.').nth(1).expect("claims").as_bytes());
+        serde_json::from_slice::<Value>(&claims.expect("base64url")).expect("JSON")["iss"].clone()
+    };
+    assert_eq!(issuer().await, rig.origin("auth.localhost"));
+    let text = std::fs::read_to_string(rig.configuration()).expect("the configuration");
+    rig.reload(&text.replace("auth.localhost", "login.localhost")).await;
+    assert_eq!(issuer().await, rig.origin("login.localhost"), "not the one that was signed for before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_gets_no_assertion() {
     let (rig, app, _wiki) = Rig::two_hosts().await;
     Line::to(rig.address()).await.ask(get("/open/x", "")).await;

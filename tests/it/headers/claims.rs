@@ -46,7 +46,8 @@ fn assert_nothing_forged(seen: &crate::rig::Seen) {
 async fn a_signed_in_person_cannot_claim_to_be_somebody_else() {
     let (rig, app, _wiki) = Rig::two_hosts().await;
     let pass = rig.pass("alice", &["staff"], "app.localhost").await;
-    let fields = format!("{}Cookie: {}\r\n{}", claims(), pass.cookie(), claims());
+    let again = "X-Portcullis-Account: forged\r\nForwarded: for=forged\r\n";
+    let fields = format!("{}Cookie: {}\r\n{again}", claims(), pass.cookie());
     let answer = Line::to(rig.address()).await.ask(get("/x", &fields)).await;
     assert_eq!(answer.status, 200);
     let seen = app.last();

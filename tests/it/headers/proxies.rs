@@ -98,3 +98,33 @@ async fn behind_a_proxy_that_encrypts_only_the_prefixed_cookie_is_a_session() {
     assert_eq!(ask(&rig, "/x", &secure).await.status, 200);
     assert_eq!(app.last().one("cookie"), None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trusted_proxy_says_once_how_its_client_came() {
+    let (rig, app) = behind(r#""127.0.0.1""#).await;
+    for fields in [
+        "X-Forwarded-Proto: https\r\nX-Forwarded-Proto: http\r\n",
+        "X-Forwarded-Proto: http\r\nX-Forwarded-Proto: https\r\n",
+        "X-Forwarded-Proto: https\r\nX-Forwarded-Proto: https\r\n",
+        "X-Forwarded-Proto: https, http\r\n",
+        "X-Forwarded-Proto: http, https\r\n",
+        "X-Forwarded-Proto: \r\n",
+        "X-Forwarded-Proto: gopher\r\n",
+    ] {
+        assert_eq!(ask(&rig, "/open/x", fields).await.status, 400, "{fields}");
+    }
+    assert!(app.seen().is_empty());
+    for (proto, arrives) in [("https", "https"), ("HTTPS", "https"), ("wss", "https"), ("http", "http"), ("ws", "http")]
+    {
+        assert_eq!(ask(&rig, "/open/x", &format!("X-Forwarded-Proto: {proto}\r\n")).await.status, 200, "{proto}");
+        assert_eq!(app.last().one("x-forwarded-proto").as_deref(), Some(arrives), "{proto}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_a_proxy_tells_of_beside_the_requests_own_decides_nothing() {
+    let (rig, app) = behind(r#""127.0.0.1""#).await;
+    let two = "X-Forwarded-Host: wiki.localhost\r\nX-Forwarded-Host: evil.example\r\n";
+    assert_eq!(ask(&rig, "/open/x", two).await.status, 200);
+    assert_eq!(app.last().one("x-forwarded-host").as_deref(), Some("app.localhost"));
+}

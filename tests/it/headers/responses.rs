@@ -17,7 +17,8 @@ async fn answered_with(fields: &str) -> crate::rig::Raw {
 async fn a_service_cannot_set_our_cookies() {
     let answer = answered_with(
         "Set-Cookie: __Host-portcullis=x; Path=/; Secure\r\nset-cookie: portcullis=x\r\nSet-Cookie: PORTCULLIS-attempt=x\r\n\
-         Set-Cookie:  portcullis = x\r\nSet-Cookie: portcullis\r\nSet-Cookie: theirs=portcullis; Path=/\r\nSet-Cookie: other=1\r\n",
+         Set-Cookie:  portcullis = x\r\nSet-Cookie: portcullis\r\n\
+         Set-Cookie: =portcullis=x\r\nSet-Cookie: = __Host-portcullis=x\r\nSet-Cookie: theirs=portcullis; Path=/\r\nSet-Cookie: other=1\r\n",
     )
     .await;
     let set: Vec<_> = answer.head.lines().filter(|line| line.to_ascii_lowercase().starts_with("set-cookie")).collect();

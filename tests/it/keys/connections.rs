@@ -1,12 +1,11 @@
 //! `[limits]`.
 
-use super::{OPEN, get, request, with};
-use crate::rig::{Line, Member, Rig, filled};
+use super::{get, request, with};
+use crate::rig::{Line, Member, Rig};
 use std::time::{Duration, Instant};
 
 async fn limited(limit: &str) -> (Rig, Member) {
-    let app = Member::echo("app").await;
-    let rig = Rig::start(&with(&filled(OPEN, &[("app", &app)]), "[limits]", limit)).await;
+    let (rig, app, _) = Rig::one_route(|text| with(&text, "[limits]", limit)).await;
     (rig, app)
 }
 

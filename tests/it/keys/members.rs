@@ -1,8 +1,8 @@
 //! `[pool.NAME]`.
 
 use super::peer::{Full, Peer};
-use super::{OPEN, get, request, with};
-use crate::rig::{Line, Member, PATIENCE, Rig};
+use super::{get, request, with};
+use crate::rig::{Line, Member, ONE_ROUTE, PATIENCE, Rig};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 /// A gateway before these members, with further keys of their pool.
 async fn pool(members: &[SocketAddr], keys: &str) -> Rig {
     let listed = members.iter().map(ToString::to_string).collect::<Vec<_>>().join(r#"", ""#);
-    Rig::start(&with(&OPEN.replace("{app}", &listed), "[pool.app]", keys)).await
+    Rig::start(&with(&ONE_ROUTE.replace("{app}", &listed), "[pool.app]", keys)).await
 }
 
 /// An address that refuses connections.
@@ -58,7 +58,7 @@ async fn members_take_turns() {
 async fn a_member_gets_its_share() {
     let (small, large) = (Member::echo("small").await, Member::echo("large").await);
     let members = format!(r#"members = ["{}", {{ address = "{}", weight = 3 }}]"#, small.address(), large.address());
-    let rig = Rig::start(&OPEN.replace(r#"members = ["{app}"]"#, &members)).await;
+    let rig = Rig::start(&ONE_ROUTE.replace(r#"members = ["{app}"]"#, &members)).await;
     assert_eq!(statuses(&rig, 8).await, [200; 8]);
     assert_eq!((small.seen().len(), large.seen().len()), (2, 6));
 }
@@ -155,7 +155,7 @@ async fn a_probe_takes_no_longer_than_allowed() {
     let mute = Peer::mute().await;
     let patient = r#"health = { path = "/health", every = "50ms", timeout = "10m" }"#;
     let hasty = r#"health = { path = "/health", every = "50ms", timeout = "100ms" }"#;
-    let text = with(&OPEN.replace("{app}", &mute.address.to_string()), "[pool.app]", patient);
+    let text = with(&ONE_ROUTE.replace("{app}", &mute.address.to_string()), "[pool.app]", patient);
     let rig = Rig::start(&(text + &second_pool(mute.address, hasty))).await;
     becomes(&rig, ("other", 0), "unhealthy").await;
     assert_eq!(health(&rig, "app", 0).await, "unknown", "its first answer is still waited for");
@@ -167,7 +167,7 @@ async fn two_and_three(plot: &'static [u16], two: &str, three: &str) -> (Rig, Pe
     let peer = Peer::plotted(|_, nth| plot.get(nth).copied()).await;
     let probe =
         |path: &str, keys: &str| format!(r#"health = {{ path = "{path}", every = "50ms", timeout = "10m", {keys} }}"#);
-    let text = with(&OPEN.replace("{app}", &peer.address.to_string()), "[pool.app]", &probe("/two", two));
+    let text = with(&ONE_ROUTE.replace("{app}", &peer.address.to_string()), "[pool.app]", &probe("/two", two));
     let rig = Rig::start(&(text + &second_pool(peer.address, &probe("/three", three)))).await;
     let all = plot.len() + 1;
     let told = async || peer.asked("/two").len() == all && peer.asked("/three").len() == all;

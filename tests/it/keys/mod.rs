@@ -12,34 +12,6 @@ mod routes;
 use crate::rig::{Raw, Rig, exchange};
 use std::collections::BTreeSet;
 
-/// A gateway without a portal: one open route for everything on `app.localhost`.
-const OPEN: &str = r#"
-[gateway]
-state = "state"
-drain = "2s"
-
-[admin]
-address = "127.0.0.2:0"
-socket = "admin.sock"
-
-[[listen]]
-address = "127.0.0.1:0"
-
-[limits]
-
-[log]
-access = false
-
-[pool.app]
-members = ["{app}"]
-
-[[route]]
-name = "app"
-host = "app.localhost"
-pool = "app"
-policy = "open"
-"#;
-
 /// `configuration` with more keys below one of its headers.
 fn with(configuration: &str, header: &str, keys: &str) -> String {
     assert!(configuration.contains(header), "there is no {header}");

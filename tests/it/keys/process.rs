@@ -1,15 +1,15 @@
 //! `[gateway]`, `[admin]`, `[log]`.
 
 use super::peer::Peer;
-use super::{OPEN, ask, get, request, with};
-use crate::rig::{Line, Member, PATIENCE, Rig, exchange, filled};
+use super::{ask, get, request, with};
+use crate::rig::{Line, ONE_ROUTE, PATIENCE, Rig, exchange};
+use std::convert::identity;
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn store_and_keys_lie_in_the_configured_directory() {
-    let app = Member::echo("app").await;
-    let elsewhere = OPEN.replace(r#"state = "state""#, r#"state = "else/where""#);
-    let rig = Rig::start(&filled(&elsewhere, &[("app", &app)])).await;
+    let moved = |text: String| text.replace(r#"state = "state""#, r#"state = "else/where""#);
+    let (rig, ..) = Rig::one_route(moved).await;
     let state = rig.directory().join("else/where");
     assert!(state.join("portcullis.db").is_file());
     assert!(state.join("keys/master.key").is_file());
@@ -17,9 +17,7 @@ async fn store_and_keys_lie_in_the_configured_directory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_a_trusted_proxy_is_believed_about_the_client() {
-    let app = Member::echo("app").await;
-    let stranger = filled(OPEN, &[("app", &app)]);
-    let rig = Rig::start(&stranger).await;
+    let (rig, app, stranger) = Rig::one_route(identity).await;
     let said = ["X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https"];
     ask(&rig, ("GET", "app.localhost", "/"), &said).await;
     let seen = app.last();
@@ -35,7 +33,7 @@ async fn only_a_trusted_proxy_is_believed_about_the_client() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_takes_no_longer_than_the_drain_allows() {
     let mute = Peer::mute().await;
-    let text = OPEN.replace("{app}", &mute.address.to_string()).replace(r#"drain = "2s""#, r#"drain = "300ms""#);
+    let text = ONE_ROUTE.replace("{app}", &mute.address.to_string()).replace(r#"drain = "2s""#, r#"drain = "300ms""#);
     let rig = Rig::start(&text).await;
     let mut waiting = Line::to(rig.address()).await;
     waiting.say(&request(("GET", "app.localhost", "/"), &[])).await;
@@ -50,21 +48,17 @@ async fn a_stop_takes_no_longer_than_the_drain_allows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_is_answered_at_the_configured_address() {
-    let app = Member::echo("app").await;
-    let rig = Rig::start(&filled(OPEN, &[("app", &app)])).await;
+    let (rig, ..) = Rig::one_route(identity).await;
     let address = rig.gateway().admin_address().expect("it is configured");
     assert_eq!(address.ip().to_string(), "127.0.0.2");
     assert_eq!(rig.admin("/healthz").await, (200, "ok\n".to_owned()));
-    let without = OPEN.replace(r#"address = "127.0.0.2:0""#, "");
-    let rig = Rig::start(&filled(&without, &[("app", &app)])).await;
+    let (rig, ..) = Rig::one_route(|text| text.replace(r#"address = "127.0.0.2:0""#, "")).await;
     assert_eq!(rig.gateway().admin_address(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_is_answered_on_the_configured_socket() {
-    let app = Member::echo("app").await;
-    let elsewhere = OPEN.replace("admin.sock", "operator.sock");
-    let rig = Rig::start(&filled(&elsewhere, &[("app", &app)])).await;
+    let (rig, ..) = Rig::one_route(|text| text.replace("admin.sock", "operator.sock")).await;
     let socket = rig.directory().join("operator.sock");
     let (status, answer) = portcullis::admin::ask(&socket, http::Method::GET, "/status").await.expect("it answers");
     assert_eq!((status, &answer["edition"]), (200, &serde_json::json!(1)), "{answer}");
@@ -73,9 +67,7 @@ async fn the_operator_is_answered_on_the_configured_socket() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_leave_lines_only_if_they_shall() {
-    let app = Member::echo("app").await;
-    let silent = filled(OPEN, &[("app", &app)]);
-    let rig = Rig::start(&silent).await;
+    let (rig, _app, silent) = Rig::one_route(|text| with(&text, "[log]", "access = false")).await;
     get(&rig, "/silent").await;
     rig.reload(&silent.replace("access = false", "access = true")).await;
     get(&rig, "/told").await;
@@ -87,9 +79,7 @@ async fn requests_leave_lines_only_if_they_shall() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_listener_listens_at_its_address() {
-    let app = Member::echo("app").await;
-    let text = filled(OPEN, &[("app", &app)]) + "\n[[listen]]\naddress = \"127.0.0.3:0\"\n";
-    let rig = Rig::start(&text).await;
+    let (rig, ..) = Rig::one_route(|text| text + "\n[[listen]]\naddress = \"127.0.0.3:0\"\n").await;
     let second = rig.gateway().addresses()[1];
     assert_eq!(second.ip().to_string(), "127.0.0.3");
     let answer = exchange(second, &request(("GET", "app.localhost", "/x"), &[])).await;
@@ -98,9 +88,7 @@ async fn every_listener_listens_at_its_address() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redirecting_listener_only_redirects() {
-    let app = Member::echo("app").await;
-    let text = with(&filled(OPEN, &[("app", &app)]), "[[listen]]", "redirect_to_https = true");
-    let rig = Rig::start(&text).await;
+    let (rig, app, _) = Rig::one_route(|text| with(&text, "[[listen]]", "redirect_to_https = true")).await;
     let answer = get(&rig, "/a?b=c").await;
     assert_eq!((answer.status, answer.header("location")), (308, Some("https://app.localhost/a?b=c")));
     assert!(app.seen().is_empty());

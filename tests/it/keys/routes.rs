@@ -1,18 +1,19 @@
 //! `include`, `[[route]]`.
 
-use super::{OPEN, ask, get};
-use crate::rig::{Member, Rig, filled};
+use super::{ask, get};
+use crate::rig::{Member, Rig};
+use std::convert::identity;
 
 /// One more route on the host `app.localhost` to the pool `other`.
 fn route(name: &str, keys: &str) -> String {
     format!("\n[[route]]\nname = \"{name}\"\nhost = \"app.localhost\"\npool = \"other\"\npolicy = \"open\"\n{keys}\n")
 }
 
-/// A gateway with the route of [`OPEN`] to a member called `app` and further ones to a member called `other`.
+/// A gateway with a route for the whole host to a member called `app` and further ones to a member called `other`.
 async fn routed(more: &str) -> (Rig, Member, Member) {
-    let (app, other) = (Member::echo("app").await, Member::echo("other").await);
-    let text = format!("{OPEN}\n[pool.other]\nmembers = [\"{{other}}\"]\n{more}");
-    let rig = Rig::start(&filled(&text, &[("app", &app), ("other", &other)])).await;
+    let other = Member::echo("other").await;
+    let more = format!("\n[pool.other]\nmembers = [\"{}\"]\n{more}", other.address());
+    let (rig, app, _) = Rig::one_route(|text| text + &more).await;
     (rig, app, other)
 }
 
@@ -24,9 +25,7 @@ async fn answered_by(rig: &Rig, (method, host, target): (&str, &str, &str), fiel
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_included_file_brings_a_route() {
-    let app = Member::echo("app").await;
-    let text = filled(OPEN, &[("app", &app)]);
-    let rig = Rig::start(&text).await;
+    let (rig, _app, text) = Rig::one_route(identity).await;
     let directory = rig.directory().join("routes.d");
     std::fs::create_dir(&directory).expect("made");
     let fragment = "[[route]]\nname = \"team\"\nhost = \"team.localhost\"\npool = \"app\"\npolicy = \"open\"\n";
@@ -41,7 +40,7 @@ async fn a_route_is_counted_under_its_name() {
     let (rig, ..) = routed(&route("by-any-name", "path = \"/counted\"")).await;
     get(&rig, "/counted").await;
     let told = || async { rig.admin("/metrics").await.1 };
-    let counted = r#"portcullis_route_permitted_total{route="by-any-name"} 1"#;
+    let counted = r#"portcullis_route_requests_total{route="by-any-name",outcome="permitted"} 1"#;
     rig.eventually("it is counted", async || told().await.lines().any(|line| line == counted)).await;
 }
 

@@ -242,8 +242,13 @@ impl Browser {
     /// From the page with the QR code to the end.
     pub async fn enrol_app(&mut self, page: Page) -> Page {
         let page = self.enrol_only_app(page).await;
-        self.codes = codes_on(&page);
-        self.submit(&page, "/enrol", &[]).await
+        self.enrol_codes(&page).await
+    }
+
+    /// From the page with recovery codes to the end.
+    pub async fn enrol_codes(&mut self, page: &Page) -> Page {
+        self.codes = codes_on(page);
+        self.submit(page, "/enrol", &[]).await
     }
 
     /// From the page with the QR code to the page after its first code.

@@ -18,15 +18,15 @@ pub use member::{Member, Seen};
 pub use pass::Pass;
 pub use raw::{Raw, exchange};
 pub use raw_member::RawMember;
-pub use scene::Scene;
+pub use scene::{ONE_ROUTE, Scene};
 
 use access::Written;
 
 use portcullis::admin::Reloaded;
 use portcullis::config::Environment;
-use portcullis::gateway::{Gateway, Surroundings, open_login, open_store};
+use portcullis::gateway::{Gateway, Surroundings, open_store};
 use portcullis::identity::{Account, AccountId, AccountName, Group};
-use portcullis::stdx::clock::{Clock, ManualClock, SystemClock};
+use portcullis::stdx::clock::{Clock, ManualClock, SystemClock, Time};
 use portcullis::store::Store;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -139,14 +139,14 @@ impl Rig {
     /// A gateway with this configuration, in which `{port}` is the port it listens on.
     pub async fn start(configuration: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        Self::start_in(directory, configuration).await
+        Self::start_in(directory, configuration, SystemClock.now()).await
     }
 
-    async fn start_in(directory: TempDir, configuration: &str) -> Self {
+    async fn start_in(directory: TempDir, configuration: &str, now: Time) -> Self {
         let path = directory.path().join("portcullis.toml");
         // The port is known only once something listens: a first edition finds it out, the second one uses it.
         write(&path, &configuration.replace("{port}", "9"));
-        let clock = Arc::new(ManualClock::new(SystemClock.now()));
+        let clock = Arc::new(ManualClock::new(now));
         let access = Written::default();
         let log = Some(access.log());
         let trap = Trap::new(clock.clone());
@@ -164,12 +164,8 @@ impl Rig {
         if let Some(gateway) = self.gateway.take() {
             gateway.stop().await;
         }
-        let clock_now = self.clock.now();
-        let mut rig = Self::start_in(self.directory, configuration).await;
-        let ahead = clock_now.since(rig.clock.now());
-        rig.clock.advance(ahead);
-        rig.store = open_store(&rig.directory.path().join("state")).await.expect("a store");
-        rig
+        let now = self.clock.now().max(SystemClock.now());
+        Self::start_in(self.directory, configuration, now).await
     }
 
     /// Tells the gateway to stop, and waits until it has.
@@ -247,10 +243,7 @@ impl Rig {
 
     /// A fresh enrolment link for an account.
     pub async fn enrolment_link(&self, account: AccountId) -> String {
-        let environment = Environment::default();
-        let plan = portcullis::config::load(&self.configuration(), &environment).expect("it was loaded before").plan;
-        let (login, _) = open_login(&plan, self.store.clone()).expect("the keys");
-        let link = login.offer(account, self.clock.now()).await.expect("the store");
+        let link = portcullis::login::offer(&self.store, account, self.clock.now()).await.expect("the store");
         format!("{}/enrol/{}", self.origin("auth.localhost"), link.text().as_str())
     }
 

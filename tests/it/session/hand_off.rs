@@ -92,6 +92,36 @@ async fn nobody_can_be_signed_in_as_somebody_else_by_following_an_address() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_can_be_signed_in_as_somebody_else_by_a_binding_that_was_tossed_at_him() {
+    let (rig, _app, _wiki) = Rig::two_hosts().await;
+    let page = format!("{}/page", rig.origin("app.localhost"));
+    let mut mallory = rig.signed_in("mallory", &["staff"]).await;
+    let address = address_with_a_code(&mut mallory, &page).await;
+    let tossed = mallory.jar["app.localhost"]["portcullis-binding"].clone();
+    // A neighbour sets a cookie of the same name for all of the domain: the victim's browser then sends both.
+    let mut victim = rig.browser();
+    victim.navigate(&page).await;
+    let own = victim.jar["app.localhost"]["portcullis-binding"].clone();
+    assert_ne!(own, tossed);
+    let both = format!("{own}; portcullis-binding={tossed}");
+    victim.jar.get_mut("app.localhost").unwrap().insert("portcullis-binding".to_owned(), both);
+    assert_eq!(victim.navigate(&address).await.status, 400);
+    assert_eq!(victim.who_am_i(&rig.origin("app.localhost")).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_tabs_that_wait_for_one_sign_in_both_come_back() {
+    let (rig, _app, _wiki) = Rig::two_hosts().await;
+    let app = rig.origin("app.localhost");
+    let mut browser = rig.signed_in("alice", &["staff"]).await.other();
+    let one = browser.visit(&format!("{app}/one")).await;
+    let two = browser.visit(&format!("{app}/two")).await;
+    rig.clock.advance(Duration::from_secs(31));
+    assert_eq!(browser.sign_in(&one, "alice").await.body, "app /one", "though the other tab was the last to ask");
+    assert_eq!(browser.visit(&two.url).await.body, "app /two", "and it needs no second sign-in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_way_back_that_somebody_else_began_ends_in_a_page_and_gives_him_nothing() {
     let (rig, _app, _wiki) = Rig::two_hosts().await;
     let mut alice = rig.signed_in("alice", &["staff"]).await.other();

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cli::account::person;
+use crate::cli::home::Home;
 use crate::cli::opened::Absent;
 use crate::cli::settings::ConfigFile;
 use crate::identity::{Assurance, Device, FactorName, Kind, Kinds, Proof, Proofs, Session, SessionId, TokenHash};
@@ -25,7 +26,8 @@ async fn rig() -> (TempDir, Opened) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("portcullis.toml");
     std::fs::write(&file, CONFIGURATION).expect("a file");
-    let opened = Opened::open(&ConfigFile { file }, Absent::Make).await.expect("a fresh store");
+    let essentials = Home::of(ConfigFile { file }).essentials().expect("a configuration");
+    let opened = Opened::open(essentials, Absent::Make).await.expect("a fresh store");
     (folder, opened)
 }
 
@@ -65,7 +67,7 @@ async fn adding_an_account_prints_a_link_and_leaves_two_events() {
     let text = added.text(Ink::Plain);
     assert!(text.starts_with("alice (staff, stff) is added\nnote: no policy names the group stff; "), "{text}");
     assert!(text.contains("\n  http://auth.localhost:8080/enrol/"), "{text}");
-    assert!(text.contains("(1day)"), "{text}");
+    assert!(text.contains("(24h)"), "{text}");
     let events = events(&opened).await;
     assert!(events[0].starts_with("account.added ") && events[0].contains(r#""groups":"staff,stff""#), "{events:?}");
     assert!(events[1].starts_with("account.enrolment-offered "), "{events:?}");

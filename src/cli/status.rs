@@ -1,0 +1,290 @@
+//! `status`: how the running gateway stands, in a page for whoever was woken up, or as it says it; changes nothing.
+
+use super::ending::Ending;
+use super::moment;
+use super::output::{Ink, Output, View, count, harmless};
+use super::settings::Gateway;
+use super::table::{Table, pairs};
+use crate::stdx::clock::Time;
+use http::Method;
+use serde_json::Value;
+
+/// What `status` may be told.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    gateway: Gateway,
+}
+
+/// Asks, and shows the answer; the ending is `No` if the gateway is not ready for traffic.
+pub async fn status(arguments: &Arguments, out: &Output) -> anyhow::Result<Ending> {
+    let (status, answer) = arguments.gateway.ask(Method::GET, "/status").await?;
+    anyhow::ensure!(status == 200, "the gateway answered {status}: {answer}");
+    let ready = answer.get("ready").and_then(Value::as_bool) == Some(true);
+    out.show(&Standing(answer))?;
+    Ok(if ready { Ending::Fine } else { Ending::No })
+}
+
+/// What a gateway says of itself: [`crate::admin::Operate::status`].
+struct Standing(Value);
+
+impl View for Standing {
+    fn text(&self, ink: Ink) -> String {
+        let unready = self.text_at(&["unready"]);
+        let head = if unready.is_some() { ink.bad("not ready") } else { ink.good("ready") };
+        let (version, started) = (self.word(&["version"]), self.ago(&["started"]).unwrap_or_default());
+        let mut text = format!("{head}  portcullis {}, started {started}\n\n", harmless(&version));
+        text += &pairs(&self.facts(), "  ");
+        if let Some(why) = unready {
+            text += &format!("\n  {} {}", ink.bad("not ready:"), harmless(why));
+        }
+        for line in self.refused() {
+            text += &format!("\n  {} {}", ink.bad("refused:"), harmless(line));
+        }
+        for warning in self.warnings() {
+            text += &format!("\n  {} {}", ink.bad("warning:"), harmless(&warning));
+        }
+        match self.members() {
+            Some(members) => text + "\n\n" + &members.text(ink, "  "),
+            None => text,
+        }
+    }
+
+    fn json(&self) -> Value {
+        self.0.clone()
+    }
+}
+
+impl Standing {
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let admin = [&["admin", "address"][..], &["admin", "socket"]].map(|key| self.word(key));
+        let streams = self.number(&["streams"]);
+        let connections = format!(
+            "{} of {}, with {}",
+            self.number(&["connections"]),
+            self.number(&["connections_allowed"]),
+            count(usize::try_from(streams).unwrap_or(usize::MAX), "stream")
+        );
+        vec![
+            ("process", self.word(&["process"])),
+            ("configuration", self.word(&["configuration"])),
+            ("edition", self.edition()),
+            ("last reload", self.last_reload()),
+            ("listening", self.listeners()),
+            ("certificates", self.certificates()),
+            ("portal", self.word(&["portal"])),
+            ("admin", admin.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ")),
+            ("state", self.word(&["state"])),
+            ("store", self.store()),
+            ("connections", connections),
+            ("sessions", format!("{} tokens in memory", self.number(&["sessions_cached"]))),
+        ]
+    }
+
+    fn edition(&self) -> String {
+        let held = match self.number(&["editions_held"]) {
+            0 => String::new(),
+            past => format!("; requests still hold {past} before it"),
+        };
+        format!("{}, live since {}{held}", self.word(&["edition"]), self.ago(&["edition_since"]).unwrap_or_default())
+    }
+
+    fn last_reload(&self) -> String {
+        match self.text_at(&["last_reload", "became", "outcome"]) {
+            None => "none since the start".to_owned(),
+            Some(outcome) => {
+                let refused = match self.refused().len() {
+                    0 => String::new(),
+                    problems => {
+                        format!(": {}; edition {} serves on", count(problems, "problem"), self.word(&["edition"]))
+                    }
+                };
+                format!("{outcome} {}{refused}", self.ago(&["last_reload", "at"]).unwrap_or_default())
+            }
+        }
+    }
+
+    fn listeners(&self) -> String {
+        let listener = |listener: &Value| {
+            let is = |key: &str| listener.get(key).and_then(Value::as_bool) == Some(true);
+            let address = listener.get("address").and_then(Value::as_str).unwrap_or_default();
+            let (tls, redirect) = (is("tls"), is("redirect_to_https"));
+            let kind = if tls { "https" } else { "http" };
+            format!("{kind} {address}{}", if redirect { " (redirects to https)" } else { "" })
+        };
+        self.list(&["listeners"]).iter().map(listener).collect::<Vec<_>>().join(", ")
+    }
+
+    fn certificates(&self) -> String {
+        let certificate = |certificate: &Value| {
+            let names = certificate.get("names").and_then(Value::as_array);
+            let names: Vec<&str> = names.into_iter().flatten().filter_map(Value::as_str).collect();
+            let until = certificate.get("until").and_then(Value::as_str).and_then(|text| moment::parse(text).ok());
+            let until = until.map(|until| format!(" until {}", moment::date(until))).unwrap_or_default();
+            format!("{}{until}", names.join(" "))
+        };
+        self.list(&["certificates"]).iter().map(certificate).collect::<Vec<_>>().join(", ")
+    }
+
+    fn store(&self) -> String {
+        match self.text_at(&["store", "error"]) {
+            Some(error) => format!("does not answer: {error}"),
+            None => format!("answers, in {} ms", self.number(&["store", "milliseconds"])),
+        }
+    }
+
+    /// What should not be overlooked.
+    fn warnings(&self) -> Vec<String> {
+        let no = |key: &[&str]| self.at(key).and_then(Value::as_bool) == Some(false);
+        let some = |key: &str| Some(self.number(&[key])).filter(|number| *number > 0);
+        [
+            no(&["store", "believed"]).then(|| "the store was silent for too long: no session is believed".to_owned()),
+            some("sessions_barred").map(|orders| {
+                let orders = count(usize::try_from(orders).unwrap_or(usize::MAX), "order");
+                format!("{orders} to end sessions held in memory alone; give the command again before the next start")
+            }),
+            some("store_failures").map(|times| format!("the store did not answer {times} times since the start")),
+            some("events_lost").map(|events| format!("{events} security events could not be recorded")),
+            some("access_lines_lost").map(|lines| format!("{lines} lines of the access log could not be written")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// Every member of every pool; `None` if there is no pool.
+    fn members(&self) -> Option<Table> {
+        let mut table = Table::new(&["pool", "member", "health", "since", "weight", "in flight"]);
+        let pools = self.list(&["pools"]);
+        for pool in pools {
+            let name = pool.get("name").and_then(Value::as_str).unwrap_or_default();
+            for member in pool.get("members").and_then(Value::as_array).into_iter().flatten() {
+                let member = Standing(member.clone());
+                let ejected = member.at(&["ejected"]).and_then(Value::as_bool) == Some(true);
+                let health = if ejected { "ejected".to_owned() } else { member.word(&["health"]) };
+                let since = member.time(&["since"]).map(|since| moment::ago(self.now(), since)).unwrap_or_default();
+                let (weight, in_flight) = (member.word(&["weight"]), member.word(&["in_flight"]));
+                table.row([name.to_owned(), member.word(&["address"]), health, since, weight, in_flight]);
+            }
+        }
+        (!pools.is_empty()).then_some(table)
+    }
+
+    fn refused(&self) -> Vec<&str> {
+        self.list(&["last_reload_refused"]).iter().filter_map(Value::as_str).collect()
+    }
+
+    fn at(&self, key: &[&str]) -> Option<&Value> {
+        key.iter().try_fold(&self.0, |value, key| value.get(key))
+    }
+
+    fn text_at(&self, key: &[&str]) -> Option<&str> {
+        self.at(key)?.as_str()
+    }
+
+    /// A text or a number; empty if there is none.
+    fn word(&self, key: &[&str]) -> String {
+        match self.at(key) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Number(number)) => number.to_string(),
+            Some(_) | None => String::new(),
+        }
+    }
+
+    fn number(&self, key: &[&str]) -> u64 {
+        self.at(key).and_then(Value::as_u64).unwrap_or(0)
+    }
+
+    fn list(&self, key: &[&str]) -> &[Value] {
+        self.at(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
+    fn time(&self, key: &[&str]) -> Option<Time> {
+        moment::parse(self.text_at(key)?).ok()
+    }
+
+    /// When the gateway said it.
+    fn now(&self) -> Time {
+        self.time(&["at"]).unwrap_or(Time::EPOCH)
+    }
+
+    /// `2026-03-01 14:05 UTC, 3h 12m ago`.
+    fn ago(&self, key: &[&str]) -> Option<String> {
+        let at = self.time(key)?;
+        Some(format!("{}, {}", moment::date(at), moment::ago(self.now(), at)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn standing() -> Value {
+        json!({
+            "version": "1.2.3", "process": 42, "ready": true, "unready": null,
+            "at": "2026-03-01T14:05:00.000Z", "started": "2026-03-01T10:53:00.000Z",
+            "configuration": "/etc/portcullis/portcullis.toml", "state": "/var/lib/portcullis", "portal": null,
+            "admin": { "address": "127.0.0.1:9180", "socket": null },
+            "edition": 3, "edition_since": "2026-03-01T14:04:51.000Z", "editions_held": 0,
+            "last_reload": null, "last_reload_refused": [],
+            "listeners": [{ "address": "0.0.0.0:80", "tls": false, "redirect_to_https": true }],
+            "connections": 12, "connections_allowed": 20000, "streams": 1, "sessions_cached": 5,
+            "store": { "answers": true, "error": null, "milliseconds": 2, "believed": true },
+            "pools": [{ "name": "app", "members": [{
+                "address": "10.0.0.1:80", "health": "healthy", "since": "2026-03-01T14:00:00.000Z", "weight": 1,
+                "in_flight": 4, "ejected": false,
+            }] }],
+        })
+    }
+
+    #[test]
+    fn a_gateway_that_is_well_fits_a_page() {
+        let text = Standing(standing()).text(Ink::Plain);
+        for part in [
+            "ready  portcullis 1.2.3, started 2026-03-01 10:53 UTC, 3h 12m ago\n",
+            "  edition        3, live since 2026-03-01 14:04 UTC, 9s ago\n",
+            "  last reload    none since the start\n",
+            "  listening      http 0.0.0.0:80 (redirects to https)\n",
+            "  admin          127.0.0.1:9180\n",
+            "  store          answers, in 2 ms\n",
+            "  connections    12 of 20000, with 1 stream\n",
+            "  app   10.0.0.1:80  healthy  5m ago  1       4",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
+        assert!(!text.contains("warning:") && !text.contains("refused"), "{text}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_not_to_be_overlooked() {
+        let mut value = standing();
+        value["unready"] = json!("stopping");
+        value["last_reload"] = json!({ "at": "2026-03-01T14:04:00.000Z", "became": { "outcome": "refused" } });
+        value["last_reload_refused"] = json!(["a.toml:1:1: x: unknown\u{1b}[2J"]);
+        value["store"] = json!({ "error": "disk I/O error", "believed": false });
+        value["pools"][0]["members"][0]["ejected"] = json!(true);
+        value["sessions_barred"] = json!(1);
+        value["events_lost"] = json!(7);
+        let text = Standing(value).text(Ink::Plain);
+        for part in [
+            "not ready  portcullis 1.2.3",
+            "not ready: stopping\n",
+            "refused 2026-03-01 14:04 UTC, 1m ago: 1 problem; edition 3 serves on",
+            "refused: a.toml:1:1: x: unknown\\u{1b}[2J\n",
+            "does not answer: disk I/O error",
+            "warning: the store was silent for too long",
+            "warning: 1 order to end sessions held in memory alone",
+            "warning: 7 security events",
+            "ejected",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn an_older_gateway_that_says_less_is_shown_too() {
+        let text = Standing(json!({ "edition": 7 })).text(Ink::Plain);
+        assert!(text.contains("  edition      7, live since "), "{text}");
+    }
+}

@@ -1,0 +1,106 @@
+//! The process in the foreground: threads, signals, the service manager, and the lines it begins with; knows no request.
+
+use super::{Gateway, StartFailure, Surroundings};
+use crate::config::{self, Environment};
+use crate::stdx::clock::{Clock, SystemClock};
+use crate::telemetry::{self, AccessLog};
+use sd_notify::NotifyState;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{Signal, SignalKind};
+
+/// What a stop may take beyond the drain: the last security events and uses are written to the store, which gives up
+/// after 5 s each.
+const LAST_WORDS: Duration = Duration::from_secs(15);
+
+/// Runs a gateway in the foreground until it is told to stop. Blocks.
+///
+/// # Errors
+/// Why it does not start.
+pub fn run(path: &Path) -> Result<(), StartFailure> {
+    let began = Instant::now();
+    let environment = Environment::of_process();
+    // Threads and the log's level are needed before anything else is; whatever is wrong is reported by the start itself.
+    let early = config::load(path, &environment, SystemClock.now()).map_err(StartFailure::Configuration)?;
+    let gateway = &early.plan.gateway;
+    telemetry::set_up(gateway.log_level.as_str());
+    let threads = match gateway.threads {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        threads => threads,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        // Only reading files and opening the store block; nothing a client does.
+        .max_blocking_threads(16)
+        .enable_all()
+        .thread_name("edge")
+        .build()
+        .map_err(|error| StartFailure::System { what: "threads cannot be started", error })?;
+    let access = AccessLog::start(Box::new(std::io::stdout()))
+        .map_err(|error| StartFailure::System { what: "the access log's thread cannot be started", error })?;
+    let surroundings = Surroundings { clock: Arc::new(SystemClock), environment, access: Some(access) };
+    drop(early);
+    runtime.block_on(serve_until_told(path, surroundings, began))
+}
+
+async fn serve_until_told(path: &Path, surroundings: Surroundings, began: Instant) -> Result<(), StartFailure> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let gateway = Gateway::start(path, surroundings).await?;
+    gateway.announce(path, began.elapsed());
+    tell(&[NotifyState::Ready]);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => { gateway.reload().await; }
+        }
+    }
+    let longest = gateway.reloader.live().hold().plan.gateway.drain + LAST_WORDS;
+    // However long the drain is configured, the service manager waits for it.
+    let wait = format!("EXTEND_TIMEOUT_USEC={}", longest.as_micros());
+    tell(&[NotifyState::Stopping, NotifyState::Custom(&wait)]);
+    tracing::info!("stopping: no new connections, requests under way may end");
+    gateway.stop().await;
+    Ok(())
+}
+
+fn signal(kind: SignalKind) -> Result<Signal, StartFailure> {
+    let signal = tokio::signal::unix::signal(kind);
+    signal.map_err(|error| StartFailure::System { what: "signals cannot be received", error })
+}
+
+/// Tells the service manager, if there is one.
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "the service manager cannot be told how the gateway stands");
+    }
+}
+
+impl Gateway {
+    /// The lines that say what serves now, and where everything is.
+    fn announce(&self, file: &Path, took: Duration) {
+        for (listener, actual) in self.listeners.addresses() {
+            let scheme = if listener.tls { "https" } else { "http" };
+            tracing::info!(address = %actual, scheme, redirect_to_https = listener.redirect_to_https, "listening");
+        }
+        let edition = self.reloader.live().hold();
+        let plan = &edition.plan;
+        let shown = |path: &Path| path.display().to_string();
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            edition = edition.number,
+            routes = plan.routes.len(),
+            pools = plan.pools.len(),
+            certificates = plan.certificates.len(),
+            portal = plan.portal.as_ref().map_or("none", |portal| &portal.origin),
+            configuration = shown(file),
+            state = shown(&plan.gateway.state),
+            admin = self.admin.map_or_else(|| "none".to_owned(), |address| address.to_string()),
+            admin_socket = plan.gateway.admin_socket.as_deref().map_or_else(|| "none".to_owned(), shown),
+            milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            "ready"
+        );
+    }
+}

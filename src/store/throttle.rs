@@ -1,0 +1,81 @@
+//! Counters of failed attempts as engines keep them: whose, by which rule, what a reservation says; knows no factor.
+
+use super::Result;
+use crate::identity::{AccountId, FactorName};
+use crate::stdx::clock::Time;
+use async_trait::async_trait;
+use std::fmt;
+use std::time::Duration;
+
+/// Whose failed attempts a counter counts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Throttled {
+    /// Answers to one factor of an account, counted until one is right, however long that takes (NIST SP 800-63B-4
+    /// §3.2.2). The counter goes with its account.
+    Account(AccountId, FactorName),
+    /// Answers to one factor of a name that no account has. It protects nothing, so it may be forgotten.
+    Name(String, FactorName),
+    /// Whatever comes from one source.
+    Source(String),
+}
+
+/// What engines may keep it under: no two have the same text.
+impl fmt::Display for Throttled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Throttled::Account(account, factor) => write!(f, "account:{account}:{factor}"),
+            Throttled::Name(name, factor) => write!(f, "name:{factor}:{name}"),
+            Throttled::Source(source) => write!(f, "source:{source}"),
+        }
+    }
+}
+
+/// How many failures there may be, and what follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThrottleRule {
+    /// `free` failures cost nothing; the attempt after them waits `first`, each further one twice as long up to
+    /// `longest`; at `locked_at` consecutive failures everything is locked until it is forgiven. A day without a
+    /// failure starts the waits over, but not the count.
+    Backoff {
+        /// Failures that cost nothing.
+        free: u32,
+        /// The first wait.
+        first: Duration,
+        /// The longest wait.
+        longest: Duration,
+        /// Consecutive failures at which it is locked.
+        locked_at: u32,
+    },
+    /// At most `most` failures in each window of `per`, counted from the first failure in it.
+    Window {
+        /// Failures allowed.
+        most: u32,
+        /// The window.
+        per: Duration,
+    },
+}
+
+/// Whether an attempt may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserved {
+    /// Yes; it already counts as a failure until it is forgiven.
+    Go,
+    /// Not before this time; nothing was counted.
+    Wait(Time),
+    /// Not until somebody forgives it; nothing was counted.
+    Locked,
+}
+
+/// Counters of failed attempts. An attempt is counted **before** it is verified, so that parallel guesses cannot share
+/// one reservation.
+#[async_trait]
+pub trait Throttles: Send + Sync {
+    /// Counts an attempt, or says why not; one atomic step. For an account that is gone nothing is kept.
+    async fn reserve(&self, whose: &Throttled, rule: ThrottleRule, now: Time) -> Result<Reserved>;
+    /// The attempt succeeded: a `Backoff` starts over, a `Window` gets its one reservation back.
+    async fn forgive(&self, whose: &Throttled, rule: ThrottleRule) -> Result<()>;
+    /// Removes the counters of names and sources that hold nobody back any more (a `Backoff` untouched for a day, a
+    /// `Window` that is over), and of what is left of names and of sources, those that end first beyond `most` each.
+    /// Accounts' counters stay. Gives how many went.
+    async fn sweep(&self, now: Time, most: usize) -> Result<usize>;
+}
