@@ -1,6 +1,6 @@
 //! From the engine's request to an [`Arrival`]: strictness, canonical host, client address; no I/O and no judgement.
 
-use super::{Arrival, Edge, Fault, Passage, Refusal, strict};
+use super::{Arrival, Edge, Fault, Passage, Refusal, forward, strict};
 use crate::edition::TrustedProxies;
 use crate::listen::{Connection, Unreadable};
 use crate::session::cookie::Transport;
@@ -23,8 +23,9 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// [`Refusal::AboutServer`] if it is about no service.
 pub fn arrive(edge: &Edge, http: &mut Session, passage: &Passage) -> Result<Arrival, Refusal> {
     // Without this guard a keep-alive that the engine switched off because of odd framing would be switched on again.
+    // It sets no time: the connection's own stream ends it when it is idle, without a timer for each request.
     if http.get_keepalive().is_some() {
-        http.set_keepalive(Some(passage.edition.plan.limits.idle.as_secs()));
+        http.set_keepalive(Some(0));
     }
     http.set_write_timeout(Some(WRITE_TIMEOUT));
     http.set_total_drain_timeout(Some(DRAIN_TIMEOUT));
@@ -44,6 +45,7 @@ pub fn arrive(edge: &Edge, http: &mut Session, passage: &Passage) -> Result<Arri
     if connection.redirect_to_https && arrival.transport == Transport::Plain {
         return Err(Refusal::NotEncrypted);
     }
+    forward::forget_spelling(http.req_header_mut());
     if arrival.upgrade || arrival.events {
         // A stream may be silent for as long as its permit lasts; the tether ends it.
         http.set_read_timeout(None);

@@ -35,14 +35,15 @@ impl Edge {
         if switches && !passage.arrival.as_ref().is_some_and(|arrival| arrival.upgrade) {
             return Error::e_explain(ErrorType::InvalidHTTPHeader, "a member switched protocols without being asked");
         }
-        for name in nominated(response).iter().chain(&HOP_BY_HOP) {
-            response.remove_header(name);
+        let one_hop = |name: &HeaderName| HOP_BY_HOP.contains(name) || (!switches && *name == header::UPGRADE);
+        for name in nominated(response) {
+            response.remove_header(&name);
         }
-        if !switches {
-            response.remove_header(&header::UPGRADE);
+        while let Some(name) = response.headers.keys().find(|name| one_hop(name)).cloned() {
+            response.remove_header(&name);
         }
         remove_reserved(response)?;
-        response.insert_header(forward::REQUEST_ID, passage.id.to_string())?;
+        response.insert_header(forward::REQUEST_ID, passage.name.clone())?;
         if is_stream(response) {
             self.tie(request, passage);
         }

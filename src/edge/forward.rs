@@ -7,24 +7,30 @@ use crate::edition::Edition;
 use crate::pool::{NoMember, peer};
 use crate::session::cookie::{self, Transport};
 use crate::stdx::clock::Time;
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
 use pingora::Result;
 use pingora::http::RequestHeader;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{BError, Error, ErrorSource, ErrorType};
 use std::borrow::Cow;
+use std::net::IpAddr;
 
-// Text and not `HeaderName`: the engine keeps the spelling beside the name, and copies what is not static text.
-const ACCOUNT: &str = "X-Portcullis-Account";
-const GROUPS: &str = "X-Portcullis-Groups";
-const ASSURANCE: &str = "X-Portcullis-Assurance";
-const ASSERTION: &str = "X-Portcullis-Assertion";
+const ACCOUNT: HeaderName = HeaderName::from_static("x-portcullis-account");
+const GROUPS: HeaderName = HeaderName::from_static("x-portcullis-groups");
+const ASSURANCE: HeaderName = HeaderName::from_static("x-portcullis-assurance");
+const ASSERTION: HeaderName = HeaderName::from_static("x-portcullis-assertion");
+const REQUEST_ID_FIELD: HeaderName = HeaderName::from_static("x-request-id");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+
 /// Names a request, to services and to callers.
 pub const REQUEST_ID: &str = "X-Request-Id";
-const FORWARDED_FOR: &str = "X-Forwarded-For";
-const FORWARDED_PROTO: &str = "X-Forwarded-Proto";
-const FORWARDED_HOST: &str = "X-Forwarded-Host";
-const FORWARDED_PORT: &str = "X-Forwarded-Port";
+
+/// Fields that [`Edge::stamp`] may add: room for them is made once.
+const STAMPED: usize = 12;
 
 /// Fields that say where a request comes from or what it is, under names that services believe: whoever sent them, they
 /// do not arrive. Those that begin with `x-portcullis` or `x-forwarded` are not listed, they all go.
@@ -130,18 +136,23 @@ impl Edge {
         let (Some(arrival), Some(admission)) = (&passage.arrival, &passage.admission) else {
             return Err(internal("a request without an admission reached its stamping"));
         };
-        remove_claims(request, arrival);
-        remove_cookies(request)?;
+        let mut parts = into_parts(request);
+        let fields = &mut parts.headers;
+        fields.reserve(STAMPED);
+        remove_claims(fields, arrival);
+        remove_cookies(fields);
         if arrival.upgrade {
-            request.insert_header(header::CONTENT_LENGTH, HeaderValue::from_static("0"))?;
+            fields.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        self.identify(request, &passage.edition, (arrival, admission))?;
-        origin(request, passage, arrival)
+        describe(fields, passage, arrival);
+        self.identify(fields, &passage.edition, (arrival, admission))?;
+        *request = parts.into();
+        Ok(())
     }
 
     fn identify(
         &self,
-        request: &mut RequestHeader,
+        fields: &mut HeaderMap,
         edition: &Edition,
         (arrival, admission): (&Arrival, &Admission),
     ) -> Result<()> {
@@ -150,31 +161,42 @@ impl Edge {
         let Some(audience) = &ready.audience else { return Ok(()) };
         let stamp = self.mint.stamp(session, audience, arrival.now);
         let stamp = stamp.ok_or_else(|| internal("an assertion could not be signed"))?;
-        request.insert_header(ACCOUNT, stamp.account)?;
+        fields.insert(ACCOUNT, stamp.account);
         if let Some(groups) = stamp.groups {
-            request.insert_header(GROUPS, groups)?;
+            fields.insert(GROUPS, groups);
         }
-        request.insert_header(ASSURANCE, stamp.assurance)?;
-        request.insert_header(ASSERTION, stamp.assertion)
+        fields.insert(ASSURANCE, stamp.assurance);
+        fields.insert(ASSERTION, stamp.assertion);
+        Ok(())
     }
 }
 
-fn remove_claims(request: &mut RequestHeader, arrival: &Arrival) {
+/// Forgets how a client spelled the names of its fields (RFC 9110 §5.1: it means nothing), so that the engine need not
+/// copy it.
+pub fn forget_spelling(request: &mut RequestHeader) {
+    if request.has_case() {
+        *request = into_parts(request).into();
+    }
+}
+
+/// The request as parts, which take a field under a known name without copying the name. The caller puts it back.
+fn into_parts(request: &mut RequestHeader) -> Parts {
+    let (blank, ()) = http::Request::new(()).into_parts();
+    std::mem::replace(request, blank.into()).into()
+}
+
+fn remove_claims(fields: &mut HeaderMap, arrival: &Arrival) {
     let claims = |name: &HeaderName| {
         let name = &*plain(name.as_str());
         // A trusted proxy's chain is continued, not replaced.
-        let continued = arrival.by_proxy && name.eq_ignore_ascii_case(FORWARDED_FOR);
+        let continued = arrival.by_proxy && name == FORWARDED_FOR.as_str();
         let begins = name.starts_with("x-portcullis") || name.starts_with("x-forwarded");
         (begins || CLAIMS.contains(&name)) && !continued
     };
-    // Almost no request has any: look before collecting.
-    if !request.headers.keys().any(claims) {
-        return;
+    // Almost no request has any.
+    while let Some(name) = fields.keys().find(|name| claims(name)).cloned() {
+        fields.remove(name);
     }
-    let found: Vec<HeaderName> = request.headers.keys().filter(|name| claims(name)).cloned().collect();
-    found.iter().for_each(|name| {
-        request.remove_header(name);
-    });
 }
 
 /// A field's name as the most forgiving service reads it: there are some that take every other character for a dash.
@@ -184,61 +206,106 @@ fn plain(name: &str) -> Cow<'_, str> {
 }
 
 /// Takes our cookies out and joins what HTTP/2 split (RFC 9113 §8.2.3).
-fn remove_cookies(request: &mut RequestHeader) -> Result<()> {
-    let mut fields = request.headers.get_all(header::COOKIE).iter();
-    let untouched = match (fields.next(), fields.next()) {
+fn remove_cookies(fields: &mut HeaderMap) {
+    let mut cookies = fields.get_all(header::COOKIE).iter();
+    let untouched = match (cookies.next(), cookies.next()) {
         (None, _) => true,
         (Some(only), None) => cookie::is_foreign(only.as_bytes()),
         (Some(_), Some(_)) => false,
     };
     if untouched {
-        return Ok(());
+        return;
     }
-    let all = request.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
-    let left = cookie::without_ours(all);
-    request.remove_header(&header::COOKIE);
-    match left.and_then(|left| HeaderValue::from_bytes(&left).ok()) {
-        Some(left) => request.insert_header("Cookie", left),
-        None => Ok(()),
+    let left = cookie::without_ours(fields.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes));
+    match left.and_then(|left| HeaderValue::try_from(left).ok()) {
+        Some(left) => fields.insert(header::COOKIE, left),
+        None => fields.remove(header::COOKIE),
+    };
+}
+
+/// What services are told of where a request comes from. It is the same for all requests of a connection for one host,
+/// so the first of them makes it for the others.
+struct Origin {
+    host: Box<str>,
+    port: u16,
+    transport: Transport,
+    client: IpAddr,
+    /// `Forwarded` (RFC 7239).
+    forwarded: HeaderValue,
+    /// The peer, as it goes into `X-Forwarded-For`.
+    peer: HeaderValue,
+    host_field: HeaderValue,
+    port_field: HeaderValue,
+}
+
+impl Origin {
+    fn of(arrival: &Arrival) -> Origin {
+        let (host, client) = (&arrival.host, arrival.client);
+        let quoted = if client.is_ipv6() { format!("\"[{client}]\"") } else { client.to_string() };
+        let named = if host.contains(':') { format!("\"{host}\"") } else { host.to_string() };
+        let forwarded = format!("for={quoted};host={named};proto={}", scheme(arrival.transport));
+        let port = port(arrival);
+        let value = |text: String| HeaderValue::try_from(text).expect("addresses and canonical hosts are plain text");
+        Origin {
+            host: host.clone(),
+            port,
+            transport: arrival.transport,
+            client,
+            forwarded: value(forwarded),
+            peer: value(arrival.connection.peer.ip().to_canonical().to_string()),
+            host_field: value(host.to_string()),
+            port_field: port.into(),
+        }
+    }
+
+    fn is_of(&self, arrival: &Arrival) -> bool {
+        (&self.host, self.port, self.transport, self.client)
+            == (&arrival.host, port(arrival), arrival.transport, arrival.client)
     }
 }
 
-/// `X-Request-Id`, `Forwarded` (RFC 7239), the `X-Forwarded-*` family and `Via` (RFC 9110 §7.6.3).
-fn origin(request: &mut RequestHeader, passage: &Passage, arrival: &Arrival) -> Result<()> {
-    use std::fmt::Write as _;
-    let proto = match arrival.transport {
+fn scheme(transport: Transport) -> &'static str {
+    match transport {
         Transport::Secure => "https",
         Transport::Plain => "http",
-    };
-    let port = arrival.port.unwrap_or(match arrival.transport {
+    }
+}
+
+fn port(arrival: &Arrival) -> u16 {
+    arrival.port.unwrap_or(match arrival.transport {
         Transport::Secure => 443,
         Transport::Plain => 80,
-    });
-    let mut text = String::with_capacity(96);
-    let mut value = |arguments: std::fmt::Arguments<'_>| -> Result<HeaderValue> {
-        text.clear();
-        text.write_fmt(arguments).map_err(|_| internal("a header field could not be written"))?;
-        HeaderValue::from_str(&text).map_err(|_| internal("a header field could not be written"))
+    })
+}
+
+/// `X-Request-Id`, `Forwarded`, the `X-Forwarded-*` family and `Via` (RFC 9110 §7.6.3).
+fn describe(fields: &mut HeaderMap, passage: &Passage, arrival: &Arrival) {
+    let kept = arrival.connection.keepsake(|| Origin::of(arrival)).filter(|origin| origin.is_of(arrival));
+    let made;
+    let origin = match kept {
+        Some(origin) => origin,
+        None => {
+            made = Origin::of(arrival);
+            &made
+        }
     };
-    request.insert_header(REQUEST_ID, value(format_args!("{}", passage.id))?)?;
-    let client = arrival.client;
-    let quoted = if client.is_ipv6() { format_args!("\"[{client}]\"") } else { format_args!("{client}") };
-    let host = &arrival.host;
-    let named = if host.contains(':') { format_args!("\"{host}\"") } else { format_args!("{host}") };
-    request.insert_header("Forwarded", value(format_args!("for={quoted};host={named};proto={proto}"))?)?;
-    let peer = arrival.connection.peer.ip().to_canonical();
-    let chain = request.headers.get_all(FORWARDED_FOR).iter().filter_map(|field| field.to_str().ok());
-    let chain: Vec<&str> = chain.filter(|_| arrival.by_proxy).collect();
-    let forwarded_for = match chain.as_slice() {
-        [] => value(format_args!("{peer}"))?,
-        chain => value(format_args!("{}, {peer}", chain.join(", ")))?,
-    };
-    request.insert_header(FORWARDED_FOR, forwarded_for)?;
-    request.insert_header(FORWARDED_PROTO, HeaderValue::from_static(proto))?;
-    request.insert_header(FORWARDED_HOST, value(format_args!("{host}"))?)?;
-    request.insert_header(FORWARDED_PORT, HeaderValue::from(port))?;
-    request.append_header("Via", HeaderValue::from_static("1.1 portcullis"))?;
-    Ok(())
+    fields.insert(REQUEST_ID_FIELD, passage.name.clone());
+    fields.insert(header::FORWARDED, origin.forwarded.clone());
+    fields.insert(FORWARDED_FOR, chain(fields, &origin.peer, arrival));
+    fields.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme(origin.transport)));
+    fields.insert(FORWARDED_HOST, origin.host_field.clone());
+    fields.insert(FORWARDED_PORT, origin.port_field.clone());
+    fields.append(header::VIA, HeaderValue::from_static("1.1 portcullis"));
+}
+
+/// The peer, at the end of what a trusted proxy knows of the way before.
+fn chain(fields: &HeaderMap, peer: &HeaderValue, arrival: &Arrival) -> HeaderValue {
+    if !arrival.by_proxy {
+        return peer.clone();
+    }
+    let mut way = fields.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>();
+    way.push(peer.as_bytes());
+    HeaderValue::from_bytes(&way.join(&b", "[..])).expect("fields and addresses are joined by plain text")
 }
 
 fn internal(what: &'static str) -> BError {
@@ -250,22 +317,23 @@ fn internal(what: &'static str) -> BError {
 mod tests {
     use super::*;
 
+    fn cookies(fields: &[&'static str]) -> Vec<HeaderValue> {
+        let mut request = HeaderMap::new();
+        for field in fields {
+            request.append(header::COOKIE, HeaderValue::from_static(field));
+        }
+        remove_cookies(&mut request);
+        request.get_all(header::COOKIE).iter().cloned().collect()
+    }
+
     #[test]
     fn crumbs_of_cookies_are_joined_and_ours_are_gone() {
-        let mut request = RequestHeader::build("GET", b"/", None).expect("a request");
-        request.append_header("cookie", "a=1").expect("a field");
-        request.append_header("cookie", "__Host-portcullis=secret").expect("a field");
-        request.append_header("cookie", "b=2").expect("a field");
-        remove_cookies(&mut request).expect("cookies");
-        let left: Vec<_> = request.headers.get_all("cookie").iter().collect();
-        assert_eq!(left, ["a=1; b=2"]);
+        assert_eq!(cookies(&["a=1", "__Host-portcullis=secret", "b=2"]), ["a=1; b=2"]);
+        assert!(cookies(&["__Host-portcullis=secret"]).is_empty());
     }
 
     #[test]
     fn a_single_foreign_cookie_field_is_not_touched() {
-        let mut request = RequestHeader::build("GET", b"/", None).expect("a request");
-        request.append_header("cookie", "a=1;b = 2").expect("a field");
-        remove_cookies(&mut request).expect("cookies");
-        assert_eq!(request.headers.get("cookie").expect("kept"), "a=1;b = 2");
+        assert_eq!(cookies(&["a=1;b = 2"]), ["a=1;b = 2"]);
     }
 }

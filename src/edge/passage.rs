@@ -11,6 +11,7 @@ use crate::session::LiveSession;
 use crate::session::cookie::Transport;
 use crate::stdx::clock::Time;
 use crate::telemetry::Outcome;
+use http::HeaderValue;
 use pingora::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ crate::id!(
 pub struct Passage {
     /// Its name, which even a request that cannot be read has.
     pub id: RequestId,
+    /// The same as the value of a header field.
+    pub name: HeaderValue,
     /// The edition it sees, from beginning to end.
     pub edition: Held,
     /// When its header was complete, for durations.
@@ -151,8 +154,10 @@ impl Forwarding {
 impl Passage {
     /// A request that sees `edition`.
     pub fn new(edition: Held) -> Self {
+        let id = RequestId::new(fastrand::u128(..).to_be_bytes());
         Passage {
-            id: RequestId::new(fastrand::u128(..).to_be_bytes()),
+            id,
+            name: HeaderValue::try_from(id.to_string()).expect("an identifier is letters, digits and an underscore"),
             edition,
             began: Instant::now(),
             arrival: None,

@@ -10,7 +10,8 @@ impl Edge {
     /// Counts a request and writes its line.
     pub fn record(&self, http: &Session, passage: &Passage) {
         self.metrics.request(passage.outcome);
-        self.metrics.duration.observe(passage.began.elapsed().as_secs_f64());
+        let took = passage.began.elapsed();
+        self.metrics.duration.observe(took.as_secs_f64());
         let denied = passage.denied.as_ref().and_then(|denied| passage.edition.ready(&denied.route));
         if let Some(ready) = passage.ready().or(denied) {
             ready.counters.of(passage.outcome).inc();

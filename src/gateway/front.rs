@@ -220,7 +220,8 @@ impl Front {
         let arrival = passage.arrival.as_ref().ok_or(Refusal::Broken(Failure::Internal))?;
         let on_portal = if passage.edition.is_portal(&arrival.host) { OnPortal::Yes } else { OnPortal::No };
         if Portal::answers(http.req_header().uri.path(), on_portal) {
-            let answer = self.ask_portal(http, passage, on_portal).await?;
+            // Boxed, because it is large: a request for a service must not carry room for every page.
+            let answer = Box::pin(self.ask_portal(http, passage, on_portal)).await?;
             passage.outcome = Outcome::Own;
             return Ok(Some(answer));
         }
@@ -323,7 +324,7 @@ async fn send(http: &mut Session, answer: Answer, passage: &Passage) -> Result<(
     if answer.status != StatusCode::NO_CONTENT {
         response.insert_header(header::CONTENT_LENGTH, body.len())?;
     }
-    response.insert_header(edge::forward::REQUEST_ID, passage.id.to_string())?;
+    response.insert_header(edge::forward::REQUEST_ID, passage.name.clone())?;
     if answer.then == Then::Close || passage.is_last() {
         http.set_keepalive(None);
     }

@@ -24,7 +24,7 @@ use crate::audit::{Event, Recorder};
 use crate::config::{self, Environment, Loaded, Problems};
 use crate::edge::{Decisions, Edge, Tethers};
 use crate::edition::{Edition, Live};
-use crate::listen::{Certificates, ListenFailure, Listeners, Meter};
+use crate::listen::{Certificates, ListenFailure, Listeners, Loops, Meter};
 use crate::pool::Fleet;
 use crate::portal::Portal;
 use crate::session::{HandOffs, Keeper, Reader};
@@ -75,6 +75,8 @@ pub struct Surroundings {
     pub environment: Environment,
     /// Where request lines go; `None`: nowhere.
     pub access: Option<AccessLog>,
+    /// What connections live on.
+    pub loops: Loops,
 }
 
 /// A running gateway.
@@ -150,6 +152,7 @@ struct Parts {
     fleet: Arc<Fleet>,
     live: Arc<Live>,
     certificates: Arc<Certificates>,
+    loops: Loops,
     meter: Meter,
     fingerprint: [u8; 32],
     events: background::Queue,
@@ -162,7 +165,7 @@ impl Parts {
         surroundings: Surroundings,
         tasks: &Tasks,
     ) -> Result<Self, StartFailure> {
-        let Surroundings { clock, environment, access } = surroundings;
+        let Surroundings { clock, environment, access, loops } = surroundings;
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let now = clock.now();
         let mut state = State::open(&loaded.plan.gateway.state, now).await?;
@@ -213,6 +216,7 @@ impl Parts {
             fleet,
             live: Arc::new(Live::new(edition)),
             certificates: Arc::new(Certificates::new(certificates)),
+            loops,
             meter,
             fingerprint: loaded.fingerprint,
             events: background::Queue::new(events),
@@ -224,8 +228,8 @@ impl Parts {
         let plan = edition.plan.clone();
         let front = front::Front { live: self.live.clone(), edge: self.edge.clone(), portal: self.portal.clone() };
         let engine = Arc::new(serve::Engine::new(front, &plan));
-        let listeners =
-            Arc::new(Listeners::new(engine.clone(), self.certificates.clone(), plan.limits, self.meter.clone()));
+        let around = (self.loops.clone(), self.meter.clone());
+        let listeners = Arc::new(Listeners::new(engine.clone(), self.certificates.clone(), plan.limits, around));
         let feed_end = background::start(&self, tasks).await?;
         let reloader = Arc::new(Reloader::new(self, engine, listeners.clone(), tasks.clone()));
         let operate: Arc<dyn Operate> = reloader.clone();

@@ -2,6 +2,7 @@
 
 use super::{Gateway, StartFailure, Surroundings};
 use crate::config::{self, Environment};
+use crate::listen::Loops;
 use crate::stdx::clock::{Clock, SystemClock};
 use crate::telemetry::{self, AccessLog};
 use sd_notify::NotifyState;
@@ -13,6 +14,10 @@ use tokio::signal::unix::{Signal, SignalKind};
 /// What a stop may take beyond the drain: the last security events and uses are written to the store, which gives up
 /// after 5 s each.
 const LAST_WORDS: Duration = Duration::from_secs(15);
+
+/// Threads for everything that is no client's, so that a reload or a health check never holds a request up. Two: the
+/// operator is answered while a configuration is compiled.
+const BACKGROUND_THREADS: usize = 2;
 
 /// Runs a gateway in the foreground until it is told to stop. Blocks.
 ///
@@ -29,19 +34,22 @@ pub fn run(path: &Path) -> Result<(), StartFailure> {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         threads => threads,
     };
+    let no_threads = |error| StartFailure::System { what: "threads cannot be started", error };
+    let (loops, loop_threads) = Loops::start(threads).map_err(no_threads)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
-        // Only reading files and opening the store block; nothing a client does.
+        .worker_threads(BACKGROUND_THREADS)
         .max_blocking_threads(16)
         .enable_all()
-        .thread_name("edge")
+        .thread_name("background")
         .build()
-        .map_err(|error| StartFailure::System { what: "threads cannot be started", error })?;
+        .map_err(no_threads)?;
     let access = AccessLog::start(Box::new(std::io::stdout()))
         .map_err(|error| StartFailure::System { what: "the access log's thread cannot be started", error })?;
-    let surroundings = Surroundings { clock: Arc::new(SystemClock), environment, access: Some(access) };
+    let surroundings = Surroundings { clock: Arc::new(SystemClock), environment, access: Some(access), loops };
     drop(early);
-    runtime.block_on(serve_until_told(path, surroundings, began))
+    let served = runtime.block_on(serve_until_told(path, surroundings, began));
+    drop(loop_threads);
+    served
 }
 
 async fn serve_until_told(path: &Path, surroundings: Surroundings, began: Instant) -> Result<(), StartFailure> {

@@ -5,17 +5,16 @@ use super::connection::RedirectToHttps;
 use super::io::{Io, Seals};
 use super::meter::{HandshakeEnd, Meter, Overload};
 use super::tls::{self, HandshakeError};
-use super::{Certificates, Connection, ConnectionLimits, ListenPlan, Serve};
+use super::{Certificates, Connection, ConnectionLimits, ListenPlan, Loops, Serve};
 use arc_swap::ArcSwap;
 use pingora::protocols::Stream;
 use pingora::server::ShutdownWatch;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::task::TaskTracker;
 
@@ -23,6 +22,7 @@ use tokio_util::task::TaskTracker;
 pub(super) struct Reception {
     pub(super) serve: Arc<dyn Serve>,
     certificates: Arc<Certificates>,
+    pub(super) loops: Loops,
     /// Written by a reload, read at each accept.
     pub(super) limits: ArcSwap<ConnectionLimits>,
     pub(super) admission: Arc<Admission>,
@@ -40,8 +40,14 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts connections until it is dropped.
 pub(super) async fn accept(listener: TcpListener, plan: Arc<ArcSwap<ListenPlan>>, reception: Arc<Reception>) {
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "a listening socket cannot be waited for"),
+    };
     loop {
-        match listener.accept().await {
+        // It is taken off this loop again, because it may live on another.
+        let accepted = listener.accept().await.and_then(|(stream, peer)| Ok((stream.into_std()?, peer)));
+        match accepted {
             Ok((stream, peer)) => reception.receive(stream, peer, &plan.load()),
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
@@ -74,14 +80,15 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 
 impl Reception {
     pub(super) fn new(
-        serve: Arc<dyn Serve>,
-        certificates: Arc<Certificates>,
+        (serve, certificates): (Arc<dyn Serve>, Arc<Certificates>),
+        loops: Loops,
         limits: ConnectionLimits,
         (meter, stop): (Meter, ShutdownWatch),
     ) -> Reception {
         Reception {
             serve,
             certificates,
+            loops,
             limits: ArcSwap::from_pointee(limits),
             admission: Arc::new(Admission::new(meter.clone())),
             connections: TaskTracker::new(),
@@ -100,7 +107,12 @@ impl Reception {
                 self.meter.accepted.inc();
                 let opened = Opened { stream, peer, plan: Arc::clone(plan), limits, accepted: Instant::now() };
                 let reception = Arc::clone(self);
-                self.connections.spawn(async move { reception.converse(opened, admitted).await });
+                let (handle, place) = self.loops.place();
+                let conversation = async move {
+                    reception.converse(opened, admitted).await;
+                    drop(place);
+                };
+                self.connections.spawn_on(conversation, handle);
             }
             Err(overload) => self.refuse(peer, overload),
         }
@@ -132,7 +144,8 @@ impl Reception {
     /// The connection as a stream that Pingora can drive.
     async fn establish(&self, opened: Opened, admitted: &Admitted) -> Result<Stream, Unestablished> {
         let Opened { stream, peer, plan, limits, accepted } = opened;
-        let local = stream.local_addr().map_err(|_| Unestablished::Gone)?;
+        let stream = tokio::net::TcpStream::from_std(stream)?;
+        let local = stream.local_addr()?;
         let lifeline = admitted.lifeline();
         let redirect = RedirectToHttps(plan.redirect_to_https);
         let ends = (lifeline.clone(), self.stop.clone());
@@ -174,6 +187,12 @@ enum Unestablished {
 impl Unestablished {
     fn late() -> Self {
         Unestablished::Handshake(HandshakeEnd::Late, "it took too long".to_owned())
+    }
+}
+
+impl From<io::Error> for Unestablished {
+    fn from(_: io::Error) -> Self {
+        Unestablished::Gone
     }
 }
 

@@ -5,10 +5,9 @@ use super::accept::{Reception, accept};
 use arc_swap::ArcSwap;
 use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -40,9 +39,10 @@ impl Socket {
         let closing = CancellationToken::new();
         let accepts = accept(listener, Arc::clone(&plan), Arc::clone(reception));
         let closed = closing.clone();
-        let accepting = tasks.spawn(async move {
+        let accepts = async move {
             closed.run_until_cancelled(accepts).await;
-        });
+        };
+        let accepting = tasks.spawn_on(accepts, reception.loops.first());
         Socket { plan, local, closing, accepting }
     }
 
@@ -87,7 +87,7 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)>
     options.set_tcp_keepalive(&KEEPALIVE)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    let listener = TcpListener::from_std(socket.into())?;
+    let listener = TcpListener::from(socket);
     let local = listener.local_addr()?;
     Ok((listener, local))
 }
@@ -101,6 +101,7 @@ mod tests {
     async fn accepted_connections_inherit_no_delay_and_keepalive() {
         let (listener, local) = bind(([127, 0, 0, 1], 0).into()).unwrap();
         let _client = TcpStream::connect(local).await.unwrap();
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let (accepted, _) = listener.accept().await.unwrap();
         assert!(accepted.nodelay().unwrap());
         assert!(SockRef::from(&accepted).keepalive().unwrap());

@@ -3,6 +3,7 @@
 use crate::stdx::lifeline::Lifeline;
 use pingora::protocols::Digest;
 use pingora::server::ShutdownWatch;
+use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -46,6 +47,8 @@ struct Asides {
     odd_line: AtomicBool,
     /// Set by a phase callback, read by the stream at each read.
     given_back: OnceLock<Box<[u8]>>,
+    /// Written by the first request that has something to leave, read by those after it.
+    keepsake: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 /// Written by the phase callbacks through [`Underway`], read by the connection's stream, which holds the deadlines.
@@ -117,6 +120,12 @@ impl Connection {
 
     pub(super) fn given_back(&self) -> Option<&[u8]> {
         self.asides.given_back.get().map(AsRef::as_ref)
+    }
+
+    /// What one request leaves for those after it on the same connection: the first to ask makes it. `None` if it was
+    /// made as something else.
+    pub fn keepsake<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
+        self.asides.keepsake.get_or_init(|| Box::new(make())).downcast_ref()
     }
 
     /// Whether a request line came that is none, and that the engine will have mended.

@@ -8,6 +8,7 @@ mod certificate;
 mod connection;
 mod der;
 mod io;
+mod loops;
 mod meter;
 mod names;
 mod plan;
@@ -35,6 +36,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::certificate::{CertificateError, CertificatePart, Certificates, Certified, InvalidCertificate};
 pub use self::connection::{Connection, Encryption, Underway};
+pub use self::loops::{LoopThreads, Loops};
 pub use self::meter::Meter;
 pub use self::plan::{ConnectionLimits, ListenPlan};
 pub use self::unreadable::Unreadable;
@@ -99,15 +101,15 @@ const IDLE_GRACE: Duration = Duration::from_secs(5);
 const CUT_GRACE: Duration = Duration::from_secs(1);
 
 impl Listeners {
-    /// Listeners without a socket yet; `apply` opens them.
+    /// Listeners without a socket yet; `apply` opens them. Their connections live on `loops`.
     pub fn new(
         serve: Arc<dyn Serve>,
         certificates: Arc<Certificates>,
         limits: ConnectionLimits,
-        meter: Meter,
+        (loops, meter): (Loops, Meter),
     ) -> Listeners {
         let (stop, watch) = channel::channel(false);
-        let reception = Arc::new(Reception::new(serve, certificates, limits, (meter, watch)));
+        let reception = Arc::new(Reception::new((serve, certificates), loops, limits, (meter, watch)));
         Listeners { reception, sockets: Mutex::default(), stop, accepting: TaskTracker::new() }
     }
 
@@ -206,7 +208,7 @@ fn matched(sockets: &[Socket], plans: &[ListenPlan]) -> Vec<Option<usize>> {
     places
 }
 
-type Bound = (tokio::net::TcpListener, SocketAddr);
+type Bound = (std::net::TcpListener, SocketAddr);
 
 fn bind_missing(plans: &[ListenPlan], kept: &[Option<usize>]) -> Result<Vec<Bound>, Vec<ListenFailure>> {
     let mut bound = Vec::new();

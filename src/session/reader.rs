@@ -86,7 +86,8 @@ impl Reader {
         let entry = match self.tokens.get(reading.token) {
             // One that seems to be over is read again too: it may have been used through another process.
             Some(entry) if !entry.session.is_stale() && entry.session.lives(reading.now, reading.rules) => entry,
-            Some(_) | None => match self.load(reading.token).await? {
+            // Boxed, because it is large: a request whose session is cached must not carry room for it.
+            Some(_) | None => match Box::pin(self.load(reading.token)).await? {
                 Some(entry) => entry,
                 None => return Ok(None),
             },

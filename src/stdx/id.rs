@@ -17,6 +17,13 @@ pub fn base32(bytes: &[u8]) -> String {
     BASE32.encode(bytes)
 }
 
+/// The same for 128 bits, without a place on the heap.
+pub fn base32_of(bits: [u8; 16]) -> [u8; 26] {
+    let mut text = [0; 26];
+    BASE32.encode_mut(&bits, &mut text);
+    text
+}
+
 /// What [`base32`] wrote, read back; `None` if it is not that.
 pub fn parse_base32(text: &str) -> Option<Vec<u8>> {
     BASE32.decode(text.as_bytes()).ok()
@@ -72,7 +79,8 @@ macro_rules! id {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                write!(f, "{}_{}", $prefix, $crate::stdx::id::base32(&self.bits()))
+                f.write_str(concat!($prefix, "_"))?;
+                f.write_str(str::from_utf8(&$crate::stdx::id::base32_of(self.bits())).expect("the alphabet is ASCII"))
             }
         }
 

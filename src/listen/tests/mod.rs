@@ -107,7 +107,8 @@ impl Rig {
         let site = Arc::new(Site::default());
         let certificates = Arc::new(Certificates::new(certified));
         let served = Arc::new(Served(Arc::clone(&site)));
-        let listeners = Listeners::new(served, Arc::clone(&certificates), limits, Meter::default());
+        let around = (Loops::here(), Meter::default());
+        let listeners = Listeners::new(served, Arc::clone(&certificates), limits, around);
         Rig { site, listeners: Arc::new(listeners), certificates }
     }
 

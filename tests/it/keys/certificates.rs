@@ -4,6 +4,7 @@ use super::request;
 use crate::rig::{Member, PATIENCE, Raw};
 use portcullis::config::Environment;
 use portcullis::gateway::{Gateway, Surroundings};
+use portcullis::listen::Loops;
 use portcullis::stdx::clock::SystemClock;
 use rcgen::{CertifiedKey, KeyPair};
 use rustls::pki_types::ServerName;
@@ -58,7 +59,8 @@ impl Encrypted {
         let text = ENCRYPTED.replace("{key}", key).replace("{app}", &app.address().to_string());
         let path = directory.path().join("portcullis.toml");
         std::fs::write(&path, text).expect("written");
-        let surroundings = Surroundings { clock: Arc::new(SystemClock), environment, access: None };
+        let loops = Loops::here();
+        let surroundings = Surroundings { clock: Arc::new(SystemClock), environment, access: None, loops };
         let gateway = Gateway::start(&path, surroundings).await.unwrap_or_else(|failure| panic!("{failure}"));
         Encrypted { gateway, certified, _directory: directory, _app: app }
     }

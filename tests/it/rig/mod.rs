@@ -26,6 +26,7 @@ use portcullis::admin::Reloaded;
 use portcullis::config::Environment;
 use portcullis::gateway::{Gateway, Surroundings, open_store};
 use portcullis::identity::{Account, AccountId, AccountName, Group};
+use portcullis::listen::Loops;
 use portcullis::stdx::clock::{Clock, ManualClock, SystemClock, Time};
 use portcullis::store::Store;
 use std::net::SocketAddr;
@@ -150,7 +151,8 @@ impl Rig {
         let access = Written::default();
         let log = Some(access.log());
         let trap = Trap::new(clock.clone());
-        let surroundings = Surroundings { clock: trap.clone(), environment: Environment::default(), access: log };
+        let environment = Environment::default();
+        let surroundings = Surroundings { clock: trap.clone(), environment, access: log, loops: Loops::here() };
         let gateway = Gateway::start(&path, surroundings).await.unwrap_or_else(|failure| panic!("{failure}"));
         let address = gateway.addresses()[0];
         let store = open_store(&directory.path().join("state")).await.expect("a store");
