@@ -1,7 +1,7 @@
 //! From an operator's request to its answer: which addresses there are, on which surface, by which method; knows what
 //! is asked, not how it is found out.
 
-use super::{Operate, Reloaded};
+use super::{Operate, Problem, Reloaded};
 use crate::identity::{AccountId, SessionId};
 use crate::session::Barred;
 use crate::stdx::task::Tasks;
@@ -180,6 +180,7 @@ impl Reloaded {
             }
             Reloaded::Unchanged { edition } => json!({ "outcome": "unchanged", "edition": edition }),
             Reloaded::Refused { edition, problems } => {
+                let problems: Vec<Value> = problems.iter().map(Problem::to_json).collect();
                 json!({ "outcome": "refused", "edition": edition, "problems": problems })
             }
         }
@@ -187,15 +188,17 @@ impl Reloaded {
 
     /// What [`Reloaded::to_json`] wrote, read back; `None` if it is not that.
     pub fn from_json(value: &Value) -> Option<Self> {
-        let texts = |key: &str| {
-            let list = value.get(key).and_then(Value::as_array);
-            list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
-        };
+        let list = |key: &str| value.get(key).and_then(Value::as_array).into_iter().flatten();
         let edition = value.get("edition")?.as_u64()?;
         match value.get("outcome")?.as_str()? {
-            "applied" => Some(Reloaded::Applied { edition, notes: texts("notes") }),
+            "applied" => {
+                let notes = list("notes").filter_map(Value::as_str).map(str::to_owned).collect();
+                Some(Reloaded::Applied { edition, notes })
+            }
             "unchanged" => Some(Reloaded::Unchanged { edition }),
-            "refused" => Some(Reloaded::Refused { edition, problems: texts("problems") }),
+            "refused" => {
+                Some(Reloaded::Refused { edition, problems: list("problems").filter_map(Problem::from_json).collect() })
+            }
             _ => None,
         }
     }

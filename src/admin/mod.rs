@@ -7,14 +7,17 @@
 
 mod answer;
 mod ask;
+mod problem;
 mod socket;
 
 #[cfg(test)]
 mod tests;
 
 pub use ask::{Unanswered, ask};
+pub use problem::{Place, Problem};
 
 use crate::session::Barred;
+use crate::stdx::sparing::Sparing;
 use crate::stdx::task::Tasks;
 use answer::{Surface, answer};
 use async_trait::async_trait;
@@ -69,10 +72,12 @@ pub trait Operate: Send + Sync + 'static {
     /// How the process stands, as an object. Times are RFC 3339; what there is none of is null. Its keys: `version`,
     /// `process`, `at`, `started`, `ready`, `unready` (why not), `configuration`, `state`, `portal`, `admin` (`address`,
     /// `socket`), `edition`, `edition_since`, `editions_held`, `last_reload` (`at`, `became`: see [`Reloaded::to_json`]),
-    /// `last_reload_refused` (problems), `listeners` (`address`, `tls`, `redirect_to_https`), `certificates` (`names`,
+    /// `last_reload_refused` (problems: see [`Problem::to_json`]), `restart_needed` (keys whose values in the loaded
+    /// file wait for the next start), `listeners` (`address`, `tls`, `redirect_to_https`), `certificates` (`names`,
     /// `until`), `connections`, `connections_allowed`, `streams`, `sessions_cached`, `sessions_barred`, `events_lost`,
     /// `access_lines_lost`, `store_failures`, `store` (`answers`, `error`, `milliseconds`, `believed`) and
-    /// `pools` (`name`, `members`: `address`, `weight`, `health`, `since`, `in_flight`, `ejected`).
+    /// `pools` (`name`, `members`: `address`, `weight`, `health`, `since`, `in_flight`, `ejected`). `health` is `not
+    /// probed` where a pool has no check; `since` is when that last changed, or since when the member is ejected.
     async fn status(&self) -> serde_json::Value;
 
     /// Refuses sessions from now on, for as long as the process lives: what is left when the store cannot be written.
@@ -98,8 +103,8 @@ pub enum Reloaded {
     Refused {
         /// The edition that stays.
         edition: u64,
-        /// Every problem, a line each.
-        problems: Vec<String>,
+        /// Every problem.
+        problems: Vec<Problem>,
     },
 }
 
@@ -173,16 +178,29 @@ struct Reception {
     operate: Arc<dyn Operate>,
     tasks: Tasks,
     seats: Arc<Semaphore>,
+    unaccepted: Sparing,
 }
 
 impl Reception {
     fn new(operate: &Arc<dyn Operate>, tasks: &Tasks) -> Self {
-        Reception { operate: operate.clone(), tasks: tasks.clone(), seats: Arc::new(Semaphore::new(MOST_CONNECTIONS)) }
+        Reception {
+            operate: operate.clone(),
+            tasks: tasks.clone(),
+            seats: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
+            unaccepted: Sparing::new(),
+        }
     }
 
     /// A seat for the next connection; until there is one, connections wait in the kernel.
     async fn seat(&self) -> OwnedSemaphorePermit {
         self.seats.clone().acquire_owned().await.expect("the semaphore of this listener is never closed")
+    }
+
+    async fn pause(&self, error: &io::Error) {
+        if self.unaccepted.due() {
+            tracing::warn!(%error, "connections of the operator's cannot be accepted");
+        }
+        tokio::time::sleep(ACCEPT_PAUSE).await;
     }
 
     fn serve(&self, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, (surface, seat): (Surface, Seat)) {
@@ -206,7 +224,7 @@ async fn on_network(listener: tokio::net::TcpListener, reception: Reception) {
         let seat = reception.seat().await;
         match listener.accept().await {
             Ok((stream, _)) => reception.serve(stream, (Surface::Network, seat)),
-            Err(error) => pause(&error).await,
+            Err(error) => reception.pause(&error).await,
         }
     }
 }
@@ -216,12 +234,7 @@ async fn on_socket(socket: Socket, reception: Reception) {
         let seat = reception.seat().await;
         match socket.accept().await {
             Ok((stream, user)) => reception.serve(stream, (Surface::Socket { user }, seat)),
-            Err(error) => pause(&error).await,
+            Err(error) => reception.pause(&error).await,
         }
     }
-}
-
-async fn pause(error: &io::Error) {
-    tracing::warn!(%error, "a connection of the operator's could not be accepted");
-    tokio::time::sleep(ACCEPT_PAUSE).await;
 }

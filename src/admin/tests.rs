@@ -44,8 +44,13 @@ impl Operate for Scripted {
 }
 
 fn scripted() -> Arc<dyn Operate> {
-    let reloaded = Reloaded::Refused { edition: 7, problems: vec!["a.toml:1:1: nothing listens".to_owned()] };
+    let reloaded = Reloaded::Refused { edition: 7, problems: vec![nothing_listens()] };
     Arc::new(Scripted { ready: Ok(()), reloaded, barred: Mutex::default() })
+}
+
+fn nothing_listens() -> Problem {
+    let place = Place { file: "a.toml".to_owned(), line: 1, column: 1 };
+    Problem { place: Some(place), key: "listen".to_owned(), what: "nothing listens".to_owned() }
 }
 
 /// A listener on a port of its own.
@@ -135,7 +140,7 @@ async fn the_socket_takes_orders_from_its_user_and_group_alone() {
     let mode = std::fs::metadata(&socket).expect("a socket").permissions().mode() & 0o777;
     assert_eq!(mode, 0o660);
     let (status, answer) = ask(&socket, Method::POST, "/reload").await.expect("an answer");
-    let problems = vec!["a.toml:1:1: nothing listens".to_owned()];
+    let problems = vec![nothing_listens()];
     assert_eq!((status, Reloaded::from_json(&answer)), (422, Some(Reloaded::Refused { edition: 7, problems })));
     assert_eq!(ask(&socket, Method::GET, "/reload").await.expect("an answer").0, 405);
     assert_eq!(ask(&socket, Method::GET, "/status").await.expect("an answer"), (200, json!({ "edition": 7 })));
@@ -197,10 +202,17 @@ fn a_reload_s_outcome_reads_back_as_written() {
     let outcomes = [
         Reloaded::Applied { edition: 2, notes: vec!["gateway.threads needs a restart".to_owned()] },
         Reloaded::Unchanged { edition: 2 },
-        Reloaded::Refused { edition: 2, problems: Vec::new() },
+        Reloaded::Refused { edition: 2, problems: vec![nothing_listens(), Problem::nowhere("it panicked".to_owned())] },
     ];
     for outcome in outcomes {
         assert_eq!(Reloaded::from_json(&outcome.to_json()), Some(outcome));
     }
     assert_eq!(Reloaded::from_json(&json!({ "outcome": "applied" })), None);
+}
+
+#[test]
+fn a_problem_is_shown_with_its_place_and_one_that_an_older_gateway_told_as_it_was() {
+    assert_eq!(nothing_listens().to_string(), "a.toml:1:1: listen: nothing listens");
+    let older = Problem::from_json(&json!("a.toml:1:1: x: unknown")).expect("a line");
+    assert_eq!(older.to_string(), "a.toml:1:1: x: unknown");
 }

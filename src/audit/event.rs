@@ -14,7 +14,7 @@ pub enum Event {
     /// A session proved more, or again.
     SteppedUp { account: AccountId, session: SessionId, factor: FactorName, address: IpAddr },
     /// A session was handed to another host.
-    Entered { session: SessionId, host: String },
+    Entered { account: AccountId, session: SessionId, host: String },
     /// A hand-off was presented on another host, by another browser, or twice.
     EntryRefused { host: String, address: IpAddr },
     /// Somebody signed out, or ended a session of theirs.
@@ -37,6 +37,8 @@ pub enum Event {
     Denied { account: Option<AccountId>, route: String, policy: String, condition: String, decision: String },
     /// A configuration went live, or was refused.
     Reloaded { edition: u64, outcome: &'static str },
+    /// The queue of events was full: so many were not kept.
+    Lost { count: u64 },
     /// The gateway started or stopped.
     Lifecycle { what: &'static str },
 }
@@ -66,6 +68,7 @@ impl Event {
             Event::AccountChanged { .. } => "account.changed",
             Event::Denied { .. } => "request.denied",
             Event::Reloaded { .. } => "configuration.reloaded",
+            Event::Lost { .. } => "events.lost",
             Event::Lifecycle { .. } => "gateway.lifecycle",
         }
     }
@@ -75,6 +78,7 @@ impl Event {
         match self {
             Event::SignedIn { account, .. }
             | Event::SteppedUp { account, .. }
+            | Event::Entered { account, .. }
             | Event::SessionEnded { account, .. }
             | Event::SessionsEnded { account, .. }
             | Event::Recovered { account, .. }
@@ -84,9 +88,7 @@ impl Event {
             | Event::EnrolmentOffered { account }
             | Event::AccountChanged { account, .. } => Some(*account),
             Event::SignInFailed { account, .. } | Event::Denied { account, .. } => *account,
-            Event::Entered { .. } | Event::EntryRefused { .. } | Event::Reloaded { .. } | Event::Lifecycle { .. } => {
-                None
-            }
+            Event::EntryRefused { .. } | Event::Reloaded { .. } | Event::Lost { .. } | Event::Lifecycle { .. } => None,
         }
     }
 
@@ -109,7 +111,7 @@ impl Event {
             Event::SteppedUp { session, factor, address, .. } => {
                 vec![("session", session.to_string()), ("factor", factor.to_string()), ("address", address.to_string())]
             }
-            Event::Entered { session, host } => vec![("session", session.to_string()), ("host", host.clone())],
+            Event::Entered { session, host, .. } => vec![("session", session.to_string()), ("host", host.clone())],
             Event::EntryRefused { host, address } => vec![("host", host.clone()), ("address", address.to_string())],
             Event::SessionEnded { session, by, .. } => {
                 vec![("session", session.to_string()), ("by", (*by).to_owned())]
@@ -137,6 +139,7 @@ impl Event {
             Event::Reloaded { edition, outcome } => {
                 vec![("edition", edition.to_string()), ("outcome", (*outcome).to_owned())]
             }
+            Event::Lost { count } => vec![("count", count.to_string())],
             Event::Lifecycle { what } => vec![("what", (*what).to_owned())],
         }
     }

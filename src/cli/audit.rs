@@ -20,9 +20,6 @@ const PAGE: usize = 500;
 /// How often the record is asked for what is new. A person who watches takes it for at once.
 const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 
-/// As wide as the longest names of events, so that lines of a stream align.
-const NAME_WIDTH: usize = 25;
-
 /// What `audit` may be told.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -44,6 +41,12 @@ enum Verb {
         follow: bool,
     },
     /// Say whether the record was altered
+    ///
+    /// Each event is chained to the one before under a key derived from the master key, and a seal under the same key
+    /// says which is the first and which the newest. So whoever has the store's file alone cannot change, remove or
+    /// insert an event unseen, nor cut off the newest. What this cannot see: a record that was put back, together with
+    /// its seal, to an older state or to its first; and one that somebody wrote anew who has the master key. A head
+    /// that was kept elsewhere shows both: --head. Ends with 1 if the record was altered
     Verify(audit_verify::Arguments),
 }
 
@@ -55,7 +58,8 @@ pub async fn audit(arguments: Arguments, out: &Output) -> anyhow::Result<Ending>
         Verb::Verify(arguments) => return audit_verify(&opened, &arguments, out).await,
     };
     let newest = opened.store.events.newest().await?;
-    let mut tail = Tail { opened, names: HashMap::new(), seen: newest.saturating_sub(lines) };
+    let (names, widths) = (HashMap::new(), Widths::default());
+    let mut tail = Tail { opened, names, widths, seen: newest.saturating_sub(lines) };
     tail.print(out).await?;
     if !follow {
         return Ok(Ending::Fine);
@@ -69,9 +73,17 @@ pub async fn audit(arguments: Arguments, out: &Output) -> anyhow::Result<Ending>
 /// A reader of the record that moves forward.
 struct Tail {
     opened: Opened,
-    /// Names of accounts, looked up once.
-    names: HashMap<AccountId, String>,
+    /// Names of accounts, looked up once; `None` if it was removed.
+    names: HashMap<AccountId, Option<String>>,
+    widths: Widths,
     seen: u64,
+}
+
+/// The widest that was printed so far, so that what follows stands in the same columns.
+#[derive(Clone, Copy, Debug, Default)]
+struct Widths {
+    event: usize,
+    account: usize,
 }
 
 impl Tail {
@@ -79,9 +91,15 @@ impl Tail {
     async fn print(&mut self, out: &Output) -> anyhow::Result<()> {
         loop {
             let page = self.opened.store.events.after(self.seen, PAGE).await?;
-            for (number, row) in &page {
-                let account = self.name(row.account).await?;
-                out.line(&Line { number: *number, row, account })?;
+            let mut accounts = Vec::with_capacity(page.len());
+            for (_, row) in &page {
+                let account = self.name(row).await?;
+                self.widths.event = self.widths.event.max(row.name.chars().count());
+                self.widths.account = self.widths.account.max(shown(account.as_deref()).chars().count());
+                accounts.push(account);
+            }
+            for ((number, row), account) in page.iter().zip(accounts) {
+                out.line(&Line { number: *number, row, account, widths: self.widths })?;
                 self.seen = *number;
             }
             if page.len() < PAGE {
@@ -90,14 +108,16 @@ impl Tail {
         }
     }
 
-    /// The account's name, or its id once it was removed.
-    async fn name(&mut self, id: Option<AccountId>) -> anyhow::Result<Option<String>> {
-        let Some(id) = id else { return Ok(None) };
+    /// The account's name; once it was removed, the one that the row has, or else its id.
+    async fn name(&mut self, row: &EventRow) -> anyhow::Result<Option<String>> {
+        let Some(id) = row.account else { return Ok(None) };
         if !self.names.contains_key(&id) {
             let account = self.opened.store.accounts.by_id(id).await?;
-            self.names.insert(id, account.map_or_else(|| id.to_string(), |account| account.name.to_string()));
+            self.names.insert(id, account.map(|account| account.name.to_string()));
         }
-        Ok(self.names.get(&id).cloned())
+        let named = self.names.get(&id).cloned().flatten();
+        let told = || fields(row).get("name").and_then(Value::as_str).map(str::to_owned);
+        Ok(Some(named.or_else(told).unwrap_or_else(|| id.to_string())))
     }
 }
 
@@ -106,29 +126,39 @@ struct Line<'a> {
     number: u64,
     row: &'a EventRow,
     account: Option<String>,
+    widths: Widths,
 }
 
-impl Line<'_> {
-    fn fields(&self) -> Map<String, Value> {
-        serde_json::from_str(&self.row.body).unwrap_or_default()
-    }
+fn fields(row: &EventRow) -> Map<String, Value> {
+    serde_json::from_str(&row.body).unwrap_or_default()
+}
+
+/// An account as it stands in its column.
+fn shown(account: Option<&str>) -> String {
+    harmless(account.unwrap_or("-"))
+}
+
+/// A value that ends where it seems to.
+fn quoted(text: &str) -> String {
+    let harmless = harmless(text);
+    let plain = !text.contains([' ', '"', '=']);
+    if plain { harmless } else { format!("\"{}\"", harmless.replace('"', "\\\"")) }
 }
 
 impl View for Line<'_> {
     fn text(&self, ink: Ink) -> String {
-        let fields = self.fields();
+        let fields = fields(self.row);
         // The account stands in front; an event about nobody else says its name once.
         let told = |name: &str, text: &str| name == "name" && self.account.as_deref() == Some(text);
         let field = |(name, value): (&String, &Value)| {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let shown = || format!("{}{}", ink.dim(&format!("{name}=")), harmless(&text));
+            let shown = || format!("{}{}", ink.dim(&format!("{name}=")), quoted(&text));
             (!text.is_empty() && !told(name, &text)).then(shown)
         };
         let fields = fields.iter().filter_map(field).collect::<Vec<_>>().join(" ");
-        let account = self.account.as_deref().unwrap_or("-");
-        let (at, name) = (moment::exact(self.row.at), pad(&self.row.name, NAME_WIDTH));
-        let line = format!("{}  {}  {}", ink.dim(&at), ink.bold(&name), harmless(account));
-        if fields.is_empty() { line } else { format!("{line}  {fields}") }
+        let account = pad(&shown(self.account.as_deref()), self.widths.account);
+        let (at, name) = (moment::exact(self.row.at), pad(&self.row.name, self.widths.event));
+        format!("{}  {}  {account}  {fields}", ink.dim(&at), ink.bold(&name)).trim_end().to_owned()
     }
 
     fn json(&self) -> Value {
@@ -138,7 +168,7 @@ impl View for Line<'_> {
             "event": self.row.name,
             "account": self.account,
             "account_id": self.row.account.map(|id| id.to_string()),
-            "fields": self.fields(),
+            "fields": fields(self.row),
         })
     }
 }
@@ -152,7 +182,17 @@ mod tests {
     fn an_event_is_one_line_whatever_a_stranger_typed() {
         let body = json!({ "name": "alice\u{1b}[2J\n", "why": "wrong", "address": "" }).to_string();
         let row = EventRow { at: Time::from_secs(0), name: "sign-in.failed".to_owned(), account: None, body };
-        let text = Line { number: 1, row: &row, account: None }.text(Ink::Plain);
-        assert_eq!(text, "1970-01-01 00:00:00  sign-in.failed             -  name=alice\\u{1b}[2J\\n why=wrong");
+        let text = Line { number: 1, row: &row, account: None, widths: Widths::default() }.text(Ink::Plain);
+        assert_eq!(text, "1970-01-01 00:00:00  sign-in.failed  -  name=alice\\u{1b}[2J\\n why=wrong");
+    }
+
+    #[test]
+    fn columns_line_up_and_a_value_with_spaces_is_quoted() {
+        let body = json!({ "reason": "lost \"phone\"", "change": "reset" }).to_string();
+        let row = EventRow { at: Time::from_secs(0), name: "account.changed".to_owned(), account: None, body };
+        let (account, widths) = (Some("bo".to_owned()), Widths { event: 17, account: 5 });
+        let text = Line { number: 1, row: &row, account, widths }.text(Ink::Plain);
+        let expected = r#"1970-01-01 00:00:00  account.changed    bo     change=reset reason="lost \"phone\"""#;
+        assert_eq!(text, expected);
     }
 }

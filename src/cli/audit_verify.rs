@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 /// What `audit verify` may be told.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Arguments {
-    /// A head that was printed earlier and kept elsewhere: the record must still lead past it
+    /// A head that was printed earlier and kept elsewhere: the record must still lead past it. The full answer: it
+    /// shows too whether the record was put back to an older state, or written anew with its key
     #[arg(long, value_name = "HASH", value_parser = head)]
     head: Option<Head>,
 }
@@ -23,6 +24,9 @@ fn head(text: &str) -> Result<Head, &'static str> {
     let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
     bytes.and_then(|bytes| bytes.try_into().ok()).map(Head).ok_or("a head is 64 hexadecimal digits")
 }
+
+/// What is said where nothing else can be: without its ends, no event is known to be the first or the last.
+const UNSEALED: &str = "the record was altered: what says at which event it begins and ends was changed or removed";
 
 /// Says whether the record was altered.
 ///
@@ -51,6 +55,7 @@ impl View for Record {
                 )
             }
             Record::Broken { number, why } => format!("the record was altered at event {number}: {why}"),
+            Record::Unsealed => UNSEALED.to_owned(),
             Record::Rewritten => "the record was written anew: it does not lead past the head that was kept".to_owned(),
         }
     }
@@ -61,6 +66,7 @@ impl View for Record {
                 json!({ "sound": true, "events": events, "older": older, "head": HEXLOWER_PERMISSIVE.encode(head) })
             }
             Record::Broken { number, why } => json!({ "sound": false, "event": number, "why": why }),
+            Record::Unsealed => json!({ "sound": false, "why": UNSEALED }),
             Record::Rewritten => json!({ "sound": false, "why": "the head that was kept is not in it" }),
         }
     }
@@ -82,5 +88,6 @@ mod tests {
         let broken = Record::Broken { number: 7, why: "it is gone" };
         assert_eq!(broken.text(Ink::Plain), "the record was altered at event 7: it is gone");
         assert_eq!(broken.json(), json!({ "sound": false, "event": 7, "why": "it is gone" }));
+        assert_eq!(Record::Unsealed.json()["sound"], false);
     }
 }

@@ -1,6 +1,6 @@
 //! `check`: everything that is wrong with a configuration, or what it comes to; changes nothing.
 
-use super::ending::Ending;
+use super::ending::{Ending, OTHER_FILE};
 use super::output::{Ink, Output, View, count};
 use super::settings::ConfigFile;
 use crate::config::{Loaded, Problem, Problems};
@@ -59,6 +59,7 @@ impl View for Checked<'_> {
                     false => format!("{warnings}{file}: {}", ink.bad(&count(loaded.warnings.len(), "warning"))),
                 }
             }
+            Err(problems) if problems.is_unread() => format!("{problems}; {OTHER_FILE}"),
             Err(problems) => {
                 format!("{problems}\n{file}: {}", ink.bad(&count(problems.iter().len(), "problem")))
             }
@@ -66,17 +67,22 @@ impl View for Checked<'_> {
     }
 
     fn json(&self) -> Value {
-        let (problems, warnings): (Vec<Value>, Vec<Value>) = match &self.result {
-            Ok(loaded) => (Vec::new(), loaded.warnings.iter().map(problem).collect()),
-            Err(problems) => (problems.iter().map(problem).collect(), Vec::new()),
-        };
-        json!({
-            "file": self.file.to_string_lossy(),
-            "fine": self.is_fine(),
-            "problems": problems,
-            "warnings": warnings,
-        })
+        match &self.result {
+            Ok(loaded) => json!({
+                "file": self.file.to_string_lossy(),
+                "fine": self.is_fine(),
+                "problems": [],
+                "warnings": loaded.warnings.iter().map(problem).collect::<Vec<_>>(),
+            }),
+            Err(problems) => broken(self.file, problems),
+        }
     }
+}
+
+/// A configuration with problems, for scripts: the same from every command that needs one without.
+pub fn broken(file: &Path, problems: &Problems) -> Value {
+    let problems: Vec<Value> = problems.iter().map(problem).collect();
+    json!({ "file": file.to_string_lossy(), "fine": false, "problems": problems, "warnings": [] })
 }
 
 /// What a configuration comes to, in a line.
@@ -103,13 +109,20 @@ fn listener(plan: &ListenPlan) -> String {
 }
 
 fn problem(problem: &Problem) -> Value {
-    json!({
-        "file": problem.file.to_string_lossy(),
-        "line": problem.line,
-        "column": problem.column,
-        "key": problem.key,
-        "what": problem.what,
-    })
+    let mut value = serde_json::Map::new();
+    value.insert("file".to_owned(), problem.file.to_string_lossy().into());
+    if !problem.is_of_file() {
+        value.insert("line".to_owned(), problem.line.into());
+        value.insert("column".to_owned(), problem.column.into());
+    }
+    if !problem.key.is_empty() {
+        value.insert("key".to_owned(), problem.key.as_str().into());
+    }
+    if let Some(of) = &problem.of {
+        value.insert("of".to_owned(), of.as_str().into());
+    }
+    value.insert("what".to_owned(), problem.what.as_str().into());
+    value.into()
 }
 
 #[cfg(test)]
@@ -145,6 +158,19 @@ mod tests {
         assert!(lines.iter().any(|line| line.starts_with("a.toml:3:1: listen[0].tsl: ")), "{text}");
         assert_eq!(json["problems"].as_array().map(Vec::len), Some(2));
     }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named_once_and_without_a_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("a.toml");
+        let checked = Checked { file: &file, result: ConfigFile { file: file.clone() }.load(), bar: Bar::NoProblem };
+        let said = checked.text(Ink::Plain);
+        let why = "cannot be read: No such file or directory (os error 2); give another with --config FILE";
+        assert_eq!(said, format!("{}: {why}", file.display()));
+        let problem = &checked.json()["problems"][0];
+        assert!(problem.get("line").is_none() && problem.get("key").is_none(), "{problem}");
+    }
+
     #[test]
     fn a_warning_has_its_place_and_refuses_a_file_only_if_the_check_is_strict() {
         let text = format!("{FINE}[pool.b]\nmembers = [\"127.0.0.1:3\"]\n");

@@ -36,13 +36,16 @@ impl Stopped {
     }
 }
 
-/// The gateway does not start with this configuration, however often it is started.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// The gateway does not start with what it was given, however often it is started.
+#[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Unusable(pub Problems);
+pub struct Unusable(pub anyhow::Error);
 
-/// `EX_CONFIG` of sysexits.h: a service manager that is told it waits for somebody to mend the file.
+/// `EX_CONFIG` of sysexits.h: a service manager that is told it waits for somebody to mend what is wrong.
 const UNUSABLE: u8 = 78;
+
+/// What helps where the configuration is not where it was looked for.
+pub const OTHER_FILE: &str = "give another with --config FILE";
 
 /// Says what is left to say, and gives the exit code.
 pub fn close(result: anyhow::Result<Ending>) -> ExitCode {
@@ -82,8 +85,9 @@ fn code(error: &anyhow::Error) -> u8 {
 }
 
 fn words(error: &anyhow::Error) -> String {
-    let unusable = error.downcast_ref::<Unusable>().map(|Unusable(problems)| problems);
-    match unusable.or_else(|| error.downcast_ref::<Problems>()) {
+    let error = error.downcast_ref::<Unusable>().map_or(error, |Unusable(cause)| cause);
+    match error.downcast_ref::<Problems>() {
+        Some(problems) if problems.is_unread() => format!("portcullis: {problems}; {OTHER_FILE}"),
         Some(problems) => format!("{problems}\nportcullis: the configuration has {}", counted(problems)),
         None => format!("portcullis: {error:#}"),
     }
@@ -106,6 +110,7 @@ mod tests {
         assert_eq!(code(&Stopped::no("no such account")), 1);
         assert_eq!(code(&Stopped::misuse("give --yes")), 2);
         assert_eq!(code(&anyhow::anyhow!("the disk is full")), 3);
+        assert_eq!(code(&Unusable(anyhow::anyhow!("a newer release wrote it")).into()), 78);
         assert_eq!(code(&Stopped::no("it is refused").context("while asking")), 1);
     }
 }

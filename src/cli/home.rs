@@ -2,13 +2,13 @@
 //! as it can be told. They are needed most when the configuration is broken, so they do not ask that it is not.
 
 use super::ending::{Stopped, complain};
-use super::opened::{Absent, Opened};
+use super::opened::{Absent, Opened, Running};
 use super::output::count;
 use super::settings::{ConfigFile, Told, state_in};
 use crate::config::Wreck;
 use crate::edition::Plan;
 use crate::identity::{Group, SessionRules};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Which gateway's accounts, sessions and events a command is about.
@@ -50,9 +50,35 @@ impl Home {
     /// The store, which is there.
     ///
     /// # Errors
-    /// If it is not, or cannot be told or opened.
+    /// If it is not, or cannot be told or opened, or if the running gateway works on another.
     pub async fn open(&self) -> anyhow::Result<Opened> {
-        Opened::open(self.essentials()?, Absent::Say).await
+        let essentials = self.essentials()?;
+        self.agree(&essentials).await?;
+        Opened::open(essentials, Absent::Say).await
+    }
+
+    /// Makes sure that the running gateway, if there is one, works on the same store: a configuration that was edited
+    /// may name the next one already. Where the store was named by hand, a word is enough.
+    ///
+    /// # Errors
+    /// If it works on another.
+    pub async fn agree(&self, essentials: &Essentials) -> anyhow::Result<()> {
+        let Some(socket) = &essentials.socket else { return Ok(()) };
+        let Running::On(theirs) = Running::behind(socket).await else { return Ok(()) };
+        if same(&theirs, &essentials.state) {
+            return Ok(());
+        }
+        let (theirs, ours) = (theirs.display(), essentials.state.display());
+        match &self.state {
+            Some(_) => {
+                complain(&format!("portcullis: note: the running gateway's store is {theirs}; this is about {ours}"));
+                Ok(())
+            }
+            None => Err(Stopped::no(format!(
+                "the running gateway's store is {theirs}, and the configuration now names {ours}\nuse --state {theirs}, \
+                 or restart the gateway"
+            ))),
+        }
     }
 
     /// What a broken configuration tells.
@@ -75,6 +101,12 @@ impl Home {
     }
 }
 
+/// Whether two paths are of one directory.
+pub fn same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).or_else(|_| std::path::absolute(path));
+    matches!((real(one), real(other)), (Ok(one), Ok(other)) if one == other)
+}
+
 #[cfg(test)]
 impl Home {
     /// Where a configuration says.
@@ -94,9 +126,20 @@ pub struct Essentials {
     pub sessions: SessionRules,
     /// The groups that policies name, if all of them can be told.
     pub groups: Option<BTreeSet<Group>>,
+    /// The policies of routes that ask who it is, each with the groups of which it wants one; empty if one of them lets
+    /// in whoever signed in, or if not all can be told.
+    pub gates: BTreeMap<String, Vec<Group>>,
     /// Whether all of this is beyond doubt.
     pub soundness: Soundness,
     portal: Option<String>,
+}
+
+/// See [`Essentials::gates`].
+fn gates(plan: &Plan) -> BTreeMap<String, Vec<Group>> {
+    let asking = plan.routes.iter().map(|route| &route.policy).filter(|policy| policy.needs_session());
+    let gates: BTreeMap<String, Vec<Group>> =
+        asking.map(|policy| (policy.name.to_string(), policy.named_groups().cloned().collect())).collect();
+    if gates.values().any(Vec::is_empty) { BTreeMap::new() } else { gates }
 }
 
 /// Whether a configuration has problems.
@@ -115,6 +158,7 @@ impl Essentials {
             state: plan.gateway.state.clone(),
             socket: plan.gateway.admin_socket.clone(),
             sessions: plan.sessions,
+            gates: gates(plan),
             groups: Some(plan.policies.iter().flat_map(|policy| policy.named_groups()).cloned().collect()),
             soundness: Soundness::Sound,
             portal: plan.portal.as_ref().map(|portal| portal.origin.clone()),
@@ -128,6 +172,7 @@ impl Essentials {
             socket: plan.and_then(|plan| plan.gateway.admin_socket.clone()),
             sessions: plan.map_or(SessionRules::DEFAULT, |plan| plan.sessions),
             groups: None,
+            gates: BTreeMap::new(),
             soundness: Soundness::Broken,
             portal: plan.and_then(|plan| plan.portal.as_ref()).map(|portal| portal.origin.clone()),
         }

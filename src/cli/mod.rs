@@ -58,8 +58,12 @@ enum Verb {
     /// Say how the running gateway stands: edition, last reload, store, pools and their members
     Status(status::Arguments),
     /// Say who may pass, and why not: for a URL, or for a refusal's id
+    ///
+    /// For a URL the answer is that of the configuration's file, whether or not it was loaded yet.
     Explain(explain::Arguments),
     /// List the routes as they will be matched, most specific first
+    ///
+    /// They are those of the configuration's file, whether or not it was loaded yet.
     Routes(ConfigFile),
     /// Add, show and change the accounts of people
     Account(account::Arguments),
@@ -96,7 +100,7 @@ fn obey(verb: Verb, out: &Output) -> anyhow::Result<Ending> {
         Verb::Reload(arguments) => wait(reload::reload(&arguments, out)),
         Verb::Status(arguments) => wait(status::status(&arguments, out)),
         Verb::Explain(arguments) => wait(explain::explain(&arguments, out)),
-        Verb::Routes(config) => routes::routes(&config, out),
+        Verb::Routes(config) => wait(routes::routes(&config, out)),
         Verb::Account(arguments) => wait(account::account(arguments, out)),
         Verb::Session(arguments) => wait(session::session(arguments, out)),
         Verb::Audit(arguments) => wait(audit::audit(arguments, out)),

@@ -1,7 +1,7 @@
 //! The store, opened by a command beside a running gateway or without one; decides nothing.
 
 use super::ending::Stopped;
-use super::home::{Essentials, Soundness};
+use super::home::{Essentials, Soundness, same};
 use super::record;
 use super::refusal::advised;
 use crate::admin::{self, Unanswered};
@@ -10,10 +10,9 @@ use crate::gateway;
 use crate::identity::{Account, AccountName, Session};
 use crate::login::{self, ENROLMENT_LIFE};
 use crate::stdx::clock::{Clock, SystemClock, Time};
-use crate::store::Store;
+use crate::store::{OnceKind, Store};
 use http::Method;
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What commands on accounts, sessions and events work with.
 pub struct Opened {
@@ -76,6 +75,14 @@ impl Opened {
         Ok(sessions)
     }
 
+    /// Until when the enrolment link of an account is good; `None` if none is open.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    pub async fn link_until(&self, account: &Account) -> anyhow::Result<Option<Time>> {
+        Ok(self.store.once.until(OnceKind::Enrolment, account.id, self.now).await?)
+    }
+
     /// Whether a session has not ended by itself.
     pub fn lives(&self, session: &Session) -> bool {
         self.essentials.sessions.end_of(session.created, session.used) > self.now
@@ -130,13 +137,34 @@ async fn may_be_made(essentials: &Essentials, absent: Absent) -> anyhow::Result<
 
 /// Whether a gateway answers on `socket` whose state is in `state`. One that does not say where its state is counts.
 async fn serves(socket: &Path, state: &Path) -> bool {
-    let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    match admin::ask(socket, Method::GET, "/status").await {
-        Ok((_, status)) => {
-            let theirs = status.get("state").and_then(|state| state.as_str());
-            theirs.is_none_or(|theirs| real(Path::new(theirs)) == real(state))
+    match Running::behind(socket).await {
+        Running::On(theirs) => same(&theirs, state),
+        Running::Somewhere => true,
+        Running::Nowhere => false,
+    }
+}
+
+/// What is known of a running gateway's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Running {
+    /// It is in this directory.
+    On(PathBuf),
+    /// There is a gateway, which does not say.
+    Somewhere,
+    /// No gateway answers.
+    Nowhere,
+}
+
+impl Running {
+    /// Asks the gateway behind `socket`.
+    pub async fn behind(socket: &Path) -> Self {
+        match admin::ask(socket, Method::GET, "/status").await {
+            Ok((_, status)) => match status.get("state").and_then(|state| state.as_str()) {
+                Some(state) => Running::On(PathBuf::from(state)),
+                None => Running::Somewhere,
+            },
+            Err(Unanswered::Broken { .. }) => Running::Somewhere,
+            Err(Unanswered::Nobody(_) | Unanswered::Forbidden(_)) => Running::Nowhere,
         }
-        Err(Unanswered::Broken { .. }) => true,
-        Err(Unanswered::Nobody(_) | Unanswered::Forbidden(_)) => false,
     }
 }

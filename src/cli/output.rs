@@ -56,6 +56,17 @@ impl Output {
         }
     }
 
+    /// Prints a view if JSON was asked for: what people are told then, they are told elsewhere.
+    ///
+    /// # Errors
+    /// If standard output is closed.
+    pub fn show_to_scripts(&self, view: &impl View) -> io::Result<()> {
+        match self.form {
+            Form::People => Ok(()),
+            Form::Json => self.show(view),
+        }
+    }
+
     /// Prints a view as one of many: its JSON is one line.
     ///
     /// # Errors
@@ -113,10 +124,16 @@ pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// `text` without control characters: what a stranger typed must not move the cursor of whoever reads it.
+/// `text` without characters that are obeyed and not shown: what a stranger typed must neither move the cursor of
+/// whoever reads it nor turn the order of what stands around it.
 pub fn harmless(text: &str) -> String {
-    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    if text.contains(char::is_control) { text.chars().map(escaped).collect() } else { text.to_owned() }
+    let escaped = |c: char| if is_obeyed(c) { c.escape_default().to_string() } else { c.to_string() };
+    if text.contains(is_obeyed) { text.chars().map(escaped).collect() } else { text.to_owned() }
+}
+
+/// Control characters, and the embeddings, overrides and isolates of bidirectional text (Unicode UAX #9 §2).
+fn is_obeyed(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn write(text: &str) -> io::Result<()> {
@@ -137,6 +154,12 @@ mod tests {
     #[test]
     fn control_characters_are_shown_and_not_obeyed() {
         assert_eq!(harmless("a\u{1b}[2Jb\n\u{85}"), "a\\u{1b}[2Jb\\n\\u{85}");
-        assert_eq!(harmless("äöü ✓"), "äöü ✓");
+        assert_eq!(harmless("äöü ✓ שלום"), "äöü ✓ שלום");
+    }
+
+    #[test]
+    fn what_turns_the_order_of_text_is_shown_and_not_obeyed() {
+        assert_eq!(harmless("\u{202e}ecila\u{202c}"), "\\u{202e}ecila\\u{202c}");
+        assert_eq!(harmless("\u{202a}\u{2066}x\u{2069}"), "\\u{202a}\\u{2066}x\\u{2069}");
     }
 }

@@ -11,10 +11,11 @@ pub fn row(at: Time, event: &Event, more: &[(&str, String)]) -> EventRow {
     gateway::event_row(at, event, &[more, &by].concat())
 }
 
-/// Who gave the command, as far as the environment says: whoever may write the store could say otherwise.
+/// Who gave the command: whoever became another user by `sudo`, or else the user of this process. Whoever may write the
+/// store could say otherwise.
 fn operator() -> String {
-    let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(named).unwrap_or_else(|| "unknown".to_owned())
+    let sudo = std::env::var("SUDO_USER").ok().filter(|user| !user.is_empty());
+    sudo.or_else(gateway::this_user).unwrap_or_else(|| "unknown".to_owned())
 }
 
 #[cfg(test)]
@@ -23,8 +24,8 @@ mod tests {
     use crate::identity::AccountId;
     use serde_json::Value;
 
-    #[test]
-    fn a_row_has_the_event_s_fields_the_reason_and_the_operator() {
+    #[tokio::test]
+    async fn a_row_has_the_event_s_fields_the_reason_and_the_operator() {
         let event = Event::AccountChanged { account: AccountId::new([1; 16]), change: "reset" };
         let row = row(Time::EPOCH, &event, &[("reason", "lost \"phone\"".to_owned())]);
         let body: Value = serde_json::from_str(&row.body).expect("JSON");
@@ -33,5 +34,7 @@ mod tests {
             (&body["change"], &body["reason"], &body["by"]),
             (&Value::from("reset"), &Value::from("lost \"phone\""), &Value::from("operator"))
         );
+        let operator = body["operator"].as_str().expect("text");
+        assert!(std::env::var_os("SUDO_USER").is_some() || operator.starts_with("uid "), "{operator}");
     }
 }

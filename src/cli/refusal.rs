@@ -1,17 +1,36 @@
 //! What to do about a gateway or a store that does not open: the sentence of what is wrong, and the command that helps.
 
-use super::ending::Unusable;
+use super::ending::{OTHER_FILE, Unusable};
+use crate::config::Problems;
 use crate::gateway::{Foreign, StartFailure, StateFailure};
+use crate::token::KeyFailure;
 
-/// Why a gateway does not start.
+/// Why a gateway does not start, and whether it is worth being started again.
 pub fn unstarted(failure: StartFailure) -> anyhow::Error {
     match failure {
-        StartFailure::Configuration(problems) => Unusable(problems).into(),
-        StartFailure::State(failure) => advised(failure),
+        // It may lie on a disk that is not there yet.
+        StartFailure::Configuration(problems) if is_missing(&problems) => anyhow::anyhow!("{problems}; {OTHER_FILE}"),
+        StartFailure::Configuration(problems) => Unusable(problems.into()).into(),
+        StartFailure::State(failure) if mends_itself(&failure) => advised(failure),
+        StartFailure::State(failure) => Unusable(advised(failure)).into(),
         failure @ (StartFailure::Listen(_)
         | StartFailure::Admin(_)
         | StartFailure::System { .. }
         | StartFailure::Inconsistent) => failure.into(),
+    }
+}
+
+/// Whether there is no configuration at all.
+fn is_missing(problems: &Problems) -> bool {
+    problems.is_unread() && problems.sources.files.iter().all(|file| matches!(file.try_exists(), Ok(false)))
+}
+
+/// Whether what is wrong with a state directory may be over by itself, as a disk that is away or a lock that is held.
+fn mends_itself(failure: &StateFailure) -> bool {
+    match failure {
+        StateFailure::Unseen { .. } | StateFailure::Store { .. } | StateFailure::Master { .. } => true,
+        StateFailure::Keys(failure) => matches!(failure, KeyFailure::Down(_)),
+        StateFailure::Foreign(_) | StateFailure::Exposed(_) | StateFailure::Unfit { .. } => false,
     }
 }
 
@@ -27,7 +46,11 @@ pub fn advised(failure: StateFailure) -> anyhow::Error {
         StateFailure::Unseen { .. } => {
             format!("run as the user that the gateway runs as: sudo -u portcullis {}", command())
         }
-        StateFailure::Store { .. } | StateFailure::Master { .. } | StateFailure::Keys(_) => return failure.into(),
+        StateFailure::Exposed(_)
+        | StateFailure::Unfit { .. }
+        | StateFailure::Store { .. }
+        | StateFailure::Master { .. }
+        | StateFailure::Keys(_) => return failure.into(),
     };
     anyhow::anyhow!("{failure}\n{advice}")
 }

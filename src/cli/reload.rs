@@ -54,10 +54,15 @@ impl View for Reloaded {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::{Place, Problem};
 
     #[test]
     fn a_refused_reload_shows_every_problem_and_what_serves_on() {
-        let problems = vec!["a.toml:1:1: x: unknown".to_owned(), "a.toml:2:1: y: unknown".to_owned()];
+        let problem = |line, key: &str| {
+            let place = Some(Place { file: "a.toml".to_owned(), line, column: 1 });
+            Problem { place, key: key.to_owned(), what: "unknown".to_owned() }
+        };
+        let problems = vec![problem(1, "x"), problem(2, "y")];
         let text = Reloaded::Refused { edition: 3, problems }.text(Ink::Plain);
         assert!(text.starts_with("a.toml:1:1: x: unknown\na.toml:2:1: y: unknown\n"), "{text}");
         assert!(text.ends_with("refused: 2 problems; edition 3 keeps serving"), "{text}");

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Prints every route, most specific first.
-pub fn routes(config: &ConfigFile, out: &Output) -> anyhow::Result<Ending> {
-    let loaded = config.load()?;
+pub async fn routes(config: &ConfigFile, out: &Output) -> anyhow::Result<Ending> {
+    let loaded = config.answer_from(out).await?;
     out.show(&Routes(loaded.routes.in_order()))?;
     Ok(Ending::Fine)
 }

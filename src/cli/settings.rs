@@ -1,6 +1,8 @@
 //! Where a verb finds the configuration, and the running gateway's socket even where the configuration is broken.
 
-use super::ending::Stopped;
+use super::check;
+use super::ending::{Stopped, complain};
+use super::output::{Ink, Output, View};
 use crate::admin;
 use crate::config::{self, Environment, Loaded, Problems, Wreck};
 use crate::stdx::clock::{Clock, SystemClock};
@@ -34,6 +36,29 @@ impl ConfigFile {
         config::load(&self.file, &Environment::of_process(), SystemClock.now())
     }
 
+    /// Reads and compiles it for a verb that answers from the file. If that cannot be used, scripts get its problems as
+    /// `check` gives them, and standard error says what serves meanwhile.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub async fn answer_from(&self, out: &Output) -> anyhow::Result<Loaded> {
+        let problems = match self.load() {
+            Ok(loaded) => return Ok(loaded),
+            Err(problems) => problems,
+        };
+        out.show_to_scripts(&Broken { file: &self.file, problems: &problems })?;
+        if let Some(edition) = self.serving().await {
+            complain(&format!("portcullis: edition {edition} serves meanwhile; it was loaded before these problems"));
+        }
+        Err(problems.into())
+    }
+
+    /// The edition that a running gateway serves, if one answers.
+    async fn serving(&self) -> Option<u64> {
+        let (status, answer) = admin::ask(&self.socket().ok()?, Method::GET, "/status").await.ok()?;
+        answer.get("edition").filter(|_| status == 200)?.as_u64()
+    }
+
     /// Reads and compiles it, or as much of it as can be read.
     ///
     /// # Errors
@@ -57,6 +82,22 @@ impl ConfigFile {
             ))
         })?;
         Ok(self.file.parent().unwrap_or(Path::new("")).join(socket))
+    }
+}
+
+/// A configuration that cannot be used.
+struct Broken<'a> {
+    file: &'a Path,
+    problems: &'a Problems,
+}
+
+impl View for Broken<'_> {
+    fn text(&self, _: Ink) -> String {
+        self.problems.to_string()
+    }
+
+    fn json(&self) -> Value {
+        check::broken(self.file, self.problems)
     }
 }
 

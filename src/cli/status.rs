@@ -5,6 +5,7 @@ use super::moment;
 use super::output::{Ink, Output, View, count, harmless};
 use super::settings::Gateway;
 use super::table::{Table, pairs};
+use crate::admin::Problem;
 use crate::stdx::clock::Time;
 use http::Method;
 use serde_json::Value;
@@ -39,7 +40,7 @@ impl View for Standing {
             text += &format!("\n  {} {}", ink.bad("not ready:"), harmless(why));
         }
         for line in self.refused() {
-            text += &format!("\n  {} {}", ink.bad("refused:"), harmless(line));
+            text += &format!("\n  {} {}", ink.bad("refused:"), harmless(&line.to_string()));
         }
         for warning in self.warnings() {
             text += &format!("\n  {} {}", ink.bad("warning:"), harmless(&warning));
@@ -70,6 +71,7 @@ impl Standing {
             ("configuration", self.word(&["configuration"])),
             ("edition", self.edition()),
             ("last reload", self.last_reload()),
+            ("restart needed", self.restart_needed()),
             ("listening", self.listeners()),
             ("certificates", self.certificates()),
             ("portal", self.word(&["portal"])),
@@ -102,6 +104,11 @@ impl Standing {
                 format!("{outcome} {}{refused}", self.ago(&["last_reload", "at"]).unwrap_or_default())
             }
         }
+    }
+
+    /// What waits for the next start.
+    fn restart_needed(&self) -> String {
+        self.list(&["restart_needed"]).iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
     }
 
     fn listeners(&self) -> String {
@@ -170,8 +177,8 @@ impl Standing {
         (!pools.is_empty()).then_some(table)
     }
 
-    fn refused(&self) -> Vec<&str> {
-        self.list(&["last_reload_refused"]).iter().filter_map(Value::as_str).collect()
+    fn refused(&self) -> Vec<Problem> {
+        self.list(&["last_reload_refused"]).iter().filter_map(Problem::from_json).collect()
     }
 
     fn at(&self, key: &[&str]) -> Option<&Value> {
@@ -254,6 +261,15 @@ mod tests {
             assert!(text.contains(part), "{part:?} is not in\n{text}");
         }
         assert!(!text.contains("warning:") && !text.contains("refused"), "{text}");
+        assert!(!text.contains("restart needed"), "{text}");
+    }
+
+    #[test]
+    fn settings_that_wait_for_a_restart_are_named() {
+        let mut value = standing();
+        value["restart_needed"] = json!(["gateway.state", "admin.address"]);
+        let text = Standing(value).text(Ink::Plain);
+        assert!(text.contains("  restart needed  gateway.state, admin.address\n"), "{text}");
     }
 
     #[test]
@@ -261,7 +277,8 @@ mod tests {
         let mut value = standing();
         value["unready"] = json!("stopping");
         value["last_reload"] = json!({ "at": "2026-03-01T14:04:00.000Z", "became": { "outcome": "refused" } });
-        value["last_reload_refused"] = json!(["a.toml:1:1: x: unknown\u{1b}[2J"]);
+        value["last_reload_refused"] =
+            json!([{ "file": "a.toml", "line": 1, "column": 1, "key": "x", "what": "unknown\u{1b}[2J" }]);
         value["store"] = json!({ "error": "disk I/O error", "believed": false });
         value["pools"][0]["members"][0]["ejected"] = json!(true);
         value["sessions_barred"] = json!(1);

@@ -12,8 +12,10 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use compile::uncertified;
 pub use environment::Environment;
 pub use problem::{Problem, Problems, Sources};
+pub use raw::duration;
 pub use reference::reference;
 
 use crate::edition::{Plan, RoutePlan};
@@ -134,10 +136,10 @@ fn included<'a>(main: &'a Main, path: &Path, reading: &Reading<'_>) -> (Included
 /// What one included file holds.
 fn fragment(file: &Path, include: &At<Include>, reading: &Reading<'_>) -> Option<Shared> {
     let opened = Document::open(file, reading);
-    let document = opened.map_err(|problem| match problem.line {
-        // A file that cannot be opened has no place of its own.
-        1 if !file.is_file() => reading.problem(&include.place, problem.what),
-        _ => reading.report.problem(problem),
+    let document = opened.map_err(|problem| match problem.is_of_file() && !file.is_file() {
+        // What is wrong is what was written, not what is in the file.
+        true => reading.problem(&include.place, format!("{} {}", file.display(), problem.what)),
+        false => reading.report.problem(problem),
     });
     let document = document.ok()?;
     let table = document.parse(reading);

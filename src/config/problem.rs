@@ -1,7 +1,7 @@
 //! What is wrong with a configuration, and where; knows no key by name.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -10,25 +10,42 @@ use std::path::{Path, PathBuf};
 pub struct Problem {
     /// The file it is in.
     pub file: PathBuf,
-    /// The line, counted from 1.
+    /// The line, counted from 1; 0 if it concerns the file as a whole.
     pub line: usize,
-    /// The column, counted from 1 in characters.
+    /// The column, counted from 1 in characters; 0 if it concerns the file as a whole.
     pub column: usize,
     /// The key with dots, such as `pool.orders.members[1]`; empty if it concerns the file as a whole.
     pub key: String,
+    /// What the key belongs to, by its own name, such as `route "orders"`; `None` if it has none or none is known.
+    pub of: Option<String>,
     /// What is wrong and what is allowed.
     pub what: String,
 }
 
 impl Problem {
-    /// Where it is: `FILE:LINE:COLUMN`.
-    pub fn place(&self) -> String {
-        format!("{}:{}:{}", self.file.display(), self.line, self.column)
+    /// One that concerns a file as a whole.
+    pub fn of_file(file: &Path, what: String) -> Self {
+        Problem { file: file.to_owned(), line: 0, column: 0, key: String::new(), of: None, what }
     }
 
-    /// What it is, behind its key if it has one.
+    /// Whether it concerns a file as a whole.
+    pub fn is_of_file(&self) -> bool {
+        self.line == 0
+    }
+
+    /// Where it is: `FILE:LINE:COLUMN`, or only the file.
+    pub fn place(&self) -> String {
+        let file = self.file.display();
+        if self.is_of_file() { file.to_string() } else { format!("{file}:{}:{}", self.line, self.column) }
+    }
+
+    /// What it is, behind its key if it has one: `route[1].host (route "orders"): what`.
     pub fn matter(&self) -> String {
-        if self.key.is_empty() { self.what.clone() } else { format!("{}: {}", self.key, self.what) }
+        match (self.key.as_str(), &self.of) {
+            ("", _) => self.what.clone(),
+            (key, None) => format!("{key}: {}", self.what),
+            (key, Some(of)) => format!("{key} ({of}): {}", self.what),
+        }
     }
 }
 
@@ -68,6 +85,12 @@ impl Problems {
         Problems { sources, ..self }
     }
 
+    /// Whether not even the main file could be read.
+    pub fn is_unread(&self) -> bool {
+        let [problem] = &self.problems[..] else { return false };
+        problem.is_of_file() && self.sources.files == [problem.file.as_path()]
+    }
+
     /// The problems in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.problems.iter()
@@ -101,11 +124,13 @@ pub(super) struct Report {
     problems: RefCell<Vec<Problem>>,
     /// File and key of every problem.
     blamed: RefCell<BTreeSet<(PathBuf, String)>>,
-    /// Broken syntax: what else seems wrong on such a line only follows from it.
+    /// Broken syntax: what else seems wrong may only follow from it.
     broken: RefCell<Vec<Problem>>,
     /// Keys that are there twice, each with the name in the header over it.
     repeated: RefCell<Vec<(Problem, String)>>,
     warnings: RefCell<Vec<Problem>>,
+    /// What elements of lists call themselves, by file and key.
+    names: RefCell<BTreeMap<(PathBuf, String), String>>,
 }
 
 impl Report {
@@ -115,7 +140,7 @@ impl Report {
         self.problems.borrow_mut().push(problem);
     }
 
-    /// Adds a problem of syntax; anything else that seems wrong on that line is left out.
+    /// Adds a problem of syntax; of each file the first is told, and nothing that is not syntax.
     pub fn broken(&self, problem: Problem) {
         self.broken.borrow_mut().push(problem);
     }
@@ -131,6 +156,11 @@ impl Report {
         self.warnings.borrow_mut().push(warning);
     }
 
+    /// Notes how the element `key` of a list in `file` calls itself: everything that is said of it says so too.
+    pub fn name(&self, file: &Path, key: &str, name: String) {
+        self.names.borrow_mut().insert((file.to_owned(), key.to_owned()), name);
+    }
+
     /// Whether a problem was found at `key` in `file` or anywhere below it.
     pub fn blames(&self, file: &Path, key: &str) -> bool {
         let blamed = self.blamed.borrow();
@@ -143,22 +173,30 @@ impl Report {
 
     /// The warnings, if there was no problem; else the problems.
     pub fn end(self) -> Result<Vec<Problem>, Problems> {
-        let mut told = self.broken.into_inner();
-        told.sort();
-        told.dedup_by(|one, other| (&one.file, one.line) == (&other.file, other.line));
-        let broken: BTreeSet<(PathBuf, usize)> =
-            told.iter().map(|problem| (problem.file.clone(), problem.line)).collect();
-        let others = self.problems.into_inner().into_iter();
-        let blamed = self.blamed.into_inner();
+        let mut broken = self.broken.into_inner();
+        broken.sort();
+        broken.dedup_by(|later, first| later.file == first.file);
+        if let Some(problems) = Problems::new(broken) {
+            return Err(problems);
+        }
+        let (blamed, names) = (self.blamed.into_inner(), self.names.into_inner());
         let repeated = self.repeated.into_inner().into_iter();
         let repeated = repeated.filter(|(problem, header)| !blamed.contains(&(problem.file.clone(), header.clone())));
-        let others = others.chain(repeated.map(|(problem, _)| problem));
-        told.extend(others.filter(|problem| !broken.contains(&(problem.file.clone(), problem.line))));
-        match Problems::new(told) {
+        let problems = self.problems.into_inner().into_iter().chain(repeated.map(|(problem, _)| problem));
+        match Problems::new(problems.map(|problem| named(problem, &names))) {
             Some(problems) => Err(problems),
-            None => Ok(self.warnings.into_inner().into_iter().collect::<BTreeSet<_>>().into_iter().collect()),
+            None => {
+                let warnings = self.warnings.into_inner().into_iter().map(|warning| named(warning, &names));
+                Ok(warnings.collect::<BTreeSet<_>>().into_iter().collect())
+            }
         }
     }
+}
+
+fn named(problem: Problem, names: &BTreeMap<(PathBuf, String), String>) -> Problem {
+    let element = problem.key.split('.').next().unwrap_or_default();
+    let of = names.get(&(problem.file.clone(), element.to_owned())).cloned();
+    Problem { of, ..problem }
 }
 
 /// The one of `known` that `word` was probably meant to be.

@@ -1,6 +1,6 @@
 //! From the engine's request to an [`Arrival`]: strictness, canonical host, client address; no I/O and no judgement.
 
-use super::{Arrival, Edge, Fault, Passage, Refusal, forward, strict};
+use super::{Arrival, Edge, Fault, Passage, Refusal, stamp, strict};
 use crate::edition::TrustedProxies;
 use crate::listen::{Connection, Unreadable};
 use crate::session::cookie::Transport;
@@ -45,8 +45,8 @@ pub fn arrive(edge: &Edge, http: &mut Session, passage: &Passage) -> Result<Arri
     if connection.redirect_to_https && arrival.transport == Transport::Plain {
         return Err(Refusal::NotEncrypted);
     }
-    forward::forget_spelling(http.req_header_mut());
-    if arrival.upgrade || arrival.events {
+    stamp::forget_spelling(http.req_header_mut());
+    if arrival.upgrade || (arrival.events && http.is_body_empty()) {
         // A stream may be silent for as long as its permit lasts; the tether ends it.
         http.set_read_timeout(None);
     }
@@ -58,19 +58,21 @@ pub fn arrive(edge: &Edge, http: &mut Session, passage: &Passage) -> Result<Arri
 /// # Errors
 /// If a trusted proxy does not say exactly one thing: part of it may be the client's own words.
 fn transport(request: &RequestHeader, connection: &Connection, proxies: &TrustedProxies) -> Result<Transport, Refusal> {
+    let direct = if connection.tls.is_some() { Transport::Secure } else { Transport::Plain };
+    if !proxies.has(connection.peer.ip().to_canonical()) {
+        return Ok(direct);
+    }
     let mut said = request.headers.get_all("x-forwarded-proto").iter().map(http::HeaderValue::as_bytes);
-    let (first, second) = (said.next(), said.next());
-    let heard = first.is_some() && proxies.has(connection.peer.ip().to_canonical());
-    let of_client = match first.filter(|_| heard && second.is_none()) {
-        Some(proto) if is_any_of(proto, [b"https", b"wss"]) => Transport::Secure,
-        Some(proto) if is_any_of(proto, [b"http", b"ws"]) => Transport::Plain,
-        None if !heard => Transport::Plain,
-        Some(_) | None => {
+    let of_client = match (said.next(), said.next()) {
+        (None, _) => Transport::Plain,
+        (Some(proto), None) if is_any_of(proto, [b"https", b"wss"]) => Transport::Secure,
+        (Some(proto), None) if is_any_of(proto, [b"http", b"ws"]) => Transport::Plain,
+        (Some(_), _) => {
             let unclear = Fault::Fields("X-Forwarded-Proto of a trusted proxy is not one of http and https, said once");
             return Err(Refusal::Malformed(unclear));
         }
     };
-    Ok(if connection.tls.is_some() { Transport::Secure } else { of_client })
+    Ok(if connection.tls.is_some() { direct } else { of_client })
 }
 
 fn is_any_of(value: &[u8], words: [&[u8]; 2]) -> bool {

@@ -2,12 +2,13 @@
 //! accepted from a service, and streams are tied to their permit.
 
 use super::tether::Stream;
-use super::{Edge, Passage, forward};
+use super::{Edge, Passage, stamp};
 use crate::session::cookie;
 use crate::stdx::clock::Time;
 use http::header::{self, HeaderName, HeaderValue};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
+use std::time::Duration;
 
 /// Fields of one hop that the engine leaves in responses (RFC 9110 §7.6.1).
 const HOP_BY_HOP: [HeaderName; 5] = [
@@ -21,6 +22,10 @@ const HOP_BY_HOP: [HeaderName; 5] = [
 /// What a member may name in `Connection` without having it removed: usual words that are no fields of ours to remove,
 /// what frames the body, and what is judged by itself.
 const NOT_NOMINATED: [&[u8]; 5] = [b"close", b"keep-alive", b"upgrade", b"content-length", b"transfer-encoding"];
+
+/// How long an answer may be on its way and not be tied to its permit: it saves most answers the trouble, and the rest
+/// is tied soon enough for whoever ends a session.
+const LONG: Duration = Duration::from_secs(1);
 
 impl Edge {
     /// Cleans a member's response and ties it to its permit if it is a stream.
@@ -43,9 +48,12 @@ impl Edge {
             response.remove_header(&name);
         }
         remove_reserved(response)?;
-        response.insert_header(forward::REQUEST_ID, passage.name.clone())?;
+        response.insert_header(stamp::REQUEST_ID, passage.name.clone())?;
+        if let Some(forwarding) = passage.forwarding.as_mut() {
+            forwarding.tether = None;
+        }
         if is_stream(response) {
-            self.tie(request, passage);
+            self.tie(request, passage, None);
         }
         passage.settle_early(response.status);
         if let Some(forwarding) = passage.forwarding.as_mut() {
@@ -54,7 +62,30 @@ impl Edge {
         Ok(())
     }
 
-    fn tie(&self, request: &RequestHeader, passage: &mut Passage) {
+    /// Ties a request that will be silent for as long as it likes once it is answered: until then it is not, and it goes
+    /// with its permit like the stream that it asks for.
+    pub fn tie_waiting(&self, request: &RequestHeader, passage: &mut Passage) {
+        let waits = passage.arrival.as_ref().filter(|arrival| arrival.upgrade || arrival.events);
+        let (Some(arrival), Some(ready)) = (waits, passage.ready()) else { return };
+        let answer_by = arrival.now.plus(ready.pool.plan().timeouts.read);
+        self.tie(request, passage, Some(answer_by));
+    }
+
+    /// Ties an answer that goes on for longer than answers do: whatever it calls itself, it is a stream.
+    pub fn tie_long(&self, request: &RequestHeader, passage: &mut Passage) {
+        let Some(forwarding) = passage.forwarding.as_mut() else { return };
+        if forwarding.tether.is_none() && passage.began.elapsed() > LONG {
+            forwarding.long = true;
+            self.tie(request, passage, None);
+        } else if forwarding.long
+            && let Some(session) = passage.admission.as_ref().and_then(|admission| admission.session.as_ref())
+        {
+            // Somebody who downloads is not away.
+            self.reader.note_use(session, self.clock.now());
+        }
+    }
+
+    fn tie(&self, request: &RequestHeader, passage: &mut Passage, answer_by: Option<Time>) {
         let (Some(arrival), Some(admission)) = (&passage.arrival, &passage.admission) else { return };
         let until = admission.session.as_ref().map(|session| {
             let absolute = session.created.plus(passage.edition.sessions().absolute);
@@ -69,6 +100,7 @@ impl Edge {
             client: arrival.client,
             session: admission.session.clone(),
             until,
+            answer_by,
         };
         if let Some(forwarding) = passage.forwarding.as_mut() {
             forwarding.tether = Some(self.tethers.tie(stream, arrival.connection.lifeline.clone()));

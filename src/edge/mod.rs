@@ -6,9 +6,11 @@ pub mod deliver;
 pub mod forward;
 pub mod record;
 pub mod refuse;
+pub mod stamp;
 pub mod upgrade;
 
 mod admit;
+mod body;
 mod decisions;
 mod finding;
 mod passage;
@@ -17,11 +19,12 @@ mod strict;
 mod tether;
 mod turn_away;
 
+pub use body::fault as body_fault;
 pub use decisions::{Decided, DecisionId, Decisions, Under};
 pub use finding::Finding;
 pub use passage::{Admission, Arrival, Forwarding, Passage, RequestId};
 pub use refusal::{Failure, Fault, Refusal};
-pub use refuse::RefusedView;
+pub use refuse::{RefusedView, forbidden};
 pub use tether::Tethers;
 
 use crate::audit::Recorder;

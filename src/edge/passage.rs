@@ -51,6 +51,8 @@ pub struct Passage {
     pub failure: Option<Failure>,
     /// Held past the log line: while it lives, the connection is busy.
     pub underway: Option<Underway>,
+    /// Bytes of its body that came so far.
+    pub body: u64,
 }
 
 /// A request that was read: canonical, and safe to judge.
@@ -119,6 +121,8 @@ pub struct Forwarding {
     pub given_up: Option<Instant>,
     /// When the member's response header came.
     pub answered: Option<Instant>,
+    /// Whether it goes on for longer than answers do.
+    pub long: bool,
     /// Keeps a stream tied to its permit.
     pub tether: Option<super::tether::Tether>,
     /// What the client said before its WebSocket was open.
@@ -169,6 +173,7 @@ impl Passage {
             refused: None,
             failure: None,
             underway: None,
+            body: 0,
         }
     }
 

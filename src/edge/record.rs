@@ -1,6 +1,6 @@
 //! The end of a request: one line, a few counters; everything it held is released when its context is dropped.
 
-use super::{Edge, Finding, Passage};
+use super::{Edge, Finding, Passage, strict};
 use crate::audit::Event;
 use crate::telemetry::Line;
 use pingora::proxy::Session;
@@ -41,7 +41,7 @@ impl Edge {
         let request = http.req_header();
         let status = http.response_written().map_or(0, |response| u64::from(response.status.as_u16()));
         let line = self
-            .beginning(passage)
+            .beginning(http, passage)
             .show("request", &passage.id)
             .text("method", request.method.as_str())
             .text("path", loggable(request.uri.path()))
@@ -60,15 +60,18 @@ impl Edge {
         }
     }
 
-    /// When and from where, which is known even of a request that could not be read.
-    fn beginning(&self, passage: &Passage) -> Line {
+    /// When and from where, which is known even of a request that could not be read; and for which host, if that could.
+    fn beginning(&self, http: &Session, passage: &Passage) -> Line {
         if let Some(arrival) = &passage.arrival {
             return Line::new().show("time", &arrival.now).show("client", &arrival.client).text("host", &arrival.host);
         }
-        let line = Line::new().show("time", &self.clock.now());
-        match passage.connection() {
-            Some(connection) => line.show("client", &connection.peer.ip().to_canonical()),
-            None => line,
+        let mut line = Line::new().show("time", &self.clock.now());
+        if let Some(connection) = passage.connection() {
+            line = line.show("client", &connection.peer.ip().to_canonical());
+        }
+        match strict::host(http.req_header()) {
+            Ok(host) => line.text("host", host.name()),
+            Err(_) => line,
         }
     }
 }

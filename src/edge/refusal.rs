@@ -60,6 +60,8 @@ pub enum Fault {
     Origin,
     /// Its header is none.
     Header(Unreadable),
+    /// Its body came too slowly.
+    BodyLate,
 }
 
 /// What broke.
@@ -116,7 +118,7 @@ impl Fault {
     /// The status that says so.
     pub fn status(&self) -> u16 {
         match self {
-            Fault::Header(Unreadable::Late) => 408,
+            Fault::Header(Unreadable::Late) | Fault::BodyLate => 408,
             Fault::Path(PathFault::TooLong) => 414,
             Fault::TooManyFields | Fault::Header(Unreadable::Long | Unreadable::Fields) => 431,
             Fault::Method | Fault::Header(Unreadable::Method) => 405,
@@ -140,6 +142,7 @@ impl Fault {
             Fault::Header(Unreadable::Long) => "the header is longer than is accepted".to_owned(),
             Fault::Header(Unreadable::Line) => "the request line is not a method, a target and a version".to_owned(),
             Fault::Header(Unreadable::Header) => "the header cannot be read".to_owned(),
+            Fault::BodyLate => "the body came too slowly".to_owned(),
             Fault::Origin => "a page of another origin may not open a WebSocket here".to_owned(),
         }
     }

@@ -254,10 +254,7 @@ pub(super) fn sentence(refusal: &Refusal) -> Option<String> {
                 ),
                 None => format!("this needs {}", denial.need.level),
             },
-            Recourse::Forbidden => match denial.failed() {
-                Some(line) => format!("{}: you have {}, needed is {}", line.condition, line.has, line.needs),
-                None => "the policy of this address does not allow it".to_owned(),
-            },
+            Recourse::Forbidden => forbidden(denial.failed()),
         }),
         Refusal::NoStore { .. } => {
             Some("sessions cannot be checked at the moment, so nobody is let through".to_owned())
@@ -271,6 +268,14 @@ pub(super) fn sentence(refusal: &Refusal) -> Option<String> {
             }
             .to_owned(),
         ),
+    }
+}
+
+/// The sentence about a condition that does not hold and that the caller can do nothing about.
+pub fn forbidden(failed: Option<&Line>) -> String {
+    match failed {
+        Some(line) => format!("{}: you have {}, needed is {}", line.condition, line.has, line.needs),
+        None => "the policy of this address does not allow it".to_owned(),
     }
 }
 

@@ -55,12 +55,34 @@ pub fn fields(request: &RequestHeader, http1: Option<&Http1>) -> Result<(), Faul
     if request.method == Method::TRACE || request.method == Method::CONNECT {
         return Err(Fault::Method);
     }
+    if is_misspelt(&request.method) {
+        return Err(Fault::Framing("the method is written in lower case, which some services take for another one"));
+    }
     if headers.keys().any(|name| name.as_str().contains('_')) {
         return Err(Fault::Fields("a header field's name contains an underscore, which services read as a dash"));
     }
     nominations(headers)?;
     framing(headers, http1)?;
     upgrade(request)
+}
+
+/// Whether a method is a usual one but for its case. Methods are case-sensitive (RFC 9110 §9.1), so no route for `GET`
+/// has it, and there are services that take it for `GET` all the same.
+fn is_misspelt(method: &Method) -> bool {
+    let usual = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+        Method::TRACE,
+        Method::CONNECT,
+    ];
+    let written = method.as_str();
+    written.bytes().any(|letter| letter.is_ascii_lowercase())
+        && usual.iter().any(|usual| usual.as_str().eq_ignore_ascii_case(written))
 }
 
 /// Whether a request asks to become a WebSocket, as RFC 6455 §4.1 says it must be asked.
@@ -191,8 +213,7 @@ fn framing(headers: &HeaderMap, http1: Option<&Http1>) -> Result<(), Fault> {
 }
 
 fn has_bare_line_feed(raw: &[u8]) -> bool {
-    let mut previous = 0;
-    raw.iter().any(|byte| std::mem::replace(&mut previous, *byte) != b'\r' && *byte == b'\n')
+    memchr::memchr_iter(b'\n', raw).any(|end| !raw.get(..end).is_some_and(|line| line.ends_with(b"\r")))
 }
 
 fn has_content_length(raw: &[u8]) -> bool {

@@ -40,6 +40,8 @@ pub struct Stream {
     pub session: Option<Arc<LiveSession>>,
     /// When its session or its proofs end at the latest.
     pub until: Option<Time>,
+    /// When its member must have begun to answer; `None` if it has.
+    pub answer_by: Option<Time>,
 }
 
 struct Tied {
@@ -60,6 +62,8 @@ pub enum Ended {
     Lapsed,
     /// It would not be admitted any more.
     Withdrawn,
+    /// Its member did not begin to answer in time.
+    Unanswered,
 }
 
 impl Ended {
@@ -70,6 +74,7 @@ impl Ended {
             Ended::Account => "account-changed",
             Ended::Lapsed => "permit-lapsed",
             Ended::Withdrawn => "permit-withdrawn",
+            Ended::Unanswered => "unanswered",
         }
     }
 }
@@ -118,12 +123,13 @@ impl Tethers {
         self.cut(Ended::Account, |tied| tied.session().is_some_and(|own| own.account.id == account));
     }
 
-    /// Cuts the streams whose session or proofs are over.
+    /// Cuts the streams whose session or proofs are over, or that wait for their member for too long.
     pub fn cut_lapsed(&self, now: Time, rules: SessionRules) {
         // A session that was raised is another object by now, and this one's last use stands still.
         let over = |session: &Arc<LiveSession>| !session.is_stale() && !session.lives(now, rules);
         let late = |tied: &Tied| tied.stream.until.is_some_and(|until| now >= until);
         self.cut(Ended::Lapsed, |tied| late(tied) || tied.session().is_some_and(over));
+        self.cut(Ended::Unanswered, |tied| tied.stream.answer_by.is_some_and(|by| now >= by));
     }
 
     /// Cuts the streams that `edition` would not admit at `now`: its routes and policies may be others than those they

@@ -14,9 +14,8 @@ use http::header::{self, HeaderValue};
 use pingora::http::RequestHeader;
 use pingora::{Error, ErrorType, Result};
 
-/// Bytes that a client may say before its WebSocket is open, which RFC 6455 §4.1 does not even allow. It is also what the
-/// engine keeps of a body to send it to a second member.
-const MOST_EARLY: usize = 64 * 1024;
+/// Bytes that a client may say before its WebSocket is open, which RFC 6455 §4.1 does not even allow.
+const MOST_EARLY: usize = 4 * 1024;
 
 /// The length of the body that is announced: a byte more than anybody may say.
 const ANNOUNCED: usize = MOST_EARLY + 1;
@@ -77,6 +76,10 @@ impl Passage {
         }
         let Early::Held(held) = std::mem::replace(&mut forwarding.early, Early::Unwanted) else { return };
         let switched = status == StatusCode::SWITCHING_PROTOCOLS;
-        arrival.connection.give_back(if switched { held } else { vec![0; ANNOUNCED.saturating_sub(held.len())] });
+        let missing = [0; ANNOUNCED];
+        arrival.connection.give_back(match switched {
+            true => &held,
+            false => missing.get(held.len()..).unwrap_or_default(),
+        });
     }
 }

@@ -4,7 +4,9 @@ mod live;
 mod plan;
 
 pub use live::{Held, Live};
-pub use plan::{FactorPlan, GatewayPlan, PasswordPlan, Plan, PortalPlan, RoutePlan, TotpPlan, TrustedProxies};
+pub use plan::{
+    FactorPlan, GatewayPlan, PasswordPlan, Plan, PortalPlan, RoutePlan, TotpPlan, TrustedProxies, is_certified,
+};
 
 use crate::identity::SessionRules;
 use crate::pool::{Pool, Pools};

@@ -45,6 +45,28 @@ impl Plan {
         let port = self.listeners.iter().find(|listener| listener.tls)?.address.port();
         (port != 443).then_some(port)
     }
+
+    /// Whether browsers that ask for one of `hosts` over TLS are refused for want of a certificate. Where a trusted proxy
+    /// may end TLS in front of a plain listener, that is the proxy's matter.
+    pub fn lacks_certificate(&self, hosts: &HostPattern) -> bool {
+        let plain = self.listeners.iter().any(|listener| !listener.tls && !listener.redirect_to_https);
+        let proxied = plain && !self.gateway.trusted_proxies.0.is_empty();
+        let secure = self.listeners.iter().any(|listener| listener.tls);
+        // Who connects to an address asks for no name, and gets the first certificate.
+        let named = hosts.name().trim_matches(['[', ']']).parse::<IpAddr>().is_err();
+        let mut names = self.certificates.iter().flat_map(|certified| certified.names());
+        secure && !proxied && named && !names.any(|name| is_certified(hosts, name))
+    }
+}
+
+/// Whether a certificate's name, which may be a wildcard of one label, is for any of `hosts`.
+pub fn is_certified(hosts: &HostPattern, name: &str) -> bool {
+    match (hosts.is_wildcard(), name.strip_prefix("*.")) {
+        (false, None) => hosts.name() == name,
+        (false, Some(parent)) => hosts.name().split_once('.').is_some_and(|(_, rest)| rest == parent),
+        (true, None) => hosts.matches(name),
+        (true, Some(parent)) => hosts.matches(&format!("any.{parent}")),
+    }
 }
 
 /// `[gateway]` and `[admin]`: read once at start; a change needs a restart.
@@ -52,7 +74,7 @@ impl Plan {
 pub struct GatewayPlan {
     /// Where the embedded store and the keys live.
     pub state: PathBuf,
-    /// Worker threads; 0: one for each core.
+    /// Threads that connections live on; 0: one for each core.
     pub threads: usize,
     /// How long connections may take to end at a stop.
     pub drain: std::time::Duration,

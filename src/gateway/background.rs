@@ -1,15 +1,16 @@
 //! The tasks that run beside requests: the feed of changes, the writer of security events, streams' ends, rotation and
 //! sweeping.
 
+use super::event_writer::{EventWriter, Flush};
 use super::guard::Guard;
 use super::{Parts, StartFailure, StateFailure};
 use crate::audit::{Event, Reported};
-use crate::edge::{Edge, Tethers};
+use crate::edge::Tethers;
 use crate::login::THROTTLES_KEPT;
 use crate::session::{Feed, Reader};
 use crate::stdx::clock::Time;
 use crate::stdx::task::Tasks;
-use crate::store::{Change, EventRow, Events, Store};
+use crate::store::{Change, EventRow, Store};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -24,14 +25,11 @@ const DECIDE_EVERY: u32 = 4;
 /// How often one-time values, counters and keys are swept and rotated.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// Security events written at once.
-const BATCH: usize = 256;
-
 /// What has to be written before the process ends.
 pub struct LastWords {
     reader: Arc<Reader>,
     store: Store,
-    flush: mpsc::Sender<oneshot::Sender<()>>,
+    flush: mpsc::Sender<Flush>,
 }
 
 impl LastWords {
@@ -97,7 +95,7 @@ pub(super) async fn start(parts: &Parts, tasks: &Tasks) -> Result<LastWords, Sta
             }
         }
     });
-    let guard = Guard::new(edge.clone(), store.clone()).await.map_err(unreadable)?;
+    let guard = Guard::new(edge.clone(), store.clone(), parts.live.clone()).await.map_err(unreadable)?;
     tasks.spawn("guard", guard.run());
     Ok(LastWords { reader: edge.reader.clone(), store: store.clone(), flush: write_events(parts, tasks) })
 }
@@ -136,74 +134,16 @@ impl Queue {
 }
 
 /// Takes the queue of reported events to the store, and answers flushes.
-fn write_events(parts: &Parts, tasks: &Tasks) -> mpsc::Sender<oneshot::Sender<()>> {
+fn write_events(parts: &Parts, tasks: &Tasks) -> mpsc::Sender<Flush> {
     let (flush, flushes) = mpsc::channel(1);
-    let (events, reported, edge) = (parts.state.store.events.clone(), parts.events.clone(), parts.edge.clone());
+    let (reported, edge) = (parts.events.clone(), &parts.edge);
+    let (recorder, metrics, clock) = (edge.recorder.clone(), edge.metrics.clone(), edge.clock.clone());
+    let writer = EventWriter::new(parts.state.store.events.clone(), recorder, metrics, clock);
     tasks.spawn("event writer", async move {
         let Some(reported) = reported.take() else { return };
-        Writer { events, edge }.run(reported, flushes).await;
+        writer.run(reported, flushes).await;
     });
     flush
-}
-
-struct Writer {
-    events: Arc<dyn Events>,
-    edge: Arc<Edge>,
-}
-
-impl Writer {
-    async fn run(&self, mut reported: Reported, mut flushes: mpsc::Receiver<oneshot::Sender<()>>) {
-        let mut batch = Vec::with_capacity(BATCH);
-        loop {
-            tokio::select! {
-                biased;
-                count = reported.recv_many(&mut batch, BATCH) => {
-                    if count == 0 {
-                        return;
-                    }
-                    self.write(&mut batch).await;
-                }
-                Some(done) = flushes.recv() => {
-                    let _ = done.send(());
-                }
-            }
-        }
-    }
-
-    async fn write(&self, batch: &mut Vec<(Time, Event)>) {
-        batch.iter().filter_map(|(_, event)| step(event)).for_each(|result| self.edge.metrics.sign_in(result));
-        let rows: Vec<EventRow> = batch.iter().map(|(at, event)| event_row(*at, event, &[])).collect();
-        let count = rows.len() as u64;
-        batch.clear();
-        if let Err(error) = self.events.append(&rows).await {
-            self.edge.recorder.lose(count);
-            tracing::error!(%error, count, at = %self.edge.clock.now(), "security events could not be written");
-            rows.iter().for_each(|row| tracing::error!(event = row.name, body = row.body, at = %row.at, "not written"));
-        }
-    }
-}
-
-/// How an event counts as an answer in a sign-in, if it is one. Tries that were refused unseen are counted where they
-/// are refused, for only some of them are events.
-fn step(event: &Event) -> Option<&'static str> {
-    match event {
-        Event::SignedIn { .. } | Event::SteppedUp { .. } => Some("succeeded"),
-        Event::SignInFailed { why: "throttled", .. } => None,
-        Event::SignInFailed { why, .. } => Some(why),
-        Event::Entered { .. }
-        | Event::EntryRefused { .. }
-        | Event::SessionEnded { .. }
-        | Event::SessionsEnded { .. }
-        | Event::Recovered { .. }
-        | Event::Enrolled { .. }
-        | Event::FactorRemoved { .. }
-        | Event::AccountAdded { .. }
-        | Event::EnrolmentOffered { .. }
-        | Event::AccountChanged { .. }
-        | Event::Denied { .. }
-        | Event::Reloaded { .. }
-        | Event::Lifecycle { .. } => None,
-    }
 }
 
 /// An event as the store keeps it, with `more` fields behind its own.

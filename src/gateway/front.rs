@@ -24,6 +24,7 @@ use std::time::Duration;
 const FORM_TIME: Duration = Duration::from_secs(10);
 
 /// The phases of one gateway.
+#[derive(Clone)]
 pub struct Front {
     /// The current edition.
     pub live: Arc<Live>,
@@ -79,6 +80,7 @@ impl ProxyHttp for Front {
         _: bool,
         passage: &mut Passage,
     ) -> Result<()> {
+        let came = body.as_ref().map_or(0, Bytes::len);
         if passage.arrival.as_ref().is_some_and(|arrival| arrival.upgrade) {
             if !http.was_upgraded() {
                 return self.guarded(|| passage.hold_early(body));
@@ -87,8 +89,9 @@ impl ProxyHttp for Front {
             if let Some(session) = session {
                 self.edge.reader.note_use(session, self.edge.clock.now());
             }
+            return Ok(());
         }
-        Ok(())
+        passage.body_came(came, http.req_header(), self.edge.clock.now())
     }
 
     async fn upstream_peer(&self, _: &mut Session, passage: &mut Passage) -> Result<Box<HttpPeer>> {
@@ -122,11 +125,14 @@ impl ProxyHttp for Front {
 
     async fn upstream_request_filter(
         &self,
-        _: &mut Session,
+        http: &mut Session,
         request: &mut RequestHeader,
         passage: &mut Passage,
     ) -> Result<()> {
-        self.guarded(|| self.edge.stamp(request, passage))
+        self.guarded(|| {
+            self.edge.tie_waiting(http.req_header(), passage);
+            self.edge.stamp(request, passage)
+        })
     }
 
     async fn response_filter(
@@ -144,13 +150,16 @@ impl ProxyHttp for Front {
     /// A member is free once it has said everything: whoever asks next, perhaps because of this answer, counts on it.
     fn response_body_filter(
         &self,
-        _: &mut Session,
+        http: &mut Session,
         _: &mut Option<Bytes>,
         end: bool,
         passage: &mut Passage,
     ) -> Result<Option<Duration>> {
-        let pick = passage.forwarding.as_mut().and_then(|forwarding| forwarding.pick.as_mut());
-        if let Some(pick) = pick.filter(|_| end) {
+        if !end {
+            self.edge.tie_long(http.req_header(), passage);
+            return Ok(None);
+        }
+        if let Some(pick) = passage.forwarding.as_mut().and_then(|forwarding| forwarding.pick.as_mut()) {
             pick.answered();
         }
         Ok(None)
@@ -178,7 +187,9 @@ impl ProxyHttp for Front {
 
     async fn fail_to_proxy(&self, http: &mut Session, error: &Error, passage: &mut Passage) -> FailToProxy {
         let gone = FailToProxy { error_code: 0, can_reuse_downstream: false };
-        if *error.esource() == ErrorSource::Downstream {
+        let theirs = *error.esource() == ErrorSource::Downstream;
+        let fault = edge::body_fault(error).filter(|_| theirs && http.response_written().is_none());
+        if theirs && fault.is_none() {
             passage.outcome = Outcome::Gone;
             passage.refused = Some((passage.broken_off(), None));
             return gone;
@@ -191,7 +202,8 @@ impl ProxyHttp for Front {
         }
         let failure = passage.failure.clone().unwrap_or(Failure::Internal);
         tracing::debug!(%error, "a request failed");
-        let answer = self.edge.refuse(http.req_header(), passage, &Refusal::Broken(failure));
+        let refusal = fault.map_or(Refusal::Broken(failure), Refusal::Malformed);
+        let answer = self.edge.refuse(http.req_header(), passage, &refusal);
         let code = answer.status.as_u16();
         match send(http, answer, passage).await {
             Ok(()) => FailToProxy { error_code: code, can_reuse_downstream: false },
@@ -324,7 +336,7 @@ async fn send(http: &mut Session, answer: Answer, passage: &Passage) -> Result<(
     if answer.status != StatusCode::NO_CONTENT {
         response.insert_header(header::CONTENT_LENGTH, body.len())?;
     }
-    response.insert_header(edge::forward::REQUEST_ID, passage.name.clone())?;
+    response.insert_header(edge::stamp::REQUEST_ID, passage.name.clone())?;
     if answer.then == Then::Close || passage.is_last() {
         http.set_keepalive(None);
     }

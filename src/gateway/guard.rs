@@ -3,8 +3,11 @@
 
 use crate::audit::Event;
 use crate::edge::Edge;
+use crate::edition::Live;
 use crate::stdx::clock::Time;
+use crate::stdx::sparing::Sparing;
 use crate::store::{Store, Unavailable};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,12 +21,17 @@ const ALARM: Duration = Duration::from_secs(5);
 /// nobody can say any more.
 const TOLERATED: Duration = Duration::from_secs(60);
 
+/// How often it is said that sessions cannot be ended. It is tried at each look.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
+
 /// The look-out of one gateway.
 pub(super) struct Guard {
     edge: Arc<Edge>,
     store: Store,
+    live: Arc<Live>,
     ground: Ground,
     hands: Hands,
+    unended: Sparing,
 }
 
 /// What was last seen of the store's file.
@@ -38,10 +46,10 @@ impl Guard {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub async fn new(edge: Arc<Edge>, store: Store) -> Result<Self, Unavailable> {
+    pub async fn new(edge: Arc<Edge>, store: Store, live: Arc<Live>) -> Result<Self, Unavailable> {
         let newest = store.sessions.list(1).await?.first().map_or(Time::EPOCH, |(_, session)| session.used);
-        let hands = Hands { latest: newest.max(edge.clock.now()), back: Duration::ZERO };
-        Ok(Guard { edge, store, ground: Ground::Firm, hands })
+        let hands = Hands { latest: newest.max(edge.clock.now()), back: BTreeMap::new() };
+        Ok(Guard { edge, store, live, ground: Ground::Firm, hands, unended: Sparing::every(COMPLAIN_EVERY) })
     }
 
     /// Runs until the caller drops it.
@@ -71,13 +79,13 @@ impl Guard {
 
     async fn look_at_clock(&mut self) {
         let now = self.edge.clock.now();
-        let step = self.hands.look(now);
+        let step = self.hands.look(now, self.live.hold().sessions().absolute);
         if step > ALARM {
             self.edge.metrics.clock_set_back.inc();
             tracing::error!(seconds = step.as_secs(), "the clock was set back: find out who sets it");
             self.edge.recorder.report(now, Event::Lifecycle { what: "clock-set-back" });
         }
-        if self.hands.back <= TOLERATED {
+        if self.hands.back() <= TOLERATED {
             return;
         }
         match self.store.sessions.end_every().await {
@@ -86,9 +94,12 @@ impl Guard {
                     sessions,
                     "every session was ended: with the clock set back, nobody can say how old they are"
                 );
-                self.hands.back = Duration::ZERO;
+                self.hands.back.clear();
             }
-            Err(error) => tracing::error!(%error, "sessions cannot be ended, though the clock was set back"),
+            Err(error) if self.unended.due() => {
+                tracing::error!(%error, "sessions cannot be ended, though the clock was set back");
+            }
+            Err(_) => {}
         }
     }
 }
@@ -97,32 +108,66 @@ impl Guard {
 struct Hands {
     /// The time at the last look, or, before the first, the latest there is a trace of.
     latest: Time,
-    /// How far they were set back in all since sessions were last ended for it.
-    back: Duration,
+    /// How far they were set back since sessions were last ended for it, by the end of the hour in which it happened.
+    back: BTreeMap<Time, Duration>,
 }
 
 impl Hands {
-    /// How far the hands were set back since the last look.
-    fn look(&mut self, now: Time) -> Duration {
+    /// How far the hands were set back since the last look. Whatever happened longer ago than `lifetime`, the longest a
+    /// session lives, is forgotten: no session is left from before it.
+    fn look(&mut self, now: Time, lifetime: Duration) -> Duration {
         let step = self.latest.since(now);
-        self.back = self.back.saturating_add(step);
         self.latest = now;
+        self.back.retain(|hour, _| now.since(*hour) <= lifetime);
+        if !step.is_zero() {
+            let sum = self.back.entry(end_of_hour(now)).or_default();
+            *sum = sum.saturating_add(step);
+        }
         step
     }
+
+    /// How far in all.
+    fn back(&self) -> Duration {
+        self.back.values().fold(Duration::ZERO, |sum, step| sum.saturating_add(*step))
+    }
 }
+
+fn end_of_hour(time: Time) -> Time {
+    Time::from_secs((time.secs() / HOUR + 1) * HOUR)
+}
+
+/// In seconds.
+const HOUR: u64 = 3600;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const LIFETIME: Duration = Duration::from_secs(12 * HOUR);
+
+    fn hands() -> Hands {
+        Hands { latest: Time::from_secs(1_000_000), back: BTreeMap::new() }
+    }
+
+    #[test]
+    fn a_clock_that_is_kept_right_by_small_steps_back_signs_nobody_out() {
+        let mut hands = hands();
+        for _hour in 0..20 * 24 {
+            let now = hands.latest.plus(Duration::from_secs(HOUR));
+            hands.look(now, LIFETIME);
+            hands.look(now.minus(Duration::from_millis(500)), LIFETIME);
+            assert!(hands.back() <= Duration::from_secs(7), "{:?}", hands.back());
+        }
+    }
+
     #[test]
     fn many_small_steps_back_are_one_large_one() {
-        let mut hands = Hands { latest: Time::from_secs(1_000), back: Duration::ZERO };
+        let mut hands = hands();
         for _ in 0..10 {
             let now = hands.latest.plus(Duration::from_secs(1));
-            assert_eq!(hands.look(now), Duration::ZERO);
-            assert_eq!(hands.look(now.minus(Duration::from_secs(7))), Duration::from_secs(7));
+            assert_eq!(hands.look(now, LIFETIME), Duration::ZERO);
+            assert_eq!(hands.look(now.minus(Duration::from_secs(7)), LIFETIME), Duration::from_secs(7));
         }
-        assert_eq!(hands.back, Duration::from_secs(70));
+        assert_eq!(hands.back(), Duration::from_secs(70));
     }
 }

@@ -28,8 +28,15 @@ pub(super) async fn open(path: &Path, keys: &dyn Keys) -> Result<MasterKey, Stat
         }
     };
     let ours = *master.derive("fingerprint");
-    let theirs = keys.settle_master(ours).await.map_err(down)?;
-    if ours == theirs { Ok(master) } else { Err(failed(other(&ours, &theirs))) }
+    let theirs = match known {
+        Some(theirs) => theirs,
+        None => keys.settle_master(ours).await.map_err(down)?,
+    };
+    if ours == theirs { Ok(master) } else { Err(unfit(path, other(&ours, &theirs))) }
+}
+
+fn unfit(path: &Path, why: String) -> StateFailure {
+    StateFailure::Unfit { what: "the master key", path: path.to_owned(), why }
 }
 
 const GONE: &str = "it is gone, and the store was made with it: restore it from the backup. To begin anew without \
@@ -58,11 +65,11 @@ fn read(path: &Path) -> Result<Option<MasterKey>, StateFailure> {
     let mode = file.metadata().map_err(|error| failed(error.to_string()))?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         let shown = path.display();
-        return Err(failed(format!("its mode is {mode:04o}, so others may read it: chmod 0600 {shown}")));
+        return Err(unfit(path, format!("its mode is {mode:04o}, so others may read it: chmod 0600 {shown}")));
     }
     let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(64));
     file.read_to_end(&mut bytes).map_err(|error| failed(error.to_string()))?;
-    let bytes = <[u8; 32]>::try_from(&bytes[..]).map_err(|_| failed("it is not 32 bytes long".to_owned()))?;
+    let bytes = <[u8; 32]>::try_from(&bytes[..]).map_err(|_| unfit(path, "it is not 32 bytes long".to_owned()))?;
     Ok(Some(MasterKey::new(bytes)))
 }
 

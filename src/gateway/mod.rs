@@ -1,6 +1,8 @@
 //! The life of the process: what is started, in which order, and how it ends. Has no rules of its own.
 
 mod background;
+mod content;
+mod event_writer;
 mod front;
 mod guard;
 mod master;
@@ -14,7 +16,7 @@ mod status;
 mod watch;
 
 pub use background::event_row;
-pub use owner::Foreign;
+pub use owner::{Foreign, this_user};
 pub use reload::Reloader;
 pub use run::run;
 pub use state::{State, StateFailure, has_store, open_store};
@@ -138,7 +140,8 @@ impl Gateway {
             self.tasks.blocking(move || access.flush()).await;
         }
         self.tasks.stop().await;
-        tracing::info!(cut = drained.left, seconds = began.elapsed().as_secs_f32(), "stopped");
+        let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(cut = drained.left, milliseconds, "stopped");
     }
 }
 
@@ -227,7 +230,7 @@ impl Parts {
         let edition = self.live.hold();
         let plan = edition.plan.clone();
         let front = front::Front { live: self.live.clone(), edge: self.edge.clone(), portal: self.portal.clone() };
-        let engine = Arc::new(serve::Engine::new(front, &plan));
+        let engine = Arc::new(serve::Engine::new(&front, self.loops.count(), &plan));
         let around = (self.loops.clone(), self.meter.clone());
         let listeners = Arc::new(Listeners::new(engine.clone(), self.certificates.clone(), plan.limits, around));
         let feed_end = background::start(&self, tasks).await?;

@@ -86,11 +86,13 @@ impl Operate for Reloader {
 
 /// Each member counts once: an ejected one as ejected, whatever its probes say.
 fn states(pool: &PoolStatus) -> [(&'static str, usize); 4] {
-    let count = |health: Health| pool.members.iter().filter(|m| !m.ejected && m.health == health).count();
+    let members = || pool.members.iter().filter(|member| !member.ejected);
+    let count = |health: Health| members().filter(|member| pool.probed && member.health == health).count();
+    let unprobed = members().filter(|_| !pool.probed).count();
     [
         ("healthy", count(Health::Healthy)),
         ("unhealthy", count(Health::Unhealthy)),
-        ("unknown", count(Health::Unknown)),
+        ("unknown", count(Health::Unknown) + unprobed),
         ("ejected", pool.members.iter().filter(|member| member.ejected).count()),
     ]
 }

@@ -1,9 +1,10 @@
-//! Whose a state directory is: what another user makes in it would keep the gateway out of its own store; opens nothing.
+//! Whose a state directory is, and who else may change it: what another user makes in it would keep the gateway out of
+//! its own store, or take the store's place; opens nothing.
 
 use super::StateFailure;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tokio::net::UnixStream;
 
@@ -22,25 +23,76 @@ pub struct Foreign {
     pub user: String,
 }
 
-/// Checks that those of `paths` that exist belong to this process' user. Needs a Tokio runtime around it.
+/// A state directory, or what lies in it, that other users may change.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{}: its mode is {mode:04o}, so other users could put a store or keys of their own in its place: \
+     chmod {right:04o} {}",
+    path.display(),
+    path.display()
+)]
+pub struct Exposed {
+    /// The directory, or the store's file.
+    pub path: PathBuf,
+    /// Its mode.
+    pub mode: u32,
+    /// The mode it should have.
+    pub right: u32,
+}
+
+/// `-w--w-` of group and others.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// Checks that those of `paths` that exist belong to this process' user, and that nobody else may change them. Needs a
+/// Tokio runtime around it.
 ///
 /// # Errors
-/// The first that is another user's, or that cannot be looked at.
+/// The first that is another user's, that others may change, or that cannot be looked at.
 pub(super) fn check(paths: &[&Path]) -> Result<(), StateFailure> {
-    let unseen = |path: &Path, error| StateFailure::Unseen { path: path.to_owned(), error };
     for path in paths {
-        let owner = match fs::metadata(path) {
-            Ok(found) => found.uid(),
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(error) => return Err(unseen(path, error)),
-        };
-        let user = our_user().map_err(|error| unseen(path, error))?;
+        let Some(found) = look(path)? else { continue };
+        let owner = found.uid();
+        let unseen = |error| StateFailure::Unseen { path: (*path).to_owned(), error };
+        let user = our_user().map_err(unseen)?;
         if owner != user {
             let foreign = Foreign { path: (*path).to_owned(), owner: name_of(owner), user: name_of(user) };
             return Err(StateFailure::Foreign(foreign));
         }
+        closed(path)?;
     }
     Ok(())
+}
+
+/// Checks that nobody but its owner may change what is at `path`, if there is anything.
+///
+/// # Errors
+/// If others may, or it cannot be looked at.
+pub(super) fn closed(path: &Path) -> Result<(), StateFailure> {
+    let Some(found) = look(path)? else { return Ok(()) };
+    let mode = found.permissions().mode() & 0o7777;
+    if mode & WRITABLE_BY_OTHERS == 0 {
+        return Ok(());
+    }
+    let right = if found.is_dir() { 0o700 } else { 0o600 };
+    Err(StateFailure::Exposed(Exposed { path: path.to_owned(), mode, right }))
+}
+
+/// What is at `path`, if there is anything.
+fn look(path: &Path) -> Result<Option<Metadata>, StateFailure> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StateFailure::Unseen { path: path.to_owned(), error }),
+    }
+}
+
+/// The user this process runs as, for the record: `uid 0 (root)`; `None` if the system does not say. Needs a Tokio
+/// runtime around it.
+pub fn this_user() -> Option<String> {
+    let user = our_user().ok()?;
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = name_in(&users, user).map(|name| format!(" ({name})")).unwrap_or_default();
+    Some(format!("uid {user}{name}"))
 }
 
 /// The number of the user this process runs as: what the kernel says of the other end of a pair of sockets.
@@ -80,5 +132,24 @@ mod tests {
     async fn what_is_this_user_s_and_what_is_not_there_may_be_opened() {
         let folder = tempfile::tempdir().expect("a folder");
         assert!(check(&[folder.path(), &folder.path().join("state")]).is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_others_may_change_is_refused_with_the_remedy_and_what_they_may_read_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("portcullis.db");
+        fs::write(&file, []).expect("a file");
+        let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+        for (path, modes, right) in [(folder.path(), [0o777, 0o770, 0o1777, 0o702], 0o700), (&file, [0o666; 4], 0o600)]
+        {
+            for mode in modes {
+                set(path, mode);
+                let said = check(&[path]).expect_err("others may change it").to_string();
+                assert!(said.contains(&format!("its mode is {mode:04o}")), "{said}");
+                assert!(said.ends_with(&format!("chmod {right:04o} {}", path.display())), "{said}");
+            }
+            set(path, right | 0o055);
+            assert!(check(&[path]).is_ok(), "they may look");
+        }
     }
 }

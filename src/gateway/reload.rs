@@ -2,9 +2,10 @@
 //! serving.
 
 use super::Parts;
+use super::content::Content;
 use super::serve::Engine;
 use super::state;
-use crate::admin::Reloaded;
+use crate::admin::{Place, Problem, Reloaded};
 use crate::audit::Event;
 use crate::config::{self, Environment, Loaded, Problems, Sources};
 use crate::edge::Edge;
@@ -20,7 +21,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a reload works with.
 pub struct Reloader {
@@ -43,8 +44,8 @@ pub struct Reloader {
     started: Time,
     /// Written by reloads, read by the status.
     history: Mutex<History>,
-    /// What the last reload was read from, if it was refused. Written by reloads, read by the watcher.
-    refused_from: Mutex<Sources>,
+    /// The last reload, if it was refused. Written by reloads, read by them and by the watcher.
+    refused: Mutex<Option<Refused>>,
     /// Set when the gateway leaves: it is not ready any more.
     leaving: AtomicBool,
 }
@@ -56,6 +57,26 @@ pub(super) struct History {
     pub published: Time,
     /// When the configuration was last loaded again, and what became of it.
     pub last: Option<(Time, Reloaded)>,
+    /// Keys whose values in the current edition's file wait for the next start.
+    pub waiting: Vec<&'static str>,
+}
+
+/// A reload that was refused.
+#[derive(Clone)]
+struct Refused {
+    /// What it was read from.
+    sources: Sources,
+    /// What lay there, as far as it was known before, and why that was refused.
+    reason: (Content, Vec<Problem>),
+}
+
+/// Why the configuration is loaded again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    /// Somebody asked, and is answered.
+    Order,
+    /// Something about the files looks different; what was said of the same content is not said again.
+    Look,
 }
 
 impl Reloader {
@@ -76,8 +97,8 @@ impl Reloader {
             fingerprint: tokio::sync::Mutex::new(parts.fingerprint),
             store: parts.state.store,
             started,
-            history: Mutex::new(History { published: started, last: None }),
-            refused_from: Mutex::default(),
+            history: Mutex::new(History { published: started, last: None, waiting: Vec::new() }),
+            refused: Mutex::default(),
             leaving: AtomicBool::new(false),
         }
     }
@@ -125,7 +146,8 @@ impl Reloader {
     /// so that a mistake is noticed to be mended wherever it is.
     pub(super) fn sources(&self) -> Sources {
         let plan = self.live.hold().plan.clone();
-        let mut sources = self.refused_from.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let refused = self.refused().as_ref().map(|refused| refused.sources.clone());
+        let mut sources = refused.unwrap_or_default();
         sources.files.extend_from_slice(&plan.files);
         sources.directories.extend_from_slice(&plan.directories);
         sources
@@ -139,18 +161,29 @@ impl Reloader {
         self.edge.ports.store(Arc::new(ports(&edition.plan, &actual)));
     }
 
-    /// Loads the configuration again and publishes it, if nothing at all is wrong with it.
+    /// Loads the configuration again, because somebody asked, and publishes it if nothing at all is wrong with it.
     pub async fn reload(&self) -> Reloaded {
+        self.load(Occasion::Order).await
+    }
+
+    /// The same because the files look different, which need not mean that they hold anything else.
+    pub(super) async fn look(&self) {
+        self.load(Occasion::Look).await;
+    }
+
+    async fn load(&self, occasion: Occasion) -> Reloaded {
         let mut fingerprint = self.fingerprint.lock().await;
         let (path, environment, now) = (self.path.clone(), self.environment.clone(), self.edge.clock.now());
-        let loading = self.tasks.blocking(move || config::load(&path, &environment, now));
+        // Before the reading, so that a change in the middle of it counts as one.
+        let files = self.sources().files;
+        let loading = self.tasks.blocking(move || (Content::of(&files), config::load(&path, &environment, now)));
         let current = self.live.hold();
-        let loaded = loading.await;
+        let (content, loaded) =
+            loading.await.map_or((Content::default(), None), |(content, loaded)| (content, Some(loaded)));
         let sources = match &loaded {
             Some(Err(problems)) => problems.sources.clone(),
             Some(Ok(_)) | None => Sources::default(),
         };
-        *self.refused_from.lock().unwrap_or_else(PoisonError::into_inner) = sources;
         let outcome = match loaded {
             Some(Ok(loaded)) if loaded.fingerprint == *fingerprint => {
                 Ok(Reloaded::Unchanged { edition: current.number })
@@ -159,31 +192,47 @@ impl Reloader {
                 let read = loaded.fingerprint;
                 self.publish(loaded, &current).await.inspect(|_| *fingerprint = read)
             }
-            Some(Err(problems)) => Err(lines(&problems)),
-            None => Err(vec!["reading the configuration panicked; please report this".to_owned()]),
+            Some(Err(problems)) => Err(told(&problems)),
+            None => Err(vec![Problem::nowhere("reading the configuration panicked; please report this".to_owned())]),
         };
-        self.conclude(outcome, current.number)
+        let refused = outcome.as_ref().err().map(|problems| Refused { sources, reason: (content, problems.clone()) });
+        let before = std::mem::replace(&mut *self.refused(), refused.clone());
+        let again = matches!((&before, &refused), (Some(before), Some(now)) if now.repeats(before));
+        match outcome {
+            Err(problems) if again && occasion == Occasion::Look => {
+                Reloaded::Refused { edition: current.number, problems }
+            }
+            Ok(_) | Err(_) => self.conclude(outcome, current.number, occasion),
+        }
     }
 
-    async fn publish(&self, loaded: Loaded, current: &Edition) -> Result<Reloaded, Vec<String>> {
+    fn refused(&self) -> MutexGuard<'_, Option<Refused>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn publish(&self, loaded: Loaded, current: &Edition) -> Result<Reloaded, Vec<Problem>> {
         let Loaded { mut plan, routes, warnings, .. } = loaded;
         let mut notes: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-        for key in config::needs_restart(&current.plan, &plan) {
+        let waiting = config::needs_restart(&current.plan, &plan);
+        for key in &waiting {
             notes.push(format!("{key}: a change takes effect at the next start; until then the old value holds"));
         }
         plan.gateway.keep_started(&current.plan.gateway);
         let listened = self.listeners.apply(&plan.listeners).await;
-        listened.map_err(|failures| failures.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        listened
+            .map_err(|failures| failures.iter().map(ToString::to_string).map(Problem::nowhere).collect::<Vec<_>>())?;
         let actual: Vec<SocketAddr> = self.listeners.addresses().into_iter().map(|(_, actual)| actual).collect();
         let (number, plan) = (current.number + 1, Arc::new(plan));
         let pools = self.fleet.compile(&plan.pools, Some(&current.pools));
         let next = Edition::assemble(number, (plan.clone(), routes), pools.clone(), &self.edge.metrics);
-        let next = next.ok_or_else(|| vec!["compiled inconsistently; please report this".to_owned()])?;
+        let next =
+            next.ok_or_else(|| vec![Problem::nowhere("compiled inconsistently; please report this".to_owned())])?;
         self.edge.ports.store(Arc::new(ports(&plan, &actual)));
         self.adopt(&plan);
         self.live.publish(next);
         self.fleet.watch(&pools);
         self.forget_routes(&current.plan, &plan);
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).waiting = waiting;
         Ok(Reloaded::Applied { edition: number, notes })
     }
 
@@ -201,7 +250,7 @@ impl Reloader {
         gone.for_each(|route| self.edge.metrics.forget_route(&route.name));
     }
 
-    fn conclude(&self, outcome: Result<Reloaded, Vec<String>>, current: u64) -> Reloaded {
+    fn conclude(&self, outcome: Result<Reloaded, Vec<Problem>>, current: u64, occasion: Occasion) -> Reloaded {
         let (metrics, now) = (&self.edge.metrics, self.edge.clock.now());
         let reloaded = outcome.unwrap_or_else(|problems| Reloaded::Refused { edition: current, problems });
         match &reloaded {
@@ -212,7 +261,10 @@ impl Reloader {
                 metrics.reload("applied");
                 self.edge.recorder.report(now, Event::Reloaded { edition: *edition, outcome: "applied" });
             }
-            Reloaded::Unchanged { .. } => {}
+            Reloaded::Unchanged { edition } => match occasion {
+                Occasion::Order => tracing::info!(edition, "nothing has changed"),
+                Occasion::Look => {}
+            },
             Reloaded::Refused { edition, problems } => {
                 problems.iter().for_each(|problem| tracing::error!("{problem}"));
                 tracing::error!(edition, "configuration refused: the old one goes on serving");
@@ -236,6 +288,20 @@ fn ports(plan: &Plan, actual: &[SocketAddr]) -> HashSet<u16> {
     configured.chain(actual.iter().map(SocketAddr::port)).chain(portal).collect()
 }
 
-fn lines(problems: &Problems) -> Vec<String> {
-    problems.iter().map(ToString::to_string).collect()
+/// As the operator is told.
+fn told(problems: &Problems) -> Vec<Problem> {
+    let told = |problem: &config::Problem| {
+        let place = Place { file: problem.file.display().to_string(), line: problem.line, column: problem.column };
+        Problem { place: Some(place), key: problem.key.clone(), what: problem.what.clone() }
+    };
+    problems.iter().map(told).collect()
+}
+
+impl Refused {
+    /// Whether it is the same refusal of the same content. Files that only this one knows of were read by the other too:
+    /// that it named them is what made them known.
+    fn repeats(&self, before: &Refused) -> bool {
+        let ((content, problems), (known, same)) = (&self.reason, &before.reason);
+        content.agrees_with(known) && problems == same
+    }
 }

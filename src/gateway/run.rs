@@ -4,6 +4,7 @@ use super::{Gateway, StartFailure, Surroundings};
 use crate::config::{self, Environment};
 use crate::listen::Loops;
 use crate::stdx::clock::{Clock, SystemClock};
+use crate::stdx::descriptors;
 use crate::telemetry::{self, AccessLog};
 use sd_notify::NotifyState;
 use std::path::Path;
@@ -19,6 +20,12 @@ const LAST_WORDS: Duration = Duration::from_secs(15);
 /// operator is answered while a configuration is compiled.
 const BACKGROUND_THREADS: usize = 2;
 
+/// Descriptors of a connection: its own, and the member's while it is forwarded.
+const DESCRIPTORS_EACH: u64 = 2;
+
+/// Descriptors for everything that is no client's: the store, the log, the operator's connections, health checks.
+const OTHER_DESCRIPTORS: u64 = 100;
+
 /// Runs a gateway in the foreground until it is told to stop. Blocks.
 ///
 /// # Errors
@@ -29,12 +36,13 @@ pub fn run(path: &Path) -> Result<(), StartFailure> {
     // Threads and the log's level are needed before anything else is; whatever is wrong is reported by the start itself.
     let early = config::load(path, &environment, SystemClock.now()).map_err(StartFailure::Configuration)?;
     let gateway = &early.plan.gateway;
-    telemetry::set_up(gateway.log_level.as_str());
+    let no_threads = |error| StartFailure::System { what: "threads cannot be started", error };
+    let log = telemetry::set_up(gateway.log_level.as_str()).map_err(no_threads)?;
+    allow_descriptors(early.plan.limits.connections);
     let threads = match gateway.threads {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         threads => threads,
     };
-    let no_threads = |error| StartFailure::System { what: "threads cannot be started", error };
     let (loops, loop_threads) = Loops::start(threads).map_err(no_threads)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(BACKGROUND_THREADS)
@@ -49,6 +57,7 @@ pub fn run(path: &Path) -> Result<(), StartFailure> {
     drop(early);
     let served = runtime.block_on(serve_until_told(path, surroundings, began));
     drop(loop_threads);
+    log.flush();
     served
 }
 
@@ -72,6 +81,20 @@ async fn serve_until_told(path: &Path, surroundings: Surroundings, began: Instan
     tracing::info!("stopping: no new connections, requests under way may end");
     gateway.stop().await;
     Ok(())
+}
+
+/// Raises the limit of open files as far as it goes, and says so if that is too little for as many connections.
+fn allow_descriptors(connections: usize) {
+    let allowed = descriptors::raise();
+    let needed = needed_descriptors(connections);
+    if allowed < needed {
+        tracing::warn!(allowed, needed, connections, "too few open files are allowed for [limits] connections");
+    }
+}
+
+fn needed_descriptors(connections: usize) -> u64 {
+    let connections = u64::try_from(connections).unwrap_or(u64::MAX);
+    connections.saturating_mul(DESCRIPTORS_EACH).saturating_add(OTHER_DESCRIPTORS)
 }
 
 fn signal(kind: SignalKind) -> Result<Signal, StartFailure> {

@@ -1,9 +1,9 @@
-//! Pingora as the HTTP engine behind our own accept loop: one proxy, shared by all listeners.
+//! Pingora as the HTTP engine behind our own accept loop: one proxy for each event loop, shared by all listeners.
 
 use super::front::Front;
-use crate::edge::{Edge, forward};
+use crate::edge::{Edge, stamp};
 use crate::edition::{Live, Plan};
-use crate::listen::{Connection, Serve, Unreadable};
+use crate::listen::{Connection, LoopNumber, Serve, Unreadable};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
@@ -30,11 +30,13 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// The engine.
 pub struct Engine {
-    proxy: Arc<HttpProxy<Front>>,
+    /// One for each event loop, at least one. A kept connection to a member stays on its loop: the engine throws one away
+    /// that another loop's task is just letting go of.
+    proxies: Vec<Arc<HttpProxy<Front>>>,
     edge: Arc<Edge>,
     live: Arc<Live>,
     /// Replaced by a reload, read when a connection begins.
-    served: ArcSwap<Served>,
+    served: ArcSwap<Vec<Arc<Served>>>,
 }
 
 /// The engine with the options of one edition's connections.
@@ -44,26 +46,31 @@ struct Served {
 }
 
 impl Engine {
-    /// An engine that runs the phases of `front`.
-    pub fn new(front: Front, plan: &Plan) -> Self {
+    /// An engine that runs the phases of `front` on so many event loops.
+    pub fn new(front: &Front, loops: usize, plan: &Plan) -> Self {
         let conf = ServerConf {
             max_retries: MOST_TRIES,
-            upstream_keepalive_pool_size: KEPT_CONNECTIONS,
+            upstream_keepalive_pool_size: KEPT_CONNECTIONS.div_ceil(loops.max(1)),
             ..ServerConf::default()
         };
         let (edge, live) = (front.edge.clone(), front.live.clone());
-        let proxy = Arc::new(http_proxy(&Arc::new(conf), front));
-        let served = Served::new(proxy.clone(), plan);
-        Engine { proxy, edge, live, served: ArcSwap::from_pointee(served) }
+        let conf = Arc::new(conf);
+        let proxies: Vec<_> = (0..loops.max(1)).map(|_| Arc::new(http_proxy(&conf, front.clone()))).collect();
+        let served = ArcSwap::from_pointee(Served::all(&proxies, plan));
+        Engine { proxies, edge, live, served }
     }
 
     /// Takes the connection options of another plan, for connections that begin from now on.
     pub fn set_options(&self, plan: &Plan) {
-        self.served.store(Arc::new(Served::new(self.proxy.clone(), plan)));
+        self.served.store(Arc::new(Served::all(&self.proxies, plan)));
     }
 }
 
 impl Served {
+    fn all(proxies: &[Arc<HttpProxy<Front>>], plan: &Plan) -> Vec<Arc<Self>> {
+        proxies.iter().map(|proxy| Arc::new(Served::new(Arc::clone(proxy), plan))).collect()
+    }
+
     fn new(proxy: Arc<HttpProxy<Front>>, plan: &Plan) -> Self {
         let mut options = HttpServerOptions::default();
         // The engine counts how often a connection is used again.
@@ -75,13 +82,20 @@ impl Served {
 
 #[async_trait]
 impl Serve for Engine {
-    async fn serve(&self, io: Stream, stop: &ShutdownWatch) {
-        let served = self.served.load_full();
-        served.process_new(io, stop).await;
+    async fn serve(&self, io: Stream, LoopNumber(on): LoopNumber, stop: &ShutdownWatch) {
+        let served = {
+            let all = self.served.load();
+            all.get(on).or_else(|| all.first()).cloned()
+        };
+        if let Some(served) = served {
+            served.process_new(io, stop).await;
+        }
     }
 
     async fn close_idle(&self) {
-        self.proxy.http_cleanup().await;
+        for proxy in &self.proxies {
+            proxy.http_cleanup().await;
+        }
     }
 
     /// Written out here, because the engine has no request to answer, and its own answer would tell what it is.
@@ -95,7 +109,7 @@ impl Serve for Engine {
         answer.fields.iter().for_each(|(name, value)| field(name.as_str(), value.as_bytes()));
         field("Content-Type", kind.unwrap_or("text/plain").as_bytes());
         field("Content-Length", body.len().to_string().as_bytes());
-        field(forward::REQUEST_ID, request.to_string().as_bytes());
+        field(stamp::REQUEST_ID, request.to_string().as_bytes());
         field("Date", get_cached_date().as_bytes());
         field("Connection", b"close");
         bytes.extend_from_slice(b"\r\n");

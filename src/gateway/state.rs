@@ -1,7 +1,7 @@
 //! What lies in the state directory: the store, the master key, the signing keys; and the rules built on them.
 
 use super::master;
-use super::owner::{self, Foreign};
+use super::owner::{self, Exposed, Foreign};
 use crate::audit::Recorder;
 use crate::edition::Plan;
 use crate::factor::password::{Password, Settings};
@@ -11,7 +11,8 @@ use crate::factor::{self, Factor, Factors};
 use crate::login::Login;
 use crate::stdx::clock::Time;
 use crate::stdx::seal::MasterKey;
-use crate::store::{Store, embedded};
+use crate::store::embedded::{self, OpenFailure};
+use crate::store::{Chain, Store};
 use crate::token::{KeyFailure, Keyring};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,6 +32,9 @@ pub enum StateFailure {
     /// It is another user's.
     #[error(transparent)]
     Foreign(Foreign),
+    /// Others may change what is in it.
+    #[error(transparent)]
+    Exposed(Exposed),
     /// It cannot be looked at.
     #[error("{} cannot be looked at: {error}", .path.display())]
     Unseen {
@@ -38,6 +42,16 @@ pub enum StateFailure {
         path: PathBuf,
         /// What the system said.
         error: std::io::Error,
+    },
+    /// What lies there cannot be used, however often it is tried.
+    #[error("{what} {}: {why}", .path.display())]
+    Unfit {
+        /// Which it is.
+        what: &'static str,
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
     },
     /// The store cannot be opened.
     #[error("the store in {}: {why}", .path.display())]
@@ -76,8 +90,7 @@ impl State {
     /// # Errors
     /// What cannot be used, and where it lies.
     pub async fn open(directory: &Path, now: Time) -> Result<Self, StateFailure> {
-        let store = open_store(directory).await?;
-        let master = master::open(&directory.join(KEYS).join(MASTER), &*store.keys).await?;
+        let (store, master) = open(directory).await?;
         let keys = Arc::new(Keyring::open(store.keys.clone(), master.seal("signing-key"), now).await?);
         Ok(State { store, master, keys })
     }
@@ -91,22 +104,35 @@ impl State {
 /// Whether there is a store in a state directory.
 ///
 /// # Errors
-/// If it is another user's, or cannot be looked at.
+/// If it is another user's, others may change it, or it cannot be looked at.
 pub fn has_store(directory: &Path) -> Result<bool, StateFailure> {
     let path = directory.join(STORE);
     owner::check(&[directory, &path])?;
     path.try_exists().map_err(|error| StateFailure::Unseen { path, error })
 }
 
-/// The store in a state directory; made if there is none. Any other user's files in it, root's among them, would keep
-/// the gateway out.
+/// The store in a state directory; made with its key if there is none. Any other user's files in it, root's among them,
+/// would keep the gateway out. Needs a Tokio runtime around it.
 ///
 /// # Errors
-/// If it is another user's, or cannot be opened.
+/// If it is another user's, others may change it, it cannot be opened, or its key is not there.
 pub async fn open_store(directory: &Path) -> Result<Store, StateFailure> {
-    let path = directory.join(STORE);
+    Ok(open(directory).await?.0)
+}
+
+/// The store, which chains its record under the master key, and that key.
+async fn open(directory: &Path) -> Result<(Store, MasterKey), StateFailure> {
+    let (path, keys) = (directory.join(STORE), directory.join(KEYS));
     owner::check(&[directory, &path])?;
-    embedded::open(&path, factor::named).await.map_err(|error| StateFailure::Store { path, why: error.0 })
+    owner::closed(&keys)?;
+    let store = embedded::open(&path, factor::named).await;
+    let store = store.map_err(|failure| match failure {
+        OpenFailure::Unfit(why) => StateFailure::Unfit { what: "the store in", path, why },
+        OpenFailure::Unavailable(why) => StateFailure::Store { path, why },
+    })?;
+    let master = master::open(&keys.join(MASTER), &*store.keys).await?;
+    store.events.bind(Chain::new(master.mac("record")));
+    Ok((store, master))
 }
 
 /// The configured factors, each with the key of its purpose.

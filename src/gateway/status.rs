@@ -1,14 +1,14 @@
 //! How the process stands, for an operator at night and for scripts; changes nothing.
 
 use super::Reloader;
-use crate::admin::{Operate, Reloaded};
+use crate::admin::{Operate, Problem, Reloaded};
 use crate::edition::Plan;
 use crate::listen::Certified;
 use crate::pool::PoolStatus;
 use crate::store::Operation;
 use crate::telemetry::AccessLog;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,9 +17,9 @@ pub(super) async fn of(reloader: &Reloader) -> Value {
     let (edge, edition) = (reloader.edge(), reloader.live().hold());
     let (now, plan, history) = (edge.clock.now(), &edition.plan, reloader.history());
     let last = history.last.as_ref();
-    let refused = match last {
-        Some((_, Reloaded::Refused { problems, .. })) => problems.as_slice(),
-        Some((_, Reloaded::Applied { .. } | Reloaded::Unchanged { .. })) | None => &[],
+    let refused: Vec<Value> = match last {
+        Some((_, Reloaded::Refused { problems, .. })) => problems.iter().map(Problem::to_json).collect(),
+        Some((_, Reloaded::Applied { .. } | Reloaded::Unchanged { .. })) | None => Vec::new(),
     };
     let unready = reloader.ready().err();
     let pools = edition.pools.snapshot(now);
@@ -31,7 +31,7 @@ pub(super) async fn of(reloader: &Reloader) -> Value {
         "ready": unready.is_none(),
         "unready": unready,
         "configuration": shown(reloader.path()),
-        "state": shown(&plan.gateway.state),
+        "state": shown(&absolute(&plan.gateway.state)),
         "portal": plan.portal.as_ref().map(|portal| &portal.origin),
         "admin": {
             "address": plan.gateway.admin.map(|address| address.to_string()),
@@ -42,6 +42,7 @@ pub(super) async fn of(reloader: &Reloader) -> Value {
         "editions_held": reloader.live().past(),
         "last_reload": last.map(|(at, reloaded)| json!({ "at": at.to_string(), "became": reloaded.to_json() })),
         "last_reload_refused": refused,
+        "restart_needed": history.waiting,
         "certificates": certificates(plan),
         "pools": pools.iter().map(pool).collect::<Vec<_>>(),
     });
@@ -96,12 +97,17 @@ fn certificates(plan: &Plan) -> Vec<Value> {
 fn pool(pool: &PoolStatus) -> Value {
     let members = pool.members.iter().map(|member| {
         json!({
-            "address": member.address.to_string(), "weight": member.weight, "health": member.health.word(),
+            "address": member.address.to_string(), "weight": member.weight, "health": pool.health_of(member),
             "since": member.since.map(|since| since.to_string()), "in_flight": member.in_flight,
             "ejected": member.ejected,
         })
     });
     json!({ "name": &*pool.name, "members": members.collect::<Vec<_>>() })
+}
+
+/// Commands are given in other working directories than the gateway's.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn shown(path: &Path) -> String {

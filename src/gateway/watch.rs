@@ -5,7 +5,7 @@ use super::Reloader;
 use crate::config::Sources;
 use crate::stdx::task::Tasks;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -40,10 +40,7 @@ async fn watch(reloader: &Reloader) {
     follow(&mut watcher, &mut watched, &reloader.sources());
     let mut seen = looks(&reloader.sources());
     loop {
-        tokio::select! {
-            _ = told.recv() => settle(&mut told).await,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-        }
+        wait(&mut told).await;
         // Other files live beside ours, our own log perhaps: only a change of ours is worth reading them again. What is
         // seen here is from before the reading, so that a change in the middle of it is noticed the next time.
         let now = looks(&reloader.sources());
@@ -51,8 +48,16 @@ async fn watch(reloader: &Reloader) {
             continue;
         }
         seen = now;
-        reloader.reload().await;
+        reloader.look().await;
         follow(&mut watcher, &mut watched, &reloader.sources());
+    }
+}
+
+/// Waits until something may have changed. Where the system cannot watch, nobody ever tells, and only the time counts.
+async fn wait(told: &mut mpsc::Receiver<()>) {
+    tokio::select! {
+        Some(()) = told.recv() => settle(told).await,
+        () = tokio::time::sleep(LOOK_EVERY) => {}
     }
 }
 
@@ -79,10 +84,27 @@ fn follow(watcher: &mut Option<RecommendedWatcher>, watched: &mut BTreeSet<PathB
 }
 
 /// What a glance at the files shows.
-fn looks(sources: &Sources) -> Vec<Option<(SystemTime, u64)>> {
+fn looks(sources: &Sources) -> BTreeMap<PathBuf, Option<(SystemTime, u64)>> {
     let look = |path: &PathBuf| {
         let metadata = std::fs::metadata(path).ok()?;
         Some((metadata.modified().ok()?, metadata.len()))
     };
-    sources.files.iter().chain(&sources.directories).map(look).collect()
+    sources.files.iter().chain(&sources.directories).map(|path| (path.clone(), look(path))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::Instant;
+
+    #[tokio::test(start_paused = true)]
+    async fn where_nothing_can_be_watched_the_files_are_looked_at_now_and_then_and_not_all_the_time() {
+        let (tell, mut told) = mpsc::channel(1);
+        drop(tell);
+        for _ in 0..3 {
+            let began = Instant::now();
+            wait(&mut told).await;
+            assert_eq!(began.elapsed(), LOOK_EVERY);
+        }
+    }
 }

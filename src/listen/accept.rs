@@ -5,7 +5,8 @@ use super::connection::RedirectToHttps;
 use super::io::{Io, Seals};
 use super::meter::{HandshakeEnd, Meter, Overload};
 use super::tls::{self, HandshakeError};
-use super::{Certificates, Connection, ConnectionLimits, ListenPlan, Loops, Serve};
+use super::{Certificates, Connection, ConnectionLimits, ListenPlan, LoopNumber, Loops, Serve};
+use crate::stdx::sparing::Sparing;
 use arc_swap::ArcSwap;
 use pingora::protocols::Stream;
 use pingora::server::ShutdownWatch;
@@ -13,7 +14,6 @@ use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::task::TaskTracker;
@@ -32,6 +32,7 @@ pub(super) struct Reception {
     stop: ShutdownWatch,
     exhausted: Sparing,
     refused: Sparing,
+    unnamed: Sparing,
 }
 
 /// How long accepting pauses when the system has no descriptor or memory for another connection: short enough not to
@@ -96,6 +97,7 @@ impl Reception {
             stop,
             exhausted: Sparing::new(),
             refused: Sparing::new(),
+            unnamed: Sparing::new(),
         }
     }
 
@@ -107,11 +109,8 @@ impl Reception {
                 self.meter.accepted.inc();
                 let opened = Opened { stream, peer, plan: Arc::clone(plan), limits, accepted: Instant::now() };
                 let reception = Arc::clone(self);
-                let (handle, place) = self.loops.place();
-                let conversation = async move {
-                    reception.converse(opened, admitted).await;
-                    drop(place);
-                };
+                let (number, handle) = self.loops.next();
+                let conversation = async move { reception.converse(opened, number, admitted).await };
                 self.connections.spawn_on(conversation, handle);
             }
             Err(overload) => self.refuse(peer, overload),
@@ -129,15 +128,22 @@ impl Reception {
     }
 
     /// One connection, to its end. `admitted` is dropped last: the place is free when the socket is closed.
-    async fn converse(&self, opened: Opened, admitted: Admitted) {
+    async fn converse(&self, opened: Opened, on: LoopNumber, admitted: Admitted) {
         let peer = opened.peer;
         match self.establish(opened, &admitted).await {
-            Ok(io) => self.serve.serve(io, &self.stop).await,
+            Ok(io) => self.serve.serve(io, on, &self.stop).await,
             Err(Unestablished::Gone) => {}
-            Err(Unestablished::Handshake(end, why)) => {
-                self.meter.handshake_failed(end);
-                tracing::debug!(%peer, why, "a TLS handshake failed");
-            }
+            Err(Unestablished::Handshake(end, why)) => self.tell_of_handshake(peer, end, &why),
+        }
+    }
+
+    /// A name without a certificate is a slip of the operator as often as of the client, so it is told aloud.
+    fn tell_of_handshake(&self, peer: SocketAddr, end: HandshakeEnd, why: &str) {
+        self.meter.handshake_failed(end);
+        if end == HandshakeEnd::UnknownName && self.unnamed.due() {
+            tracing::warn!(%peer, why, "a TLS handshake failed");
+        } else {
+            tracing::debug!(%peer, why, "a TLS handshake failed");
         }
     }
 
@@ -206,43 +212,9 @@ impl From<HandshakeError> for Unestablished {
     }
 }
 
-/// Says when a warning may be repeated, so that an attack cannot flood the log.
-struct Sparing {
-    origin: Instant,
-    /// Milliseconds after `origin` from which the next warning may come. Written by whoever warns.
-    next: AtomicU64,
-}
-
-impl Sparing {
-    /// One warning per ten seconds: an operator sees that it goes on, and the log stays readable.
-    const PERIOD_MILLIS: u64 = 10_000;
-
-    fn new() -> Sparing {
-        Sparing { origin: Instant::now(), next: AtomicU64::new(0) }
-    }
-
-    fn due(&self) -> bool {
-        let now = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let next = self.next.load(Ordering::Relaxed);
-        let later = now.saturating_add(Self::PERIOD_MILLIS);
-        now >= next && self.next.compare_exchange(next, later, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_warning_is_repeated_after_ten_seconds_and_not_before() {
-        let sparing = Sparing::new();
-        assert!(sparing.due());
-        assert!(!sparing.due());
-        tokio::time::advance(Duration::from_millis(9_999)).await;
-        assert!(!sparing.due());
-        tokio::time::advance(Duration::from_millis(1)).await;
-        assert!(sparing.due());
-    }
 
     #[test]
     fn running_out_of_descriptors_makes_the_loop_pause() {

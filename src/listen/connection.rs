@@ -6,7 +6,7 @@ use pingora::server::ShutdownWatch;
 use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -45,8 +45,10 @@ struct Asides {
     /// Set by the stream before the engine sees the line, read when its request is judged; never taken back, because
     /// that request is refused and the connection closed.
     odd_line: AtomicBool,
-    /// Set by a phase callback, read by the stream at each read.
-    given_back: OnceLock<Box<[u8]>>,
+    /// Put there by a phase callback, taken by the stream at its next read.
+    given_back: Mutex<Vec<u8>>,
+    /// Whether there is anything, so that a read need not lock.
+    is_given_back: AtomicBool,
     /// Written by the first request that has something to leave, read by those after it.
     keepsake: OnceLock<Box<dyn Any + Send + Sync>>,
 }
@@ -111,15 +113,20 @@ impl Connection {
         *self.stop.borrow()
     }
 
-    /// Has the next reads bring `bytes` before anything else: for what was read before it could be understood. Only the
-    /// first call counts, which is enough for whoever asks to switch protocols: there is no next request.
-    pub fn give_back(&self, bytes: Vec<u8>) {
-        // A second call has nothing to add: see above.
-        let _ = self.asides.given_back.set(bytes.into());
+    /// Has the next reads bring `bytes` before anything else: for what was read before it could be understood.
+    pub fn give_back(&self, bytes: &[u8]) {
+        let mut given_back = self.asides.given_back.lock().unwrap_or_else(PoisonError::into_inner);
+        given_back.extend_from_slice(bytes);
+        self.asides.is_given_back.store(true, Ordering::Release);
     }
 
-    pub(super) fn given_back(&self) -> Option<&[u8]> {
-        self.asides.given_back.get().map(AsRef::as_ref)
+    /// What was given back since the last call.
+    pub(super) fn take_given_back(&self) -> Option<Vec<u8>> {
+        if !self.asides.is_given_back.load(Ordering::Acquire) {
+            return None;
+        }
+        self.asides.is_given_back.store(false, Ordering::Release);
+        Some(std::mem::take(&mut *self.asides.given_back.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
     /// What one request leaves for those after it on the same connection: the first to ask makes it. `None` if it was

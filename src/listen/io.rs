@@ -28,8 +28,8 @@ pub(super) struct Io<S> {
     seals: Seals,
     /// Whom to ask for the answer to a header that is no request, until that was asked.
     serve: Option<Arc<dyn Serve>>,
-    /// How much of what was given back was read again.
-    reread: usize,
+    /// What was given back and is to be read again.
+    again: Vec<u8>,
 }
 
 /// What Pingora asks a stream about itself.
@@ -57,7 +57,7 @@ impl<S> Io<S> {
         seals: Seals,
     ) -> Io<S> {
         let watch = Watch::new(connection, seals.version, limits);
-        Io { transport, outbox: Outbox::default(), watch, seals, serve: Some(serve), reread: 0 }
+        Io { transport, outbox: Outbox::default(), watch, seals, serve: Some(serve), again: Vec::new() }
     }
 
     #[cfg(test)]
@@ -111,12 +111,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
 
     /// Reads again what was given back; `false` if nothing was, or all of it was read.
     fn reread(&mut self, into: &mut ReadBuf<'_>) -> bool {
-        let given_back = self.watch.connection().given_back();
-        let Some(rest) = given_back.and_then(|bytes| bytes.get(self.reread..)) else { return false };
-        let part = rest.get(..into.remaining()).unwrap_or(rest);
-        into.put_slice(part);
-        self.reread += part.len();
-        !part.is_empty()
+        if let Some(given_back) = self.watch.connection().take_given_back() {
+            self.again.extend_from_slice(&given_back);
+        }
+        if self.again.is_empty() {
+            return false;
+        }
+        let part = self.again.len().min(into.remaining());
+        into.put_slice(&self.again[..part]);
+        self.again.drain(..part);
+        if self.again.is_empty() {
+            self.again = Vec::new();
+        }
+        part > 0
     }
 
     /// Reads at most `room` bytes.

@@ -1,16 +1,25 @@
 //! The threads that connections live on, one event loop each, so that nothing of a connection moves between cores; knows
 //! nothing of what is said on them.
 
+use crate::stdx::entropy;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
 
 /// Event loops, for whoever places connections on them.
 #[derive(Clone, Debug)]
-pub struct Loops(Arc<[Loop]>);
+pub struct Loops {
+    /// At least one.
+    each: Arc<[Handle]>,
+    /// The loops that are still to be dealt in this round. Written at each accept; never held across an await.
+    deck: Arc<Mutex<Vec<usize>>>,
+}
+
+/// Which of the loops, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LoopNumber(pub usize);
 
 /// The threads of event loops. Dropping it ends them, and whatever still runs on them.
 #[derive(Debug)]
@@ -18,17 +27,6 @@ pub struct LoopThreads {
     end: CancellationToken,
     threads: Vec<thread::JoinHandle<()>>,
 }
-
-#[derive(Debug)]
-struct Loop {
-    handle: Handle,
-    /// Connections that live on it. Written when one is accepted and when it is gone.
-    connections: Arc<AtomicUsize>,
-}
-
-/// A connection's place on a loop; dropping it gives the place back.
-#[derive(Debug)]
-pub(super) struct Place(Arc<AtomicUsize>);
 
 impl Loops {
     /// Starts `count` threads, at least one.
@@ -41,36 +39,43 @@ impl Loops {
         for _ in 0..count.max(1) {
             // Only opening files and the store block; nothing a client does.
             let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
-            loops.push(Loop::on(runtime.handle().clone()));
+            loops.push(runtime.handle().clone());
             let end = started.end.clone();
             let body = move || runtime.block_on(end.cancelled());
             started.threads.push(thread::Builder::new().name("edge".to_owned()).spawn(body)?);
         }
-        Ok((Loops(loops.into()), started))
+        Ok((Loops::of(loops), started))
     }
 
     /// The event loop that this is called on, for everything.
     pub fn here() -> Loops {
-        Loops(Arc::new([Loop::on(Handle::current())]))
+        Loops::of(vec![Handle::current()])
+    }
+
+    fn of(each: Vec<Handle>) -> Loops {
+        Loops { each: each.into(), deck: Arc::default() }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.each.len()
     }
 
     /// Where connections are accepted.
     pub(super) fn first(&self) -> &Handle {
-        &self.0.first().expect("there is at least one loop").handle
+        self.each.first().expect("there is at least one loop")
     }
 
-    /// The loop with the fewest connections, with a place on it.
-    pub(super) fn place(&self) -> (&Handle, Place) {
-        let fewest = self.0.iter().min_by_key(|each| each.connections.load(Ordering::Relaxed));
-        let Loop { handle, connections } = fewest.expect("there is at least one loop");
-        connections.fetch_add(1, Ordering::Relaxed);
-        (handle, Place(Arc::clone(connections)))
-    }
-}
-
-impl Loop {
-    fn on(handle: Handle) -> Loop {
-        Loop { handle, connections: Arc::default() }
+    /// The loop for the next connection. They are dealt in rounds, each loop once a round and in an order of its own:
+    /// even, and nobody who opens and closes connections can steer where others go.
+    pub(super) fn next(&self) -> (LoopNumber, &Handle) {
+        let mut deck = self.deck.lock().unwrap_or_else(PoisonError::into_inner);
+        if deck.is_empty() {
+            deck.extend(0..self.each.len());
+        }
+        let drawn = usize::from_le_bytes(entropy::bytes()) % deck.len();
+        let place = deck.swap_remove(drawn);
+        (LoopNumber(place), self.each.get(place).unwrap_or_else(|| self.first()))
     }
 }
 
@@ -84,33 +89,28 @@ impl Drop for LoopThreads {
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     #[test]
-    fn connections_are_spread_evenly_and_a_place_given_back_is_taken_next() {
-        let (loops, _threads) = Loops::start(3).expect("three threads");
-        let mut places: Vec<_> = (0..6).map(|_| loops.place()).collect();
-        let counts: Vec<_> = loops.0.iter().map(|each| each.connections.load(Ordering::Relaxed)).collect();
-        assert_eq!(counts, [2, 2, 2]);
-        let (given_back, _) = places.remove(4);
-        assert_eq!(loops.place().0.id(), given_back.id());
+    fn connections_are_dealt_evenly_in_an_order_that_differs_from_round_to_round() {
+        let (loops, _threads) = Loops::start(4).expect("four threads");
+        let rounds: Vec<Vec<_>> = (0..32).map(|_| (0..4).map(|_| loops.next().1.id()).collect()).collect();
+        for round in &rounds {
+            assert_eq!(round.iter().collect::<HashSet<_>>().len(), 4, "each loop once");
+        }
+        assert!(rounds.iter().collect::<HashSet<_>>().len() > 4, "24 orders are possible");
     }
 
     #[test]
     fn dropping_the_loops_ends_their_threads_and_what_runs_on_them() {
         let (loops, threads) = Loops::start(2).expect("two threads");
         let alive = Arc::new(());
-        for each in &*loops.0 {
+        for each in &*loops.each {
             let held = Arc::clone(&alive);
-            each.handle.spawn(async move {
+            each.spawn(async move {
                 std::future::pending::<()>().await;
                 drop(held);
             });

@@ -36,7 +36,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::certificate::{CertificateError, CertificatePart, Certificates, Certified, InvalidCertificate};
 pub use self::connection::{Connection, Encryption, Underway};
-pub use self::loops::{LoopThreads, Loops};
+pub use self::loops::{LoopNumber, LoopThreads, Loops};
 pub use self::meter::Meter;
 pub use self::plan::{ConnectionLimits, ListenPlan};
 pub use self::unreadable::Unreadable;
@@ -48,7 +48,7 @@ pub trait Serve: Send + Sync + 'static {
     /// Serves one connection to its end. `stop` turns true when the process drains: from then on answers ask the
     /// client to close. Each request must be announced through [`Connection::request_began`]; on a connection that
     /// never announces one, the deadline of the first header ends everything.
-    async fn serve(&self, io: Stream, stop: &ShutdownWatch);
+    async fn serve(&self, io: Stream, on: LoopNumber, stop: &ShutdownWatch);
 
     /// Closes the connections that wait for a next request; those in the middle of one go on.
     async fn close_idle(&self);

@@ -23,7 +23,7 @@ pub(super) struct Secured {
 /// A handshake that came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HandshakeError {
-    #[error("no certificate is valid for {0:?}")]
+    #[error("no certificate is for {0:?}")]
     UnknownName(Box<str>),
     #[error("{0}")]
     Broken(#[from] io::Error),

@@ -233,7 +233,7 @@ impl Login {
     async fn commit(&self, attempt: Attempt, moment: Moment) -> Result<Enrolled, Stop> {
         let Purpose::Enrol(enrolling) = &attempt.purpose else { return Err(Stop::Gone) };
         let account = attempt.account;
-        let credentials = enrolling.credentials(account, moment.now).ok_or(Stop::Gone)?;
+        let credentials = enrolling.credentials(&attempt, moment.now).ok_or(Stop::Gone)?;
         let right = enrolling.right().ok_or(Stop::Gone)?;
         let place = if enrolling.beside { Place::Beside } else { Place::Instead };
         let enrolment = Enrolment { account, credentials: &credentials, place, right };
@@ -294,12 +294,15 @@ impl Enrolling {
         Some(Right::Link(key.try_into().ok()?))
     }
 
-    fn credentials(&self, account: AccountId, now: Time) -> Option<Vec<Credential>> {
+    /// What is kept. A link signs the person in with what was proven on the way, so that is used by then.
+    fn credentials(&self, attempt: &Attempt, now: Time) -> Option<Vec<Credential>> {
+        let account = attempt.account;
         let credential = |draft: &Draft| {
             let factor = crate::factor::named(&draft.factor)?;
             let state = BASE64.decode(draft.state.as_bytes()).ok()?;
             let (id, label) = (CredentialId::fresh(), String::new());
-            Some(Credential { id, account, factor, label, created: now, used: None, state, version: 0 })
+            let used = (self.link.is_some() && attempt.proofs.has(factor)).then_some(now);
+            Some(Credential { id, account, factor, label, created: now, used, state, version: 0 })
         };
         self.drafts.iter().map(credential).collect()
     }

@@ -39,7 +39,8 @@ pub const THROTTLES_KEPT: usize = 100_000;
 /// How often it is recorded that somebody tries a factor that is locked.
 const LOCKED_WINDOW: Duration = Duration::from_secs(3600);
 
-/// Refusals remembered as recorded. Beyond that some are recorded twice.
+/// Refusals remembered as recorded: about two megabytes. While there are as many, further ones are counted and not
+/// recorded, for a record of each would be a write of each.
 const MOST_TOLD: usize = 10_000;
 
 /// The rule for a factor: those whose answers are short are locked sooner.
@@ -91,14 +92,12 @@ impl Reservation {
     ) -> Result<Result<Self, Refused>, Stop> {
         let (rule, now) = (rule_for(factor), moment.now);
         let (source, subject) = (source(moment.address), claimed.throttled(factor));
-        if let Some(until) = refusal(throttles.reserve(&source, SOURCE, now).await?) {
-            return Ok(Err(Refused { whose: source, until }));
-        }
-        if let Some(until) = refusal(throttles.reserve(&subject, rule, now).await?) {
-            throttles.forgive(&source, SOURCE).await?;
-            return Ok(Err(Refused { whose: subject, until }));
-        }
-        Ok(Ok(Reservation { source, subject, rule }))
+        let said = throttles.reserve_all(&[(&source, SOURCE), (&subject, rule)], now).await?;
+        let refused = [&source, &subject].into_iter().zip(said).find_map(|(whose, said)| {
+            let until = refusal(said)?;
+            Some(Refused { whose: whose.clone(), until })
+        });
+        Ok(refused.map_or(Ok(Reservation { source, subject, rule }), Err))
     }
 
     /// The answer was right: it does not count.
@@ -129,7 +128,7 @@ impl Refused {
 pub(super) struct Told(Mutex<HashMap<Throttled, Time>>);
 
 impl Told {
-    /// Whether nobody was refused in this window before.
+    /// Whether nobody was refused in this window before; never if it could not be remembered.
     pub fn is_first(&self, refused: &Refused, now: Time) -> bool {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if told.get(&refused.whose).is_some_and(|until| now < *until) {
@@ -139,7 +138,7 @@ impl Told {
             told.retain(|_, until| now < *until);
         }
         if told.len() >= MOST_TOLD {
-            told.clear();
+            return false;
         }
         told.insert(refused.whose.clone(), refused.until.unwrap_or_else(|| now.plus(LOCKED_WINDOW)));
         true
@@ -194,10 +193,19 @@ mod tests {
     #[test]
     fn the_memory_of_refusals_is_bounded() {
         let told = Told::default();
-        for number in 0..2 * MOST_TOLD {
-            let whose = Throttled::Source(number.to_string());
-            told.is_first(&Refused { whose, until: Some(Time::NEVER) }, Time::EPOCH);
-        }
+        let flood = |now| {
+            let told = |number: &usize| {
+                let whose = Throttled::Source(number.to_string());
+                told.is_first(&Refused { whose, until: Some(Time::from_secs(60)) }, now)
+            };
+            (0..2 * MOST_TOLD).filter(told).count()
+        };
+        assert_eq!((flood(Time::EPOCH), flood(Time::from_secs(59))), (MOST_TOLD, 0), "no more is recorded either");
         assert!(told.0.lock().expect("nobody panics").len() <= MOST_TOLD);
+        let whose = Throttled::Source("later".to_owned());
+        assert!(
+            told.is_first(&Refused { whose, until: Some(Time::NEVER) }, Time::from_secs(60)),
+            "there is room again"
+        );
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 /// One member, shared by every pool of every edition that names its address. Its health is kept beside it, in the
 /// check that asks for it, because two pools may ask the same member differently.
 ///
-/// All three numbers are written by requests and read by requests and the operator's views. They are independent of
+/// All four numbers are written by requests and read by requests and the operator's views. They are independent of
 /// each other, so relaxed atomics are enough.
 #[derive(Debug)]
 pub struct MemberState {
@@ -19,6 +19,8 @@ pub struct MemberState {
     failures: AtomicU32,
     /// In milliseconds since the Unix epoch; 0: not ejected.
     ejected_until: AtomicU64,
+    /// When it was last ejected, in the same way.
+    ejected_since: AtomicU64,
 }
 
 /// Whether a failure to connect was one too many.
@@ -38,6 +40,7 @@ impl MemberState {
             in_flight: AtomicU32::new(0),
             failures: AtomicU32::new(0),
             ejected_until: AtomicU64::new(0),
+            ejected_since: AtomicU64::new(0),
         }
     }
 
@@ -56,6 +59,11 @@ impl MemberState {
         self.ejected_until.load(Ordering::Relaxed) > now.millis()
     }
 
+    /// Since when it is left out, if it is at `now`.
+    pub fn ejected_since(&self, now: Time) -> Option<Time> {
+        self.is_ejected(now).then(|| Time::from_millis(self.ejected_since.load(Ordering::Relaxed)))
+    }
+
     pub(super) fn begin(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
@@ -71,7 +79,11 @@ impl MemberState {
         }
         let until = now.plus(rule.time).millis();
         let before = self.ejected_until.fetch_max(until, Ordering::Relaxed);
-        if before > now.millis() { Consequence::None } else { Consequence::Ejected }
+        if before > now.millis() {
+            return Consequence::None;
+        }
+        self.ejected_since.store(now.millis(), Ordering::Relaxed);
+        Consequence::Ejected
     }
 
     /// Reads before it writes: on the usual path there is nothing to reset, and a store would cost every other core
@@ -112,6 +124,20 @@ mod tests {
         let consequences = [(); 5].map(|()| member.connect_failed(RULE, NOW));
         assert_eq!(consequences.iter().filter(|c| **c == Consequence::Ejected).count(), 1);
         assert!(member.is_ejected(NOW));
+    }
+
+    #[test]
+    fn a_member_is_ejected_since_its_last_failure_but_one_too_many() {
+        let member = member();
+        assert_eq!(member.ejected_since(NOW), None);
+        eject(&member);
+        let soon = NOW.plus(Duration::from_secs(3));
+        member.connect_failed(RULE, soon);
+        assert_eq!(member.ejected_since(soon), Some(NOW));
+        let later = soon.plus(RULE.time);
+        assert_eq!(member.ejected_since(later), None);
+        member.connect_failed(RULE, later);
+        assert_eq!(member.ejected_since(later), Some(later));
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Pool {
     /// How it stands at `now`.
     pub fn status(&self, now: Time) -> PoolStatus {
         let members = self.members.iter().map(|member| member.status(now));
-        PoolStatus { name: Arc::clone(self.name()), members: members.collect() }
+        PoolStatus { name: Arc::clone(self.name()), probed: self.plan.health.is_some(), members: members.collect() }
     }
 
     /// A number of its own by name, the same in every edition: connections to a member are kept apart by it.
@@ -128,7 +128,10 @@ impl Member {
             address: self.state.address(),
             weight: self.weight,
             health: self.health(),
-            since: self.check().and_then(|check| check.since()),
+            since: match self.state.ejected_since(now) {
+                Some(since) => Some(since),
+                None => self.check().and_then(|check| check.since()),
+            },
             in_flight: self.state.in_flight(),
             ejected: self.state.is_ejected(now),
         }
@@ -140,8 +143,17 @@ impl Member {
 pub struct PoolStatus {
     /// Its name.
     pub name: Arc<str>,
+    /// Whether it has a health check; without one nothing is known of its members' health.
+    pub probed: bool,
     /// Its members, in the order of the configuration.
     pub members: Vec<MemberStatus>,
+}
+
+impl PoolStatus {
+    /// The word for what is known of a member's health.
+    pub fn health_of(&self, member: &MemberStatus) -> &'static str {
+        if self.probed { member.health.word() } else { "not probed" }
+    }
 }
 
 /// How a member of a pool stood at one moment.
@@ -151,9 +163,9 @@ pub struct MemberStatus {
     pub address: SocketAddr,
     /// Its share in this pool.
     pub weight: u32,
-    /// What this pool's health check says of it.
+    /// What this pool's health check says of it; healthy where there is none.
     pub health: Health,
-    /// When that last changed; `None` if it never did.
+    /// Since when it is ejected, or else when its health last changed; `None` if it never did.
     pub since: Option<Time>,
     /// Requests it is serving, over all pools.
     pub in_flight: u32,

@@ -5,7 +5,7 @@ use crate::audit::Event;
 use crate::identity::SessionId;
 use crate::reply::Answer;
 use crate::session::cookie::Name;
-use crate::session::{HandOff, HandOffCode, Presented};
+use crate::session::{HandOff, HandOffCode, Presented, Reading};
 use crate::token::Ticket;
 use http::StatusCode;
 
@@ -40,7 +40,12 @@ impl Portal {
         let Some(token) = self.keeper.lend(hand_off.session, ask.host).await? else {
             return Ok(not_entered(ask));
         };
-        self.recorder.report(ask.now, Event::Entered { session: hand_off.session, host: ask.host.to_owned() });
+        let reading = Reading { token: &token.hash(), host: ask.host, now: ask.now, rules: ask.rules };
+        let Some(live) = self.reader.read(reading).await? else {
+            return Ok(not_entered(ask));
+        };
+        let (account, session, host) = (live.account.id, live.id, ask.host.to_owned());
+        self.recorder.report(ask.now, Event::Entered { account, session, host });
         // The binding stays: another tab of this browser may still be on its way.
         Ok(respond::see_other(&hand_off.path).with_cookie(ask, Name::Session, &token.text(), None))
     }

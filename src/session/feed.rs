@@ -47,6 +47,7 @@ impl Feed {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
+            self.reader.note_look();
             self.listen(&on_change, &mut ear).await;
             if written.elapsed() >= WRITE_EVERY {
                 self.write().await;

@@ -10,6 +10,7 @@ use dashmap::DashMap;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 /// Tokens kept in memory. At about half a kibibyte each, the most they take is half a gigabyte.
@@ -20,6 +21,10 @@ const READS_AT_ONCE: usize = 32;
 
 /// Store reads that may wait; beyond that the answer is "unavailable" at once.
 const READS_WAITING: usize = 1_024;
+
+/// How long the feed may not even look: as long as it may hear nothing, and one look more, which gives up after
+/// seconds.
+const FROZEN: Duration = Duration::from_secs(70);
 
 /// Reads live sessions by token.
 pub struct Reader {
@@ -34,6 +39,10 @@ pub struct Reader {
     epoch: AtomicU64,
     /// Set by the feed when it has not heard from the store for too long: then nobody may be believed.
     blind: AtomicBool,
+    /// When the feed last looked, in milliseconds since `origin`: if it does not look at all any more, nobody may be
+    /// believed either. Written by the feed, read by requests.
+    looked: AtomicU64,
+    origin: Instant,
     /// What an operator ended without the store. Written by orders, read by requests.
     bars: Bars,
     /// Uses not yet written down, by session. Written by requests at most every few seconds each, taken by the feed's
@@ -70,6 +79,8 @@ impl Reader {
             waiting: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             blind: AtomicBool::new(false),
+            looked: AtomicU64::new(0),
+            origin: Instant::now(),
             bars: Bars::default(),
             uses: Mutex::new(HashMap::new()),
         }
@@ -212,6 +223,12 @@ impl Reader {
         }
     }
 
+    /// Notes that the feed is alive, whatever it heard.
+    pub fn note_look(&self) {
+        let now = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.looked.store(now, Ordering::Relaxed);
+    }
+
     /// Whether the store was silent for too long, as the feed judges.
     pub fn set_blind(&self, blind: Blind) {
         self.blind.store(blind == Blind::Yes, Ordering::Release);
@@ -219,7 +236,8 @@ impl Reader {
 
     /// Whether nobody is believed at the moment.
     pub fn is_blind(&self) -> bool {
-        self.blind.load(Ordering::Acquire)
+        let looked = Duration::from_millis(self.looked.load(Ordering::Relaxed));
+        self.blind.load(Ordering::Acquire) || self.origin.elapsed().saturating_sub(looked) > FROZEN
     }
 
     /// How many tokens are cached.

@@ -2,6 +2,7 @@
 
 pub mod bounded;
 pub mod clock;
+pub mod descriptors;
 pub mod digest;
 pub mod entropy;
 pub mod id;
@@ -10,4 +11,5 @@ pub mod memo;
 pub mod seal;
 pub mod secret;
 pub mod span;
+pub mod sparing;
 pub mod task;

@@ -8,12 +8,13 @@ mod records;
 mod sessions;
 mod throttles;
 
-use super::{Change, Enrolment, Place, Result, Right, Store, Throttled, embedded};
+use super::{Chain, Change, Enrolment, Place, Reserved, Result, Right, Store, ThrottleRule, Throttled, embedded};
 use crate::identity::{
     Account, AccountId, AccountName, Device, FactorName, Group, Kind, Kinds, Proof, Proofs, Session,
 };
 use crate::identity::{Credential, CredentialId, SessionId, TokenHash};
 use crate::stdx::clock::Time;
+use crate::stdx::digest::Mac;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 use tokio::task::JoinSet;
@@ -45,7 +46,9 @@ const TOTP: FactorName = FactorName("totp");
 
 async fn in_a_file(directory: &Path) -> Store {
     let factors = |word: &str| [PASSWORD, TOTP].into_iter().find(|factor| factor.0 == word);
-    embedded::open(&directory.join("portcullis.db"), factors).await.expect("the store opens")
+    let store = embedded::open(&directory.join("portcullis.db"), factors).await.expect("the store opens");
+    store.events.bind(Chain::new(Mac::new(&[1; 32])));
+    store
 }
 
 /// The time `secs` into every test.
@@ -122,6 +125,12 @@ async fn opened(store: &Store, account: &Account, token: TokenHash) -> Result<Se
     let session = session(account);
     store.sessions.open(&session, token, HOST).await?;
     Ok(session)
+}
+
+/// What one counter says of an attempt that no other counts.
+async fn reserve(store: &Store, whose: &Throttled, rule: ThrottleRule, now: Time) -> Result<Reserved> {
+    let said = store.throttles.reserve_all(&[(whose, rule)], now).await?;
+    Ok(*said.first().expect("one answer for one counter"))
 }
 
 /// The changes after `seen`, without their numbers.

@@ -20,7 +20,7 @@ mod contract;
 
 pub use keys::{Keys, SealedKey};
 pub use observe::{Observer, Operation, observed};
-pub use record::{Chained, EventRow, Events, Record, verify};
+pub use record::{Chain, Chained, EventRow, Events, Record, Seal, verify};
 pub use throttle::{Reserved, ThrottleRule, Throttled, Throttles};
 
 use crate::identity::{
@@ -228,6 +228,8 @@ pub trait Once: Send + Sync {
     async fn peek(&self, kind: OnceKind, key: [u8; 32], now: Time) -> Result<Option<Vec<u8>>>;
     /// The value, removed: of any number of callers, exactly one gets it.
     async fn take(&self, kind: OnceKind, key: [u8; 32], now: Time) -> Result<Option<Vec<u8>>>;
+    /// Until when the last of the values of one kind that belong to an account is good; `None` if none is.
+    async fn until(&self, kind: OnceKind, owner: AccountId, now: Time) -> Result<Option<Time>>;
     /// Removes the values of one kind that belong to an account; gives how many.
     async fn spend(&self, kind: OnceKind, owner: AccountId) -> Result<usize>;
     /// Removes what expired; gives how many.

@@ -1,8 +1,8 @@
 //! A store that tells of every operation that failed, by its sort, before any engine; changes no answer.
 
 use super::{
-    Accounts, Chained, Change, Changes, Credentials, Enrolment, EventRow, Events, Keys, Once, OnceKind, Opened,
-    Reserved, Result, SealedKey, Sessions, Store, ThrottleRule, Throttled, Throttles,
+    Accounts, Chain, Chained, Change, Changes, Credentials, Enrolment, EventRow, Events, Keys, Once, OnceKind, Opened,
+    Reserved, Result, Seal, SealedKey, Sessions, Store, ThrottleRule, Throttled, Throttles,
 };
 use crate::identity::{
     Account, AccountId, AccountName, Credential, CredentialId, Group, Proofs, Session, SessionId, SessionRules,
@@ -224,6 +224,10 @@ impl Once for Observed<dyn Once> {
         self.writing(self.store.take(kind, key, now).await)
     }
 
+    async fn until(&self, kind: OnceKind, owner: AccountId, now: Time) -> Result<Option<Time>> {
+        self.reading(self.store.until(kind, owner, now).await)
+    }
+
     async fn spend(&self, kind: OnceKind, owner: AccountId) -> Result<usize> {
         self.writing(self.store.spend(kind, owner).await)
     }
@@ -235,8 +239,8 @@ impl Once for Observed<dyn Once> {
 
 #[async_trait]
 impl Throttles for Observed<dyn Throttles> {
-    async fn reserve(&self, whose: &Throttled, rule: ThrottleRule, now: Time) -> Result<Reserved> {
-        self.writing(self.store.reserve(whose, rule, now).await)
+    async fn reserve_all(&self, counters: &[(&Throttled, ThrottleRule)], now: Time) -> Result<Vec<Reserved>> {
+        self.writing(self.store.reserve_all(counters, now).await)
     }
 
     async fn forgive(&self, whose: &Throttled, rule: ThrottleRule) -> Result<()> {
@@ -250,6 +254,14 @@ impl Throttles for Observed<dyn Throttles> {
 
 #[async_trait]
 impl Events for Observed<dyn Events> {
+    fn bind(&self, chain: Chain) {
+        self.store.bind(chain);
+    }
+
+    fn chain(&self) -> Result<Chain> {
+        self.recording(self.store.chain())
+    }
+
     async fn append(&self, events: &[EventRow]) -> Result<()> {
         self.recording(self.store.append(events).await)
     }
@@ -260,6 +272,10 @@ impl Events for Observed<dyn Events> {
 
     async fn chained(&self, after: u64, limit: usize) -> Result<Vec<Chained>> {
         self.recording(self.store.chained(after, limit).await)
+    }
+
+    async fn seal(&self) -> Result<Option<Seal>> {
+        self.recording(self.store.seal().await)
     }
 
     async fn of(&self, account: AccountId, name: &str, limit: usize) -> Result<Vec<EventRow>> {
@@ -319,6 +335,7 @@ mod tests {
         let heard = told.clone();
         let observer: Observer = Arc::new(move |operation| heard.lock().expect("nobody panics").push(operation));
         let store = observed(embedded::open(&path, |_| None).await.expect("the store opens"), &observer);
+        store.events.bind(Chain::new(crate::stdx::digest::Mac::new(&[1; 32])));
         let ask = async || -> usize {
             let now = Time::from_secs(1);
             let answers = [

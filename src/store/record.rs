@@ -1,12 +1,14 @@
 //! The durable record of security events, and the chain that shows whether it was altered; knows no event's meaning.
 //!
-//! Each event's hash covers the hash before it, its number and everything in it, so that whoever changes, removes or
-//! inserts one has to write all that follow anew. Whoever can do that is found out by a head that was kept elsewhere.
+//! Each event's hash covers the hash before it, its number and everything in it, under a key that does not lie in the
+//! record, so that whoever has the record alone can change, remove or insert none unseen. A seal says under the same
+//! key where the chain begins and ends. Whoever puts an older record back together with its seal, or has the key, is
+//! found out by a head that was kept elsewhere.
 
 use super::Result;
 use crate::identity::AccountId;
 use crate::stdx::clock::Time;
-use crate::stdx::digest::sha256;
+use crate::stdx::digest::{Mac, same};
 use async_trait::async_trait;
 
 /// Events checked at once.
@@ -35,20 +37,75 @@ pub struct Chained {
     pub number: u64,
     /// The event.
     pub row: EventRow,
-    /// What it was chained with; `None` if it was written by a release that had no chain.
+    /// What it was chained with; `None` if it was written by a release that had no chain, or not by us.
     pub hash: Option<[u8; 32]>,
+}
+
+/// The key under which events are chained.
+#[derive(Clone)]
+pub struct Chain(Mac);
+
+impl Chain {
+    /// A chain under a key that does not lie beside the events.
+    pub fn new(key: Mac) -> Self {
+        Chain(key)
+    }
+
+    /// The hash of an event, given the one before it.
+    pub(super) fn link(&self, before: [u8; 32], number: u64, row: &EventRow) -> [u8; 32] {
+        let account = row.account.map(|account| account.bits());
+        let account: &[u8] = account.as_ref().map_or(&[], |bits| bits);
+        let (number, at) = (number.to_be_bytes(), row.at.millis().to_be_bytes());
+        self.0.tag(&[b"event", &before, &number, &at, account, row.name.as_bytes(), row.body.as_bytes()])
+    }
+
+    /// The seal of a chain that begins with the event `begins` and ends with the event `newest`, whose hash is `head`.
+    pub(super) fn seal(&self, begins: u64, newest: u64, head: [u8; 32]) -> Seal {
+        let tag = self.0.tag(&[b"seal", &begins.to_be_bytes(), &newest.to_be_bytes(), &head]);
+        Seal { begins, newest, head, tag: Some(tag) }
+    }
+
+    /// Whether a seal was made with this key, or is that of a chain that has not begun.
+    pub(super) fn made(&self, seal: &Seal) -> bool {
+        match seal.tag {
+            Some(tag) => self.seal(seal.begins, seal.newest, seal.head).tag.is_some_and(|right| same(&right, &tag)),
+            None => seal.newest.checked_add(1) == Some(seal.begins) && seal.head == BEGINNING,
+        }
+    }
+}
+
+/// Where the chain begins and ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seal {
+    /// The number of its first event: those before are from a release that had no chain.
+    pub begins: u64,
+    /// The number of its newest event; one less than `begins` while it has none.
+    pub newest: u64,
+    /// That one's hash.
+    pub head: [u8; 32],
+    /// Shows that we said so; `None` while the chain has no event.
+    pub tag: Option<[u8; 32]>,
 }
 
 /// The durable record of security events: appended to, never changed. Events are numbered from 1, and each is chained
 /// to the one before.
 #[async_trait]
 pub trait Events: Send + Sync {
+    /// Says under which key events are chained. The first that says it counts; until then nothing can be appended.
+    fn bind(&self, chain: Chain);
+    /// What events are chained under.
+    ///
+    /// # Errors
+    /// If nobody said.
+    fn chain(&self) -> Result<Chain>;
     /// Appends events in order, durably.
     async fn append(&self, events: &[EventRow]) -> Result<()>;
     /// Up to `limit` events after number `after`, oldest first, with their numbers.
     async fn after(&self, after: u64, limit: usize) -> Result<Vec<(u64, EventRow)>>;
     /// The same, as they stand in the chain.
     async fn chained(&self, after: u64, limit: usize) -> Result<Vec<Chained>>;
+    /// Where the chain begins and ends, as it is kept beside the events; `None` if somebody removed it.
+    async fn seal(&self) -> Result<Option<Seal>>;
     /// The last `limit` events of that name about an account, newest first. It reads no more than it gives.
     async fn of(&self, account: AccountId, name: &str, limit: usize) -> Result<Vec<EventRow>>;
     /// The number of the newest event, even if somebody removed it; 0 if there never was one.
@@ -74,6 +131,8 @@ pub enum Record {
         /// How, in a sentence.
         why: &'static str,
     },
+    /// What says where the chain begins and ends was altered or removed.
+    Unsealed,
     /// It is one chain, but not the one whose head was kept.
     Rewritten,
 }
@@ -81,86 +140,100 @@ pub enum Record {
 /// Follows the chain from its beginning to its end, and looks for the head that was `kept` elsewhere, if one was.
 ///
 /// # Errors
-/// If the store cannot be read.
+/// If the store cannot be read, or nobody said under which key its events are chained.
 pub async fn verify(events: &dyn Events, kept: Option<[u8; 32]>) -> Result<Record> {
-    let newest = events.newest().await?;
-    let mut walk = Walk { seen: 0, older: 0, head: BEGINNING, kept };
-    while walk.seen < newest {
-        let page = events.chained(walk.seen, PAGE).await?;
-        if page.is_empty() {
-            return Ok(Record::Broken { number: walk.seen + 1, why: "it and all after it are gone" });
+    let chain = events.chain()?;
+    // Every record leads past its beginning.
+    let kept = kept.filter(|kept| *kept != BEGINNING);
+    let mut walk = Walk { chain, begins: 0, seen: 0, head: BEGINNING, kept };
+    loop {
+        let Some(seal) = events.seal().await?.filter(|seal| walk.chain.made(seal)) else { return Ok(Record::Unsealed) };
+        walk.begins = seal.begins;
+        if let Err(broken) = walk.follow(events, &seal).await? {
+            return Ok(broken);
         }
-        for event in &page {
-            if let Err(why) = walk.step(event) {
-                return Ok(Record::Broken { number: walk.seen + 1, why });
-            }
+        if events.chained(walk.seen, 1).await?.is_empty() {
+            return Ok(walk.found());
+        }
+        // Either it was appended meanwhile, and the seal says so by now, or it is none of ours.
+        if events.seal().await?.is_none_or(|now| now.newest <= seal.newest) {
+            return Ok(Record::Broken { number: walk.seen + 1, why: "it was put behind the end of the record" });
         }
     }
-    if walk.kept.is_some() {
-        return Ok(Record::Rewritten);
-    }
-    Ok(Record::Sound { events: walk.seen - walk.older, older: walk.older, head: walk.head })
 }
 
 /// A walk along the chain.
 struct Walk {
+    chain: Chain,
+    /// The first event that has to have a hash.
+    begins: u64,
     seen: u64,
-    older: u64,
     head: [u8; 32],
     /// The head that is looked for, until it is found.
     kept: Option<[u8; 32]>,
 }
 
 impl Walk {
+    /// As far as the seal says; gives what is broken before.
+    async fn follow(&mut self, events: &dyn Events, seal: &Seal) -> Result<std::result::Result<(), Record>> {
+        while self.seen < seal.newest {
+            let left = usize::try_from(seal.newest - self.seen).unwrap_or(usize::MAX);
+            let page = events.chained(self.seen, PAGE.min(left)).await?;
+            if page.is_empty() {
+                return Ok(Err(Record::Broken { number: self.seen + 1, why: "it and all after it are gone" }));
+            }
+            for event in &page {
+                if let Err(why) = self.step(event) {
+                    return Ok(Err(Record::Broken { number: self.seen + 1, why }));
+                }
+            }
+        }
+        let fits = self.head == seal.head;
+        let why = "it is not the one that was written last";
+        Ok(if fits { Ok(()) } else { Err(Record::Broken { number: self.seen, why }) })
+    }
+
     fn step(&mut self, event: &Chained) -> std::result::Result<(), &'static str> {
         if event.number != self.seen + 1 {
             return Err("it is gone");
         }
-        let begun = self.seen > self.older;
-        match event.hash {
-            None if begun => return Err("it was inserted without a hash"),
-            None => self.older += 1,
-            Some(hash) if hash == chain(self.head, event.number, &event.row) => self.head = hash,
-            Some(_) => return Err("it, or the one before it, is not what was written"),
+        if event.number >= self.begins {
+            let hash = event.hash.ok_or("it has no hash: it was inserted, or its hash removed")?;
+            if !same(&hash, &self.chain.link(self.head, event.number, &event.row)) {
+                return Err("it, or the one before it, is not what was written");
+            }
+            self.head = hash;
         }
         self.kept = self.kept.filter(|kept| *kept != self.head);
         self.seen = event.number;
         Ok(())
     }
-}
 
-/// The hash of an event, given the one before it. Texts are preceded by their length, so that no two events have the
-/// same bytes.
-pub(super) fn chain(before: [u8; 32], number: u64, row: &EventRow) -> [u8; 32] {
-    let mut bytes = Vec::with_capacity(128 + row.body.len());
-    bytes.extend_from_slice(&before);
-    bytes.extend_from_slice(&number.to_be_bytes());
-    bytes.extend_from_slice(&row.at.millis().to_be_bytes());
-    match row.account {
-        Some(account) => {
-            bytes.push(1);
-            bytes.extend_from_slice(&account.bits());
+    /// What is to be said at the end.
+    fn found(&self) -> Record {
+        if self.kept.is_some() {
+            return Record::Rewritten;
         }
-        None => bytes.push(0),
+        let older = self.begins.saturating_sub(1);
+        Record::Sound { events: self.seen.saturating_sub(older), older, head: self.head }
     }
-    for text in [&row.name, &row.body] {
-        bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
-        bytes.extend_from_slice(text.as_bytes());
-    }
-    sha256(&bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn chain(key: u8) -> Chain {
+        Chain::new(Mac::new(&[key; 32]))
+    }
+
     fn row() -> EventRow {
         EventRow { at: Time::from_millis(7), name: "a".to_owned(), account: None, body: "{}".to_owned() }
     }
 
     #[test]
-    fn a_hash_covers_everything_an_event_has() {
-        let hash = chain(BEGINNING, 1, &row());
+    fn a_hash_covers_everything_an_event_has_and_the_key() {
+        let hash = chain(1).link(BEGINNING, 1, &row());
         let others = [
             EventRow { at: Time::from_millis(8), ..row() },
             EventRow { name: "b".to_owned(), ..row() },
@@ -169,9 +242,27 @@ mod tests {
             EventRow { name: "a{".to_owned(), body: "}".to_owned(), ..row() },
         ];
         for other in &others {
-            assert_ne!(chain(BEGINNING, 1, other), hash, "{other:?}");
+            assert_ne!(chain(1).link(BEGINNING, 1, other), hash, "{other:?}");
         }
-        assert_ne!(chain(BEGINNING, 2, &row()), hash);
-        assert_ne!(chain([1; 32], 1, &row()), hash);
+        assert_ne!(chain(1).link(BEGINNING, 2, &row()), hash);
+        assert_ne!(chain(1).link([1; 32], 1, &row()), hash);
+        assert_ne!(chain(2).link(BEGINNING, 1, &row()), hash);
+    }
+
+    #[test]
+    fn a_seal_covers_everything_it_says_and_the_key() {
+        let seal = chain(1).seal(1, 5, [7; 32]);
+        assert!(chain(1).made(&seal) && !chain(2).made(&seal));
+        let others = [
+            Seal { begins: 2, ..seal.clone() },
+            Seal { newest: 4, ..seal.clone() },
+            Seal { head: [8; 32], ..seal.clone() },
+            Seal { tag: None, ..seal.clone() },
+            Seal { begins: 6, tag: None, ..seal.clone() },
+        ];
+        for other in &others {
+            assert!(!chain(1).made(other), "{other:?}");
+        }
+        assert!(chain(1).made(&Seal { begins: 6, newest: 5, head: BEGINNING, tag: None }), "none has begun");
     }
 }

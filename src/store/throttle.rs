@@ -58,7 +58,7 @@ pub enum ThrottleRule {
 /// Whether an attempt may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reserved {
-    /// Yes; it already counts as a failure until it is forgiven.
+    /// Yes; if every counter says so, it already counts as a failure until it is forgiven.
     Go,
     /// Not before this time; nothing was counted.
     Wait(Time),
@@ -67,11 +67,13 @@ pub enum Reserved {
 }
 
 /// Counters of failed attempts. An attempt is counted **before** it is verified, so that parallel guesses cannot share
-/// one reservation.
+/// one reservation. What is refused writes nothing, so that a flood of it keeps no right answer waiting.
 #[async_trait]
 pub trait Throttles: Send + Sync {
-    /// Counts an attempt, or says why not; one atomic step. For an account that is gone nothing is kept.
-    async fn reserve(&self, whose: &Throttled, rule: ThrottleRule, now: Time) -> Result<Reserved>;
+    /// Counts an attempt with every one of these counters, no two of them the same, or with none: what each says, in
+    /// their order. Unless all say [`Reserved::Go`] nothing was counted. One atomic step. For an account that is gone
+    /// nothing is kept.
+    async fn reserve_all(&self, counters: &[(&Throttled, ThrottleRule)], now: Time) -> Result<Vec<Reserved>>;
     /// The attempt succeeded: a `Backoff` starts over, a `Window` gets its one reservation back.
     async fn forgive(&self, whose: &Throttled, rule: ThrottleRule) -> Result<()>;
     /// Removes the counters of names and sources that hold nobody back any more (a `Backoff` untouched for a day, a

@@ -1,35 +1,15 @@
-//! The access log: one JSON line for each request, written by a thread of its own; a full queue costs a line, never a
-//! request.
+//! The access log: one JSON line for each request.
 
-use std::io::{BufWriter, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use super::queue::{Habit, Lines};
+use std::io::Write;
 use std::time::Duration;
-
-/// Lines that may wait for the writer.
-const QUEUE: usize = 8_192;
-
-/// How long a line may wait in the writer's buffer while nothing else happens.
-const LINGER: Duration = Duration::from_millis(200);
-
-/// How long the last lines may take at the end of the process.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Where request lines go. Clones share one writer, which ends when the last clone is gone and the queue is empty.
 #[derive(Clone)]
-pub struct AccessLog {
-    queue: SyncSender<Item>,
-    /// Lines that found the queue full. Written by requests, read by metrics.
-    lost: Arc<AtomicU64>,
-}
+pub struct AccessLog(Lines);
 
-/// What the writer is given.
-enum Item {
-    Line(Vec<u8>),
-    /// Everything before this is to be written out, and that be said.
-    Flush(SyncSender<()>),
-}
+/// Whoever reads it reads requests, so losses are counted and not told in it.
+const HABIT: Habit = Habit { name: "access-log", linger: Duration::from_millis(200), notice: None };
 
 impl AccessLog {
     /// A log that writes to `out` from a thread of its own.
@@ -37,52 +17,22 @@ impl AccessLog {
     /// # Errors
     /// If no thread can be started.
     pub fn start(out: Box<dyn Write + Send>) -> std::io::Result<Self> {
-        let (queue, items) = sync_channel(QUEUE);
-        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || write_all(&items, out))?;
-        Ok(AccessLog { queue, lost: Arc::default() })
+        Lines::start(out, HABIT).map(AccessLog)
     }
 
     /// Writes one line, or counts it as lost.
     pub fn write(&self, line: Line) {
-        if self.queue.try_send(Item::Line(line.finish())).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
+        self.0.write(line.finish());
     }
 
-    /// Waits until everything that was written so far is out, but not for long: a log that nobody reads must not keep
-    /// the process. Blocks.
+    /// Waits until everything that was written so far is out, but not for long. Blocks.
     pub fn flush(&self) {
-        let (done, written) = sync_channel(1);
-        if self.queue.try_send(Item::Flush(done)).is_ok() {
-            let _ = written.recv_timeout(LAST_WORDS);
-        }
+        self.0.flush();
     }
 
     /// How many lines were lost.
     pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
-    }
-}
-
-fn write_all(items: &Receiver<Item>, out: Box<dyn Write + Send>) {
-    let mut out = BufWriter::with_capacity(64 * 1024, out);
-    loop {
-        let written = match items.recv_timeout(LINGER) {
-            Ok(Item::Line(line)) => out.write_all(&line),
-            Ok(Item::Flush(done)) => {
-                let written = out.flush();
-                // Whoever asked may have stopped waiting.
-                let _ = done.send(());
-                written
-            }
-            Err(RecvTimeoutError::Timeout) => out.flush(),
-            Err(RecvTimeoutError::Disconnected) => {
-                let _ = out.flush();
-                return;
-            }
-        };
-        // There is nobody left to tell if the log itself cannot be written: the next line tries again.
-        drop(written);
+        self.0.lost()
     }
 }
 
@@ -163,27 +113,6 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_flush_waits_until_every_line_is_out() {
-        #[derive(Clone, Default)]
-        struct Paper(Arc<std::sync::Mutex<Vec<u8>>>);
-        impl Write for Paper {
-            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-                self.0.lock().expect("nobody panicked").extend_from_slice(bytes);
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
-            }
-        }
-        let paper = Paper::default();
-        let log = AccessLog::start(Box::new(paper.clone())).expect("a thread");
-        (0..100).for_each(|number| log.write(Line::new().number("n", number)));
-        log.flush();
-        let written = paper.0.lock().expect("nobody panicked").clone();
-        assert_eq!(String::from_utf8(written).expect("text").lines().count(), 100);
-    }
 
     #[test]
     fn a_line_is_one_json_object_whatever_a_client_sent() {

@@ -157,9 +157,14 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A registry with every metric at zero.
+    /// A registry with every metric at zero: what exists only from its first event on cannot be watched for that event.
     pub fn new() -> Self {
         let requests: Family<OutcomeLabel, Counter> = Family::default();
+        let at_zero = |results: &[&'static str]| {
+            let family: Family<ResultLabel, Counter> = Family::default();
+            results.iter().for_each(|result| drop(family.get_or_create_owned(&ResultLabel { result })));
+            family
+        };
         let metrics = Metrics {
             requests: Outcome::ALL
                 .map(|outcome| requests.get_or_create_owned(&OutcomeLabel { outcome: outcome.word() })),
@@ -168,8 +173,8 @@ impl Metrics {
             headers_refused: Family::default(),
             // 0.5 ms to 8 s, doubling.
             duration: Histogram::new(exponential_buckets(0.0005, 2.0, 15)),
-            reloads: Family::default(),
-            sign_ins: Family::default(),
+            reloads: at_zero(&["applied", "refused"]),
+            sign_ins: at_zero(&["succeeded", "wrong", "throttled"]),
             members: Family::default(),
             edition: Gauge::default(),
             editions_held: Gauge::default(),
@@ -299,6 +304,20 @@ mod tests {
         let text = metrics.text();
         assert!(text.contains(r#"portcullis_requests_total{outcome="permitted"} 2"#), "{text}");
         assert!(text.contains(r#"portcullis_requests_total{outcome="failed"} 1"#), "{text}");
+    }
+
+    #[test]
+    fn what_has_not_happened_yet_is_there_at_zero() {
+        let text = Metrics::new().text();
+        for series in [
+            r#"portcullis_reloads_total{result="applied"} 0"#,
+            r#"portcullis_reloads_total{result="refused"} 0"#,
+            r#"portcullis_sign_ins_total{result="succeeded"} 0"#,
+            r#"portcullis_sign_ins_total{result="wrong"} 0"#,
+            r#"portcullis_sign_ins_total{result="throttled"} 0"#,
+        ] {
+            assert!(text.contains(series), "{series} is not in\n{text}");
+        }
     }
 
     #[test]

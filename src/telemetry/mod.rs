@@ -4,7 +4,8 @@
 mod access;
 mod log;
 mod metric;
+mod queue;
 
 pub use access::{AccessLog, Line};
-pub use log::set_up;
+pub use log::{Log, set_up};
 pub use metric::{Metrics, Outcome, RouteCounters};

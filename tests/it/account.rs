@@ -57,6 +57,18 @@ async fn the_page_shows_where_i_am_signed_in_and_how_i_can() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_i_signed_in_with_by_enrolling_is_used_and_the_codes_are_not() {
+    let (rig, ..) = Rig::two_hosts().await;
+    let mut browser = rig.signed_in("alice", &["staff"]).await;
+    let page = account_page(&rig, &mut browser).await;
+    let shown = ["Last used", "Not used yet"].map(|words| page.body.matches(words).count());
+    assert!(shown[0] >= 2, "password and app: {}", page.body);
+    let credentials = rig.store.credentials.of(rig.account("alice").await.id).await.expect("the store");
+    let unused: Vec<_> = credentials.iter().filter(|held| held.used.is_none()).map(|held| held.factor.0).collect();
+    assert_eq!(unused, ["recovery_code"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_page_shows_where_i_signed_in_lately_and_with_what() {
     let (rig, _app, _wiki) = Rig::two_hosts().await;
     let (mut first, _second) = two_browsers(&rig).await;

@@ -145,8 +145,11 @@ async fn steps_of_a_sign_in_are_counted() {
 async fn members_are_counted_by_their_state() {
     let (rig, _app, _wiki) = Rig::two_hosts().await;
     let samples = metrics(&rig).await;
-    assert_eq!(value(&samples, "portcullis_pool_members", &[("pool", "app"), ("state", "healthy")]), Some(1.0));
-    assert_eq!(value(&samples, "portcullis_pool_members", &[("pool", "app"), ("state", "unhealthy")]), Some(0.0));
+    let members = |state| value(&samples, "portcullis_pool_members", &[("pool", "app"), ("state", state)]);
+    assert_eq!((members("unknown"), members("healthy")), (Some(1.0), Some(0.0)), "nobody asked how it is");
+    assert_eq!(members("unhealthy"), Some(0.0));
+    let member = &rig.status().await["pools"][0]["members"][0];
+    assert_eq!(member["health"], "not probed", "{member}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

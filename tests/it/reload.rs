@@ -6,6 +6,7 @@ use std::convert::identity;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// A file with one more open route, for `/team/**`.
 fn fragment(pool: &str) -> String {
@@ -34,6 +35,8 @@ async fn metric(rig: &Rig, series: &str) -> Option<f64> {
     let text = rig.admin("/metrics").await.1;
     text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
 }
+
+const REFUSED: &str = r#"portcullis_reloads_total{result="refused"}"#;
 
 /// Moves a file into its place in one step, as a deployment does.
 fn place(path: &Path, text: &str) {
@@ -96,7 +99,8 @@ async fn a_bad_reload_leaves_the_old_edition_and_says_why_everywhere() {
     let (rig, _app, good) = Rig::one_route(identity).await;
     let outcome = rig.reload(&good.replace("policy =", "polcy =")).await;
     let Reloaded::Refused { edition: 1, problems } = outcome else { panic!("{outcome:?}") };
-    let problem = problems.iter().find(|problem| problem.contains("polcy")).expect("it is named");
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let problem = lines.iter().find(|problem| problem.contains("polcy")).expect("it is named");
     assert!(
         problem.contains("portcullis.toml:24:1: route[0].polcy: ") && problem.ends_with("did you mean policy?"),
         "{problem}"
@@ -106,7 +110,8 @@ async fn a_bad_reload_leaves_the_old_edition_and_says_why_everywhere() {
     assert_eq!(metric(&rig, "portcullis_edition").await, Some(1.0));
     let status = rig.status().await;
     assert_eq!(status["edition"], 1);
-    assert_eq!(status["last_reload_refused"], serde_json::json!(problems));
+    let told: Vec<_> = problems.iter().map(portcullis::admin::Problem::to_json).collect();
+    assert_eq!(status["last_reload_refused"], serde_json::json!(told));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,6 +139,33 @@ async fn a_changed_file_is_noticed() {
     let other = Member::echo("other").await;
     rig.save(&filled(ONE_ROUTE, &[("app", &other)]));
     rig.eventually("the other member answers", async || answers(&rig, "/x").await == "other").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_file_is_refused_once_however_often_it_looks_new() {
+    // Several times as long as the watcher waits for quiet: in this time it looks again.
+    const WATCHED: Duration = Duration::from_millis(700);
+    let (rig, _app, text) = Rig::one_route(identity).await;
+    assert_eq!(metric(&rig, REFUSED).await, Some(0.0));
+    let refused = async |times: f64| metric(&rig, REFUSED).await >= Some(times);
+    let again = async |times: f64, stir: &dyn Fn()| {
+        stir();
+        tokio::time::timeout(WATCHED, rig.eventually("it is refused again", async || refused(times).await))
+            .await
+            .is_ok()
+    };
+    rig.save(&text.replace("policy =", "polcy ="));
+    rig.eventually("it is refused", async || refused(1.0).await).await;
+    let log = rig.directory().join("gateway.log");
+    let logged = || std::fs::write(&log, "refused").expect("written");
+    assert!(!again(2.0, &logged).await, "because a file beside it was written");
+    let same = || rig.save(&text.replace("policy =", "polcy ="));
+    assert!(!again(2.0, &same).await, "because the same was saved once more");
+    let other = || rig.save(&format!("{text}\n# another try\n").replace("policy =", "polcy ="));
+    assert!(again(2.0, &other).await, "what is different is judged anew, even to the same end");
+    let asked = rig.gateway().reload().await;
+    assert!(matches!(asked, Reloaded::Refused { .. }), "an order is always answered: {asked:?}");
+    assert_eq!(metric(&rig, REFUSED).await, Some(3.0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -268,7 +300,7 @@ async fn an_address_that_is_taken_refuses_the_whole_reload() {
     let text = format!("{}\n[[listen]]\naddress = \"{taken}\"\n", filled(ONE_ROUTE, &[("app", &other)]));
     let outcome = rig.reload(&text).await;
     let Reloaded::Refused { edition: 1, problems } = outcome else { panic!("{outcome:?}") };
-    assert!(problems[0].contains(&format!("cannot listen on {taken}: ")), "{problems:?}");
+    assert!(problems[0].what.contains(&format!("cannot listen on {taken}: ")), "{problems:?}");
     assert_eq!(answers(&rig, "/x").await, "app");
     assert_eq!(rig.gateway().addresses(), [rig.address()]);
 }

@@ -312,3 +312,43 @@ async fn an_answer_that_breaks_off_breaks_off_for_the_client_too() {
         assert_eq!(all.matches("HTTP/1.1 ").count(), 1, "nothing is put behind half an answer: {all}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_usual_method_in_another_spelling_is_refused_because_services_take_it_for_the_usual_one() {
+    refused(&[
+        b"get /open/x HTTP/1.1\r\nHost: app.localhost\r\n\r\n",
+        b"Delete /open/x HTTP/1.1\r\nHost: app.localhost\r\n\r\n",
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_whose_chunks_cannot_be_read_is_answered() {
+    let (rig, _app, _wiki) = Rig::two_hosts().await;
+    for chunk in ["0x2\r\nab\r\n0\r\n\r\n", "fffffffffffffffff\r\n", "2\r\nabcd\r\n0\r\n\r\n"] {
+        let head = "POST /open/x HTTP/1.1\r\nHost: app.localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let (answer, ends) = ask(&rig, format!("{head}{chunk}")).await;
+        assert_eq!((answer.status, ends), (400, true), "{chunk:?} {answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_drips_is_ended_and_a_slow_one_is_not() {
+    let member = RawMember::play(|mut line| async move {
+        line.head().await;
+        line.exactly(100_000).await;
+        line.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+    })
+    .await;
+    let rig = Rig::start(&Scene { members: &[member.address()], ..Scene::default() }.text()).await;
+    let head = "POST /open/x HTTP/1.1\r\nHost: app.localhost\r\nContent-Length: 100000\r\n\r\n";
+    let (mut slow, mut dripping) = (Line::to(rig.address()).await, Line::to(rig.address()).await);
+    slow.say(format!("{head}{}", "x".repeat(50_000))).await;
+    dripping.say(format!("{head}x")).await;
+    rig.eventually("both are with the member", async || member.heard().len() == 2).await;
+    rig.clock.advance(Duration::from_secs(60));
+    slow.say("x".repeat(50_000)).await;
+    assert_eq!(slow.answer().await.status, 200);
+    dripping.say("x").await;
+    assert_eq!(dripping.answer().await.status, 408);
+}

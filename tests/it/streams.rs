@@ -125,3 +125,36 @@ async fn a_client_that_leaves_takes_its_stream_along() {
     drop(line);
     tokio::time::timeout(crate::rig::PATIENCE, left.notified()).await.expect("the member hears of it");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_goes_on_and_on_is_cut_with_its_session_whatever_it_calls_itself() {
+    let mut case = opened("/log", "text/plain").await;
+    // Answers are tied to their permits once they are longer than answers are.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    case.tell.notify_one();
+    assert_eq!(next_event(&mut case.line).await, "data: second\n\n");
+    assert!(case.rig.store.sessions.end(case.pass.session).await.unwrap());
+    assert_cut(case.line).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_for_a_stream_that_never_begins_is_let_go_after_the_pools_read_timeout() {
+    let member = RawMember::play(|mut line| async move {
+        line.head().await;
+        line.rest().await;
+    })
+    .await;
+    let rig = Rig::start(&Scene { members: &[member.address()], ..Scene::default() }.text()).await;
+    let pass = rig.pass("alice", &["staff"], "app.localhost").await;
+    let ask = get("/events", &format!("Cookie: {}\r\nAccept: text/event-stream\r\n", pass.cookie()));
+    let mut line = Line::to(rig.address()).await;
+    line.say(ask.clone()).await;
+    rig.eventually("it is with the member", async || member.heard().len() == 1).await;
+    rig.clock.advance(Duration::from_secs(31));
+    assert!(line.rest().await.is_empty());
+    let mut revoked = Line::to(rig.address()).await;
+    revoked.say(ask).await;
+    rig.eventually("it is with the member too", async || member.heard().len() == 2).await;
+    assert!(rig.store.sessions.end(pass.session).await.unwrap());
+    assert_cut(revoked).await;
+}

@@ -14,6 +14,9 @@ use crate::store::OnceKind;
 use serde_json::{Value, json};
 use std::io::{self, BufRead, IsTerminal, Write};
 
+/// Policies that a note names one by one; more would bury what it says.
+const MOST_GATES: usize = 3;
+
 /// What was changed.
 #[derive(Debug)]
 pub struct Changed {
@@ -22,6 +25,8 @@ pub struct Changed {
     change: &'static str,
     /// The sentence for people.
     sentence: String,
+    /// What it did, in numbers, for scripts.
+    counts: Vec<(&'static str, usize)>,
     /// What should give pause.
     notes: Vec<String>,
     link: Option<Link>,
@@ -43,38 +48,48 @@ pub async fn add(opened: &Opened, name: AccountName, mut groups: Vec<Group>) -> 
     let link = opened.offer(&account).await?;
     let groups = if account.groups.is_empty() { String::new() } else { format!(" ({})", joined(&account.groups)) };
     let sentence = format!("{}{groups} is added", account.name);
-    Ok(Changed { notes: unnamed(opened, &account.groups), link: Some(link), change: "added", sentence, account })
+    let notes = unnamed(opened, &account.groups).into_iter().chain(outside(opened, &account)).collect();
+    Ok(Changed { notes, link: Some(link), change: "added", sentence, account, counts: Vec::new() })
 }
 
 /// Makes a new link.
 pub async fn enrol(opened: &Opened, name: &AccountName) -> anyhow::Result<Changed> {
     let account = opened.account(name).await?;
     let link = opened.offer(&account).await?;
-    let notes =
-        Vec::from_iter(account.disabled.then(|| {
-            format!("{name} is disabled, and the link opens nothing until `portcullis account enable {name}`")
-        }));
-    let sentence = format!("{name} may enrol; links made before have ended");
-    Ok(Changed { account, change: "enrolment-offered", sentence, notes, link: Some(link) })
+    let (notes, sentence) = (shut(&account), format!("{name} may enrol; links made before have ended"));
+    Ok(Changed { account, change: "enrolment-offered", sentence, notes, link: Some(link), counts: Vec::new() })
 }
 
 /// Ends every session and admits the account nowhere.
 pub async fn disable(opened: &Opened, name: &AccountName) -> anyhow::Result<Changed> {
     let account = opened.account(name).await?;
     let sessions = opened.sessions(&account).await?.len();
+    let links = usize::from(opened.link_until(&account).await?.is_some());
     if let Err(error) = opened.store.accounts.set_disabled(account.id, true).await {
         let whose = format!("{name} is not disabled, but every session that {name} has");
         return Err(unwritten::bar(opened, Barred::Account(account.id), (&whose, error)).await);
     }
-    let sentence = format!("{name} is disabled; {} ended", count(sessions, "session"));
-    changed(opened, account, ("disabled", sentence), &[]).await
+    let link = if links == 0 { "" } else { "; its enrolment link has ended" };
+    let sentence = format!("{name} is disabled; {} ended{link}", count(sessions, "session"));
+    let counts = vec![("sessions_ended", sessions), ("links_ended", links)];
+    Ok(Changed { counts, ..changed(opened, account, ("disabled", sentence), &[]).await? })
 }
 
 /// Lets the account sign in again.
 pub async fn enable(opened: &Opened, name: &AccountName) -> anyhow::Result<Changed> {
     let account = opened.account(name).await?;
     opened.store.accounts.set_disabled(account.id, false).await?;
-    changed(opened, account, ("enabled", format!("{name} is enabled and may sign in")), &[]).await
+    let enrolled = !opened.store.credentials.of(account.id).await?.is_empty();
+    let sentence = match (enrolled, opened.link_until(&account).await?) {
+        (true, _) => format!("{name} is enabled and may sign in"),
+        (false, Some(until)) => {
+            format!("{name} is enabled, but not enrolled: the link it has is good until {}", moment::date(until))
+        }
+        (false, None) => {
+            format!("{name} is enabled, but not enrolled: `portcullis account enrol {name}` makes a link")
+        }
+    };
+    changed(opened, account, ("enabled", sentence), &[]).await
 }
 
 /// Forgets what the account proves itself with, ends its sessions, and makes a new link.
@@ -87,9 +102,11 @@ pub async fn reset(opened: &Opened, name: &AccountName, reason: &str) -> anyhow:
         opened.store.once.spend(kind, account.id).await?;
     }
     let sessions = opened.store.sessions.end_all(account.id, None).await?;
-    let (factors, sessions) = (count(credentials, "factor"), count(sessions, "session"));
-    let sentence = format!("{name} is reset; {factors} forgotten, {sessions} ended");
+    let sentence =
+        format!("{name} is reset; {} forgotten, {} ended", count(credentials, "factor"), count(sessions, "session"));
     let mut done = changed(opened, account, ("reset", sentence), &[("reason", reason.to_owned())]).await?;
+    done.counts = vec![("factors_removed", credentials), ("sessions_ended", sessions)];
+    done.notes = shut(&done.account);
     match opened.essentials.portal() {
         Ok(_) => done.link = Some(opened.offer(&done.account).await?),
         Err(why) => done.notes.push(format!("no link was made ({why}); `portcullis account enrol {name}` makes one")),
@@ -117,7 +134,7 @@ pub async fn groups(opened: &Opened, name: &AccountName, mut groups: Vec<Group>)
         some => format!("{name} is in {}", joined(some)),
     };
     let fields = [("before", texts(&before).join(",")), ("groups", texts(&account.groups).join(","))];
-    let notes = unnamed(opened, &account.groups);
+    let notes = unnamed(opened, &account.groups).into_iter().chain(outside(opened, &account)).collect();
     Ok(Changed { notes, ..changed(opened, account, ("groups", sentence), &fields).await? })
 }
 
@@ -149,7 +166,29 @@ async fn changed(
     let mut fields = fields.to_vec();
     fields.push(("name", account.name.to_string()));
     opened.record(&Event::AccountChanged { account: account.id, change }, &fields).await?;
-    Ok(Changed { account, change, sentence, notes: Vec::new(), link: None })
+    Ok(Changed { account, change, sentence, counts: Vec::new(), notes: Vec::new(), link: None })
+}
+
+/// A note on an account whom a link does not help.
+fn shut(account: &Account) -> Vec<String> {
+    let name = &account.name;
+    let note = || format!("{name} is disabled, and the link opens nothing until `portcullis account enable {name}`");
+    Vec::from_iter(account.disabled.then(note))
+}
+
+/// A note on an account in no group, if that lets it in nowhere.
+fn outside(opened: &Opened, account: &Account) -> Option<String> {
+    let gates = &opened.essentials.gates;
+    if !account.groups.is_empty() || gates.is_empty() {
+        return None;
+    }
+    let asks =
+        |(policy, groups): (&String, &Vec<Group>)| format!("the policy {policy} asks for one of: {}", joined(groups));
+    let asked = match gates.len() {
+        0..=MOST_GATES => gates.iter().map(asks).collect::<Vec<_>>().join("; "),
+        _ => "every route asks for one".to_owned(),
+    };
+    Some(format!("{} is in no group; {asked}", account.name))
 }
 
 /// A note on every group that no policy names, which is mostly a slip of the pen; none where not all policies can be
@@ -184,6 +223,9 @@ impl View for Changed {
             "groups": texts(&self.account.groups),
             "notes": self.notes,
         });
+        if let Some(object) = value.as_object_mut() {
+            object.extend(self.counts.iter().map(|(name, count)| ((*name).to_owned(), (*count).into())));
+        }
         if let (Some(object), Some(link)) = (value.as_object_mut(), &self.link) {
             object.insert("link".to_owned(), link.address.clone().into());
             object.insert("expires".to_owned(), link.expires.to_string().into());

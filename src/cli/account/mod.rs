@@ -134,6 +134,7 @@ pub async fn account(arguments: Arguments, out: &Output) -> anyhow::Result<Endin
 async fn with_portal(home: &Home) -> anyhow::Result<Opened> {
     let essentials = home.essentials()?;
     essentials.portal()?;
+    home.agree(&essentials).await?;
     Opened::open(essentials, Absent::Make).await
 }
 

@@ -31,7 +31,8 @@ pub async fn groups(opened: &Opened, name: &AccountName) -> anyhow::Result<Group
 async fn person(opened: &Opened, account: Account) -> anyhow::Result<Person> {
     let credentials = opened.store.credentials.of(account.id).await?;
     let sessions = opened.sessions(&account).await?;
-    Ok(Person { account, credentials, sessions, now: opened.now })
+    let link = opened.link_until(&account).await?;
+    Ok(Person { account, credentials, sessions, link, now: opened.now })
 }
 
 /// Accounts, by name.
@@ -42,6 +43,8 @@ pub struct Person {
     account: Account,
     credentials: Vec<Credential>,
     sessions: Vec<Session>,
+    /// Until when an enrolment link is good, if one is open.
+    link: Option<Time>,
     now: Time,
 }
 
@@ -54,6 +57,15 @@ impl Person {
             (true, _) => "disabled",
             (false, true) => "not enrolled",
             (false, false) => "enabled",
+        }
+    }
+
+    /// The same with what somebody who is not enrolled waits for.
+    fn prospect(&self) -> String {
+        match (self.account.disabled || !self.credentials.is_empty(), self.link) {
+            (true, _) => self.state().to_owned(),
+            (false, Some(until)) => format!("{}, link until {}", self.state(), moment::date(until)),
+            (false, None) => format!("{}, no link", self.state()),
         }
     }
 
@@ -117,7 +129,7 @@ impl View for People {
         for person in &self.0 {
             table.row([
                 person.account.name.to_string(),
-                person.state().to_owned(),
+                person.prospect(),
                 person.groups(),
                 person.factors(),
                 person.sessions.len().to_string(),
@@ -137,7 +149,7 @@ impl View for Person {
         let facts = pairs(
             &[
                 ("id", self.account.id.to_string()),
-                ("state", self.state().to_owned()),
+                ("state", self.prospect()),
                 ("groups", if self.account.groups.is_empty() { "none".to_owned() } else { self.groups() }),
                 ("added", moment::date(self.account.created)),
                 ("last used", self.last_used()),
@@ -169,6 +181,7 @@ impl View for Person {
             "account": self.account.name.as_str(),
             "state": self.state(),
             "disabled": self.account.disabled,
+            "link_until": self.link.map(|until| until.to_string()),
             "groups": texts(&self.account.groups),
             "added": self.account.created.to_string(),
             "used": self.used().map(|at| at.to_string()),

@@ -67,7 +67,10 @@ impl Guide<'_> {
                 format!("curl -i --path-as-is '{}'", self.url("app", "/public/..;/admin/")),
             ),
             ("why demo may not open /admin/", explain),
-            ("let it, and /admin/ asks again every minute", self.command("account groups demo --set staff,admin")),
+            (
+                "once you are signed in: let demo into /admin/, which then asks again every minute",
+                self.command("account groups demo --set staff,admin"),
+            ),
             ("the routes as they are matched", self.command("routes")),
             (
                 "saving is a reload: a new edition, without dropping a request; the portal's pages have the name",
@@ -75,8 +78,11 @@ impl Guide<'_> {
             ),
             ("which edition serves, since when, and how everything stands", self.command("status")),
             ("a server goes away for 20 s; its twin answers", format!("curl -X POST http://127.0.0.1:{first}/stop")),
-            ("cut off an account, open streams included", self.command("account disable demo")),
-            ("and let it in again", self.command("account enable demo")),
+            (
+                "once you are signed in: cut the account off, open streams included",
+                self.command("account disable demo"),
+            ),
+            ("and let it sign in again", self.command("account enable demo")),
             ("who did what", self.command("audit tail")),
             ("counted", format!("curl http://127.0.0.1:{}/metrics", self.ports.admin)),
         ]

@@ -1,6 +1,6 @@
 //! A refusal that happened, by its id: asked of the running gateway, else looked for in the durable record.
 
-use super::report::{Judged, Report};
+use super::report::{Fact, Judged, Report};
 use crate::admin::{self, Unanswered};
 use crate::cli::ending::Stopped;
 use crate::cli::home::Home;
@@ -83,52 +83,36 @@ async fn recorded(home: &Home, id: DecisionId) -> anyhow::Result<Option<EventRow
 }
 
 fn from_gateway(decision: &Value) -> Report {
-    let text = |key: &str| match decision.get(key) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) => number.to_string(),
-        Some(_) | None => String::new(),
-    };
+    let text = |key: &str| decision.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let list = |key: &str| decision.get(key).and_then(Value::as_array).into_iter().flatten();
-    let texts = |key: &str| list(key).filter_map(Value::as_str).collect::<Vec<_>>().join("; ");
-    Report {
-        permitted: false,
-        outcome: text("outcome"),
-        answer: [text("outcome"), text("sentence")]
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .collect::<Vec<_>>()
-            .join(": "),
-        facts: vec![
-            ("decision", text("decision")),
-            ("at", text("at")),
-            ("request", text("what")),
-            ("request id", text("request")),
-            ("from", text("client")),
-            ("caller", text("account")),
-            ("edition", text("edition")),
-            ("route", text("route")),
-            ("policy", text("policy")),
-            ("pool", text("pool")),
-            ("members", texts("members")),
-        ],
-        conditions: list("conditions").filter_map(Judged::from_json).collect(),
-        notes: Vec::new(),
-    }
+    let (outcome, sentence) = (text("outcome"), text("sentence"));
+    let answer = if sentence.is_empty() { outcome.clone() } else { format!("{sentence} ({outcome})") };
+    let edition = decision.get("edition").and_then(Value::as_u64);
+    let mut facts: Vec<(&'static str, Fact)> =
+        [("decision", "decision"), ("at", "at"), ("request", "what"), ("request id", "request"), ("from", "client")]
+            .map(|(name, key)| (name, Fact::Text(text(key))))
+            .into();
+    let account = decision.get("account").and_then(Value::as_str).map(str::to_owned);
+    facts.extend(account.map(|account| ("caller", Fact::Caller { account: Some(account), groups: None })));
+    facts.extend(edition.map(|edition| ("edition", Fact::Number(edition))));
+    facts.extend(["route", "policy", "pool"].map(|key| (key, Fact::Text(text(key)))));
+    let members = list("members").filter_map(Value::as_str).map(str::to_owned);
+    facts.push(("members", Fact::List(members.collect())));
+    let conditions = list("conditions").filter_map(Judged::from_json).collect();
+    Report { permitted: false, outcome, answer, facts, conditions, notes: Vec::new() }
 }
 
 fn from_record(row: &EventRow) -> Report {
     let text = |key: &str| field(row, key).unwrap_or_default();
+    let mut facts = vec![("decision", Fact::Text(text("decision"))), ("at", Fact::Text(row.at.to_string()))];
+    let account = row.account.map(|id| id.to_string());
+    facts.extend(account.map(|account| ("caller", Fact::Caller { account: Some(account), groups: None })));
+    facts.extend(["route", "policy"].map(|key| (key, Fact::Text(text(key)))));
     Report {
         permitted: false,
         outcome: "forbidden".to_owned(),
-        answer: format!("forbidden: {} does not hold", text("condition")),
-        facts: vec![
-            ("decision", text("decision")),
-            ("at", row.at.to_string()),
-            ("caller", row.account.map(|id| id.to_string()).unwrap_or_default()),
-            ("route", text("route")),
-            ("policy", text("policy")),
-        ],
+        answer: format!("{} does not hold (forbidden)", text("condition")),
+        facts,
         conditions: Vec::new(),
         notes: vec!["from the record of events; the gateway itself no longer remembers the conditions".to_owned()],
     }
@@ -166,7 +150,7 @@ mod tests {
             "conditions": [{ "condition": "groups", "holds": false, "has": "guests", "needs": "any of staff" }],
         });
         let text = from_gateway(&decision).text(Ink::Plain);
-        assert!(text.starts_with("refused  forbidden: groups: you have guests\n\n  decision  dec_1\n"), "{text}");
+        assert!(text.starts_with("refused  groups: you have guests (forbidden)\n\n  decision  dec_1\n"), "{text}");
         assert!(text.contains("✗  groups     guests  any of staff") && !text.contains("caller"), "{text}");
     }
 

@@ -10,6 +10,7 @@ use super::ending::Ending;
 use super::home::Home;
 use super::moment;
 use super::output::Output;
+use crate::config;
 use crate::edge::{DecisionId, RequestId};
 use crate::identity::{AccountName, Assurance, Group};
 use crate::stdx::clock::{Clock, SystemClock, Time};
@@ -40,7 +41,7 @@ pub struct Arguments {
     #[arg(long, value_name = "LEVEL", value_parser = Assurance::parse)]
     assurance: Option<Assurance>,
     /// How long ago they did
-    #[arg(long, value_name = "D", default_value = "0s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "D", default_value = "0s", value_parser = config::duration)]
     age: Duration,
     /// The address the request comes from
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
@@ -73,7 +74,7 @@ impl Target {
             Some((RequestId::PREFIX, _)) => RequestId::parse(text).map(Id::Request),
             Some(_) | None => return Address::parse(text).map(Target::Request),
         };
-        id.map(Target::Happened).map_err(|error| error.to_string())
+        id.map(Target::Happened).map_err(|error| format!("mistyped: it is {error}"))
     }
 }
 
@@ -90,7 +91,7 @@ pub async fn explain(arguments: &Arguments, out: &Output) -> anyhow::Result<Endi
         }
         Target::Request(address) => address,
     };
-    let loaded = arguments.home.config.load()?;
+    let loaded = arguments.home.config.answer_from(out).await?;
     let now = arguments.at.unwrap_or_else(|| SystemClock.now());
     let question = Question::new(address.clone(), arguments, (&loaded.plan, now)).await?;
     let report = verdict::judge(&loaded, &question).report(&loaded, &question);

@@ -32,7 +32,7 @@ impl Address {
     /// Reads `[scheme://]host[:port][/path][?query][#fragment]`. The fragment is dropped, as every client does.
     ///
     /// # Errors
-    /// If the scheme is another than `https` or `http`.
+    /// If the scheme is another than `https` or `http`, or there is no host.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (scheme, rest) = match text.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => ("https", rest),
@@ -45,6 +45,9 @@ impl Address {
         let sent = rest.split('#').next().unwrap_or(rest);
         let end = sent.find(['/', '?']).unwrap_or(sent.len());
         let (authority, target) = sent.split_at(end);
+        if authority.is_empty() {
+            return Err("a URL with a scheme and a host is needed".to_owned());
+        }
         let slash = if target.starts_with('/') { "" } else { "/" };
         Ok(Address { scheme, authority: authority.to_owned(), target: format!("{slash}{target}") })
     }
@@ -204,6 +207,9 @@ mod tests {
             assert_eq!((address.scheme, &*address.authority, &*address.target), (scheme, authority, target), "{text}");
         }
         assert!(Address::parse("ftp://app.test/").is_err());
+        for text in ["/admin", "https:///admin", "", "?q"] {
+            assert_eq!(Address::parse(text), Err("a URL with a scheme and a host is needed".to_owned()), "{text}");
+        }
     }
 
     #[test]

@@ -15,12 +15,62 @@ pub struct Report {
     pub outcome: String,
     /// What the caller gets.
     pub answer: String,
-    /// What is known of the request, by name; empty values are left out.
-    pub facts: Vec<(&'static str, String)>,
+    /// What is known of the request, by name.
+    pub facts: Vec<(&'static str, Fact)>,
     /// Every condition, if a policy judged.
     pub conditions: Vec<Judged>,
     /// What was assumed.
     pub notes: Vec<String>,
+}
+
+/// Something that is known of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// A word or sentence. An empty one is as good as none.
+    Text(String),
+    /// A number.
+    Number(u64),
+    /// Several of a kind.
+    List(Vec<String>),
+    /// Who asks: the account, if it has a name, and its groups, if they are known; nobody, if neither is there.
+    Caller {
+        /// The account.
+        account: Option<String>,
+        /// Its groups.
+        groups: Option<Vec<String>>,
+    },
+}
+
+impl Fact {
+    /// For people; empty if there is nothing to say.
+    fn text(&self) -> String {
+        match self {
+            Fact::Text(text) => text.clone(),
+            Fact::Number(number) => number.to_string(),
+            Fact::List(list) => list.join(", "),
+            Fact::Caller { account: None, groups: None } => "nobody who is signed in".to_owned(),
+            Fact::Caller { account: Some(account), groups: None } => account.clone(),
+            Fact::Caller { account, groups: Some(groups) } => {
+                let groups = if groups.is_empty() { "no group".to_owned() } else { groups.join(", ") };
+                format!("{} ({groups})", account.as_deref().unwrap_or("somebody"))
+            }
+        }
+    }
+
+    /// For scripts; `None` if there is nothing to say.
+    fn json(&self) -> Option<Value> {
+        match self {
+            Fact::Text(text) => (!text.is_empty()).then(|| text.as_str().into()),
+            Fact::Number(number) => Some((*number).into()),
+            Fact::List(list) => (!list.is_empty()).then(|| list.clone().into()),
+            Fact::Caller { account: None, groups: None } => None,
+            Fact::Caller { account, groups } => {
+                let account = account.clone().map(|account| ("account".to_owned(), account.into()));
+                let groups = groups.clone().map(|groups| ("groups".to_owned(), groups.into()));
+                Some(Value::Object(account.into_iter().chain(groups).collect()))
+            }
+        }
+    }
 }
 
 /// A condition as it was judged, here or in the gateway.
@@ -54,10 +104,13 @@ impl Judged {
     }
 
     fn json(&self) -> Value {
-        json!({
-            "condition": self.condition, "holds": self.holds, "has": self.has, "needs": self.needs,
-            "remedy": self.remedy,
-        })
+        let mut value = json!({ "condition": self.condition, "holds": self.holds });
+        for (name, text) in [("has", &self.has), ("needs", &self.needs), ("remedy", &self.remedy)] {
+            if !text.is_empty() {
+                value[name] = text.as_str().into();
+            }
+        }
+        value
     }
 }
 
@@ -68,23 +121,26 @@ impl View for Report {
         if !self.answer.is_empty() {
             text += &format!("  {}", harmless(&self.answer));
         }
-        text += &format!("\n\n{}", pairs(&self.facts, "  "));
+        let facts: Vec<(&str, String)> = self.facts.iter().map(|(name, fact)| (*name, fact.text())).collect();
+        text += &format!("\n\n{}", pairs(&facts, "  "));
         if !self.conditions.is_empty() {
             text += &format!("\n\n{}", conditions(&self.conditions, ink));
         }
-        for note in &self.notes {
-            text += &format!("\n\n{} {}", ink.bold("note:"), harmless(note));
+        for (at, note) in self.notes.iter().enumerate() {
+            let gap = if at == 0 { "\n\n" } else { "\n" };
+            text += &format!("{gap}{} {}", ink.bold("note:"), harmless(note));
         }
         text
     }
 
     fn json(&self) -> Value {
-        let facts = self.facts.iter().filter(|(_, value)| !value.is_empty());
-        let mut value: Map<String, Value> =
-            facts.map(|(name, value)| (name.replace(' ', "_"), Value::from(value.as_str()))).collect();
+        let facts = self.facts.iter().filter_map(|(name, fact)| Some((name.replace(' ', "_"), fact.json()?)));
+        let mut value: Map<String, Value> = facts.collect();
         value.insert("permitted".to_owned(), self.permitted.into());
         value.insert("outcome".to_owned(), self.outcome.as_str().into());
-        value.insert("answer".to_owned(), self.answer.as_str().into());
+        if !self.answer.is_empty() {
+            value.insert("answer".to_owned(), self.answer.as_str().into());
+        }
         value.insert("conditions".to_owned(), self.conditions.iter().map(Judged::json).collect());
         value.insert("notes".to_owned(), self.notes.iter().map(String::as_str).collect());
         value.into()

@@ -2,9 +2,9 @@
 //! its own, route, policy.
 
 use super::question::Question;
-use super::report::{Judged, Report};
-use crate::config::Loaded;
-use crate::edge::Fault;
+use super::report::{Fact, Judged, Report};
+use crate::config::{Loaded, uncertified};
+use crate::edge::{Fault, forbidden};
 use crate::edition::RoutePlan;
 use crate::policy::{Line, Recourse, decide, judge as judge_all};
 use crate::route::{Ask, CanonicalHost, CanonicalPath, Found, HostPattern};
@@ -76,17 +76,17 @@ impl Verdict<'_> {
         let report = Report { facts: facts(question), notes: notes(loaded, question), ..Report::default() };
         match self {
             Verdict::Malformed { status, why } => {
-                Report { outcome: "malformed".to_owned(), answer: format!("{status}: {why}"), ..report }
+                Report { outcome: "malformed".to_owned(), answer: format!("{why} ({status})"), ..report }
             }
             Verdict::Own(why) => {
                 Report { permitted: true, outcome: "own".to_owned(), answer: why.to_owned(), ..report }
             }
             Verdict::NoHost => {
-                Report { outcome: "no-host".to_owned(), answer: format!("421: {}", hosts(loaded)), ..report }
+                Report { outcome: "no-host".to_owned(), answer: format!("{} (421)", hosts(loaded)), ..report }
             }
             Verdict::NoRoute => Report {
                 outcome: "no-route".to_owned(),
-                answer: "404: the host has routes, and none is for this path, method and headers".to_owned(),
+                answer: "the host has routes, and none is for this path, method and headers (404)".to_owned(),
                 ..report
             },
             Verdict::Judged { route, recourse, lines } => {
@@ -95,11 +95,11 @@ impl Verdict<'_> {
                 let mut report = Report { conditions, outcome: outcome.to_owned(), answer, ..report };
                 report.permitted = recourse.is_none();
                 report.facts.extend([
-                    ("route", route.name.to_string()),
-                    ("where", route.place.clone()),
-                    ("policy", route.policy.name.to_string()),
-                    ("pool", route.pool.to_string()),
-                    ("members", members(loaded, &route.pool)),
+                    ("route", Fact::Text(route.name.to_string())),
+                    ("where", Fact::Text(route.place.clone())),
+                    ("policy", Fact::Text(route.policy.name.to_string())),
+                    ("pool", Fact::Text(route.pool.to_string())),
+                    ("members", Fact::List(members(loaded, &route.pool))),
                 ]);
                 report
             }
@@ -108,7 +108,6 @@ impl Verdict<'_> {
 }
 
 fn outcome(recourse: Option<Recourse>, lines: &[Line]) -> (&'static str, String) {
-    let failed = lines.iter().find(|line| !line.holds).map_or("a condition", |line| line.condition);
     match recourse {
         None => ("permitted", "it is forwarded".to_owned()),
         Some(Recourse::SignIn) => {
@@ -118,7 +117,9 @@ fn outcome(recourse: Option<Recourse>, lines: &[Line]) -> (&'static str, String)
             "step-up",
             "a browser is asked to prove more (303), a program gets 401 insufficient_user_authentication".to_owned(),
         ),
-        Some(Recourse::Forbidden) => ("forbidden", format!("403: {failed} does not hold")),
+        Some(Recourse::Forbidden) => {
+            ("forbidden", format!("{} (403)", forbidden(lines.iter().find(|line| !line.holds))))
+        }
     }
 }
 
@@ -127,39 +128,41 @@ fn malformed<'a>(fault: &Fault) -> Verdict<'a> {
 }
 
 /// What was asked.
-fn facts(question: &Question) -> Vec<(&'static str, String)> {
+fn facts(question: &Question) -> Vec<(&'static str, Fact)> {
     let address = &question.address;
     let caller = match &question.somebody {
-        None => "nobody who is signed in".to_owned(),
-        Some(somebody) => {
-            let groups: Vec<&str> = somebody.account.groups.iter().map(crate::identity::Group::as_str).collect();
-            let groups = if groups.is_empty() { "no group".to_owned() } else { groups.join(", ") };
-            let name = if somebody.named { somebody.account.name.as_str() } else { "somebody" };
-            format!("{name} ({groups})")
-        }
+        None => Fact::Caller { account: None, groups: None },
+        Some(somebody) => Fact::Caller {
+            account: somebody.named.then(|| somebody.account.name.to_string()),
+            groups: Some(somebody.account.groups.iter().map(ToString::to_string).collect()),
+        },
     };
     vec![
-        ("request", format!("{} {}{}", question.method, address.authority, address.target)),
-        ("from", question.client.to_string()),
+        ("request", Fact::Text(format!("{} {}{}", question.method, address.authority, address.target))),
+        ("from", Fact::Text(question.client.to_string())),
         ("caller", caller),
     ]
 }
 
 fn notes(loaded: &Loaded, question: &Question) -> Vec<String> {
     let mut notes = question.notes.clone();
-    let port = CanonicalHost::parse(question.address.authority.as_bytes()).ok().and_then(|host| host.port());
+    let host = CanonicalHost::parse(question.address.authority.as_bytes()).ok();
+    let port = host.as_ref().and_then(CanonicalHost::port);
     let usual = if question.address.scheme == "http" { 80 } else { 443 };
     let listener = loaded.plan.listeners.iter().find(|listener| listener.address.port() == port.unwrap_or(usual));
     if question.address.scheme == "http" && listener.is_some_and(|listener| listener.redirect_to_https) {
         notes.push("over http it is first redirected to https (308); this is what follows there".to_owned());
     }
+    let host = host.and_then(|host| HostPattern::parse(host.name()).ok());
+    if let Some(host) = host.filter(|host| question.address.scheme == "https" && loaded.plan.lacks_certificate(host)) {
+        notes.push(uncertified(&host));
+    }
     notes
 }
 
-fn members(loaded: &Loaded, pool: &str) -> String {
+fn members(loaded: &Loaded, pool: &str) -> Vec<String> {
     let plan = loaded.plan.pools.iter().find(|plan| &*plan.name == pool);
-    let addresses = plan.into_iter().flat_map(|plan| &plan.members).map(|member| member.address.to_string());
-    addresses.collect::<Vec<_>>().join(", ")
+    plan.into_iter().flat_map(|plan| &plan.members).map(|member| member.address.to_string()).collect()
 }
 
 fn hosts(loaded: &Loaded) -> String {

@@ -1,60 +1,37 @@
-//! What may be used and should give somebody pause: certificates, members that are ourselves, the state directory. Says
-//! nothing that refuses a file.
+//! What may be used and should give somebody pause: certificates, members that are ourselves. Says nothing that refuses
+//! a file.
 
 use crate::config::raw::{At, Entry, Place, Reading};
 use crate::config::words::Main;
 use crate::config::words::pool::Pool;
-use crate::edition::{PortalPlan, RoutePlan};
+use crate::edition::{Plan, is_certified};
 use crate::listen::Certified;
 use crate::route::HostPattern;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long before its end a certificate is warned of: time enough for whoever has to ask somebody else for a new one.
 const ENDS_SOON: Duration = Duration::from_secs(14 * 24 * 3600);
 
-/// `rwxrwxrwx` without the owner's part, except that the group may read: who else could read or place what is in it.
-const OPEN_TO_OTHERS: u32 = 0o027;
-
 /// A certificate and where it is written.
 pub type Placed<'a> = (&'a Place, Arc<Certified>);
 
-/// Warns of certificates that clients will not accept, now or soon, or that no client will ask for, and of names that
-/// clients will ask for in vain.
-pub fn certificates(
-    certificates: &[Placed<'_>],
-    (routes, portal): (&[Arc<RoutePlan>], Option<&PortalPlan>),
-    main: &Main,
-    reading: &Reading<'_>,
-) {
+/// Warns of certificates that clients will not accept, now or soon, or that no client will ask for.
+pub fn certificates(certificates: &[Placed<'_>], plan: &Plan, reading: &Reading<'_>) {
     for (place, certified) in certificates {
         if let Some(why) = out_of_time(certified, reading) {
             reading.warn(place, why);
         }
-        let hosts =
-            || routes.iter().map(|route| Host::of(&route.host)).chain(portal.map(|portal| Host::Exact(&portal.host)));
+        let portal = plan.portal.as_ref().and_then(|portal| HostPattern::parse(&portal.host).ok());
+        let hosts = || plan.routes.iter().map(|route| &route.host).chain(&portal);
         let names: Vec<&str> = certified.names().collect();
-        let asked_for = names.iter().any(|name| hosts().any(|host| host.is_covered_by(name)));
+        let asked_for = names.iter().any(|name| hosts().any(|hosts| is_certified(hosts, name)));
         // One that is for addresses only answers clients that ask for no name.
         if !names.is_empty() && !asked_for {
             let names = names.join(", ");
             reading.warn(place, format!("it is for {names}, and that is neither the portal nor the host of any route"));
         }
-    }
-    let encrypted_only =
-        main.listen.value.iter().all(|At { value: listen, .. }| listen.tls.value || listen.redirect_to_https.value);
-    if let (Some(At { place, value: words }), Some(plan)) = (&main.portal, portal)
-        && encrypted_only
-        && !certificates.is_empty()
-        && !certificates
-            .iter()
-            .any(|(_, certified)| certified.names().any(|name| Host::Exact(&plan.host).is_covered_by(name)))
-    {
-        let place = words.origin.as_ref().map_or(place, |origin| &origin.place);
-        reading.warn(place, format!("no certificate is for {}, so nobody gets to the sign-in page", plan.host));
     }
 }
 
@@ -73,28 +50,6 @@ fn out_of_time(certified: &Certified, reading: &Reading<'_>) -> Option<String> {
     }
     let left = validity.until.since(now);
     (left <= ENDS_SOON).then(|| format!("it expires in {}, at {}", days(left), validity.until))
-}
-
-/// What a client asks for.
-enum Host<'a> {
-    Exact(&'a str),
-    Any(&'a HostPattern),
-}
-
-impl<'a> Host<'a> {
-    fn of(pattern: &'a HostPattern) -> Self {
-        if pattern.is_wildcard() { Host::Any(pattern) } else { Host::Exact(pattern.name()) }
-    }
-
-    /// Whether a certificate's name, which may be a wildcard of one label, is for such a host.
-    fn is_covered_by(&self, name: &str) -> bool {
-        match (self, name.strip_prefix("*.")) {
-            (Host::Exact(host), None) => *host == name,
-            (Host::Exact(host), Some(parent)) => host.split_once('.').is_some_and(|(_, rest)| rest == parent),
-            (Host::Any(hosts), None) => hosts.matches(name),
-            (Host::Any(hosts), Some(parent)) => hosts.matches(&format!("any.{parent}")),
-        }
-    }
 }
 
 /// Warns of members that are the gateway itself.
@@ -123,24 +78,4 @@ fn leads_to(address: SocketAddr, listener: SocketAddr) -> bool {
         IpAddr::V6(any) => any.is_unspecified(),
     };
     address == listener || address.port() == listener.port() && here && everywhere
-}
-
-/// Warns of a state directory that is probably another one, or that others may look into.
-pub fn state(main: &Main, reading: &Reading<'_>) {
-    let At { place, value: directory } = &main.gateway.value.state;
-    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match std::fs::metadata(directory) {
-        Ok(found) => {
-            let mode = found.permissions().mode() & 0o777;
-            if mode & OPEN_TO_OTHERS != 0 {
-                let what = format!("{} holds keys, and others may look into it", directory.display());
-                reading.warn(place, format!("{what} (mode {mode:03o}); make it 700"));
-            }
-        }
-        Err(_) if !parent.exists() => {
-            let (directory, parent) = (directory.display(), parent.display());
-            reading.warn(place, format!("there is neither {directory} nor {parent}; the gateway would make both"));
-        }
-        Err(_) => {}
-    }
 }

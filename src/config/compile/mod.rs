@@ -9,7 +9,11 @@ mod listen;
 mod policy;
 mod pool;
 mod portal;
+mod reach;
 mod route;
+mod state;
+
+pub use reach::uncertified;
 
 use super::problem::hint;
 use super::raw::{Name, Place, Reading};
@@ -50,15 +54,14 @@ pub fn compile(raw: &Raw, reading: &Reading<'_>) -> (Plan, Option<Table<Arc<Rout
     policies.warn_of_unused(&routes.uses, &main.defaults.value, reading);
     listen::warn_of_plain(main, &routes.plans, reading);
     fall_through::warn(&shared.route.value, &routes, &pools, reading);
-    doubt::certificates(&certificates, (&routes.plans, portal.as_ref()), main, reading);
     doubt::members_of_our_own(&shared.pool.value, main, reading);
-    doubt::state(main, reading);
+    state::check(main, reading);
     let plan = Plan {
         gateway: gateway::compile(main, reading),
         listeners: listen::listeners(main, reading),
         limits: listen::limits(&main.limits.value),
-        certificates: certificates.into_iter().map(|(_, certified)| certified).collect(),
-        sessions: portal::sessions(&main.session.value, reading),
+        certificates: certificates.iter().map(|(_, certified)| certified.clone()).collect(),
+        sessions: portal::sessions(&main.session, reading),
         pools,
         policies: policies.into_all(),
         routes: routes.plans,
@@ -67,6 +70,8 @@ pub fn compile(raw: &Raw, reading: &Reading<'_>) -> (Plan, Option<Table<Arc<Rout
         files: reading.files(),
         directories: directories.clone(),
     };
+    doubt::certificates(&certificates, &plan, reading);
+    reach::check((main, shared), &plan, reading);
     (plan, routes.table)
 }
 

@@ -31,13 +31,23 @@ pub fn compile(main: &Main, reading: &Reading<'_>) -> Option<PortalPlan> {
 }
 
 /// When sessions end.
-pub fn sessions(session: &Session, reading: &Reading<'_>) -> SessionRules {
+pub fn sessions(At { place, value: session }: &At<Session>, reading: &Reading<'_>) -> SessionRules {
     let shown = span::written;
     let rules = SessionRules { idle: session.idle.value, absolute: session.absolute.value };
     if rules.absolute <= rules.idle {
         let (absolute, idle) = (shown(rules.absolute), shown(rules.idle));
-        let what = format!("{absolute} must be longer than idle, which is {idle}; else idle would end no session");
-        reading.problem(&session.absolute.place, what);
+        // What was not written stands where its table does.
+        let is_written = session.absolute.place.at() != place.at();
+        match is_written {
+            true => {
+                let what = format!("{absolute} must be longer than idle, which is {idle}; else idle ends no session");
+                reading.problem(&session.absolute.place, what);
+            }
+            false => {
+                let what = format!("{idle} must be shorter than absolute, which is {absolute} if it is not given");
+                reading.problem(&session.idle.place, what);
+            }
+        }
     }
     if rules.idle > ADVISED.idle {
         reading.warn(&session.idle.place, "NIST SP 800-63B-4 advises at most 1h without use where MFA is needed");

@@ -45,6 +45,9 @@ pub fn compile(written: &[At<Route>], scene: &Scene<'_>, reading: &Reading<'_>) 
     let mut uses = BTreeMap::new();
     let mut plans: Vec<(Arc<RoutePlan>, &Place)> = Vec::new();
     for At { place, value: route } in written {
+        if let Some(name) = &route.name {
+            reading.report.name(place.file(), place.key(), format!("route {:?}", name.value.as_str()));
+        }
         let policy = policy(route, scene, reading);
         let policy_place = route.policy.as_ref().map_or(place, |policy| &policy.place);
         uses.entry(policy.name.clone()).or_insert_with(|| policy_place.clone());

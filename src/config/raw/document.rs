@@ -1,5 +1,6 @@
 //! The files of one configuration and places in them; knows TOML's syntax and no key by name.
 
+use super::outline::Outline;
 use crate::config::environment::Environment;
 use crate::config::problem::{Problem, Report};
 use crate::stdx::clock::Time;
@@ -8,6 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Read;
+use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,13 +54,18 @@ impl<'e> Reading<'e> {
     /// # Errors
     /// In words: what cannot be read and why, or that all files together are larger than 16 MiB.
     pub fn bytes(&self, path: &Path) -> Result<Vec<u8>, String> {
+        self.contents(path).map_err(|why| format!("{} {why}", path.display()))
+    }
+
+    /// The same, with an error that does not name the file.
+    fn contents(&self, path: &Path) -> Result<Vec<u8>, String> {
         self.files.borrow_mut().insert(path.to_owned());
-        let cannot = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
+        let cannot = |error: std::io::Error| format!("cannot be read: {error}");
         let left = self.left.get();
-        let too_large = || format!("{} is too large: all files together may have {MOST_BYTES} bytes", path.display());
+        let too_large = || format!("is too large: all files together may have {MOST_BYTES} bytes");
         // Asked before it is opened: opening a pipe would wait for its writer.
         if !std::fs::metadata(path).map_err(cannot)?.is_file() {
-            return Err(format!("{} is not a regular file", path.display()));
+            return Err("is not a regular file".to_owned());
         }
         let mut bytes = Vec::new();
         std::fs::File::open(path).map_err(cannot)?.take(left + 1).read_to_end(&mut bytes).map_err(cannot)?;
@@ -107,14 +114,13 @@ impl Document {
     /// # Errors
     /// What is wrong, with its place in the file.
     pub fn open(path: &Path, reading: &Reading<'_>) -> Result<Arc<Self>, Problem> {
-        let whole = |what| Problem { file: path.to_owned(), line: 1, column: 1, key: String::new(), what };
-        let bytes = reading.bytes(path).map_err(whole)?;
+        let bytes = reading.contents(path).map_err(|why| Problem::of_file(path, why))?;
         let mode = std::fs::metadata(path).map(|found| found.permissions().mode()).unwrap_or(0);
         if mode & WRITABLE_BY_OTHERS != 0 {
             let mode = mode & 0o777;
-            reading.report.warn(whole(format!(
-                "may be written by its group or by everyone (mode {mode:03o}), who so decide who may pass; make it 644"
-            )));
+            let what = "may be written by its group or by everyone";
+            let what = format!("{what} (mode {mode:03o}), who so decide who may pass; make it 644");
+            reading.report.warn(Problem::of_file(path, what));
         }
         let text = String::from_utf8(bytes).map_err(|error| {
             let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
@@ -135,27 +141,26 @@ impl Document {
     /// What the file holds. Broken syntax is reported, and what could be read in spite of it is given.
     pub fn parse<'a>(self: &'a Arc<Self>, reading: &Reading<'_>) -> DeTable<'a> {
         let (table, errors) = DeTable::parse_recoverable(&self.text);
+        let outline = std::cell::LazyCell::new(|| Outline::of(&self.text));
         for error in errors {
-            let place = self.place(error.span().map_or(0, |span| span.start), String::new());
-            let what = error.message().trim();
-            if what == "duplicate key" {
-                let header = self.header_over(place.at());
-                reading
-                    .report
-                    .repeated(place.says("this key is already there; a key or table may be given once"), header);
-            } else {
-                reading.report.broken(place.says(format!("not TOML: {what}")));
+            let span = error.span().unwrap_or(0..0);
+            match error.message().trim() {
+                "duplicate key" => self.tell_repeated(span, &outline, reading),
+                what => reading.report.broken(self.place(span.start, String::new()).says(syntax(what))),
             }
         }
         table.into_inner()
     }
 
-    /// The name in the header that a byte stands in or under; empty above the first.
-    fn header_over(&self, at: usize) -> &str {
-        let end = self.text.get(at..).and_then(|rest| rest.find('\n')).map_or(self.text.len(), |length| at + length);
-        let lines = self.text.get(..end).unwrap_or_default().lines().rev();
-        let header = lines.map(str::trim).find(|line| line.starts_with('[')).unwrap_or_default();
-        header.trim_start_matches(['[', ' ']).split([']', ' ']).next().unwrap_or_default()
+    fn tell_repeated(self: &Arc<Self>, span: Range<usize>, outline: &Outline<'_>, reading: &Reading<'_>) {
+        let (line, _) = self.line_and_column(span.start);
+        let key = self.text.get(span.clone()).unwrap_or_default();
+        let Some(repeated) = outline.repeated(line, key) else { return };
+        let first = repeated.first.map_or(String::new(), |line| format!(", at {}:{line}", self.path.display()));
+        let what = repeated.what;
+        let place = self.place(span.start, repeated.key);
+        let problem = place.says(format!("this {what} is already there{first}; a {what} is given once"));
+        reading.report.repeated(problem, &repeated.header);
     }
 
     /// A place in this file.
@@ -169,6 +174,18 @@ impl Document {
         let start = self.lines.get(line - 1).copied().unwrap_or(0);
         let before = self.text.get(start..at).unwrap_or("");
         (line, before.chars().count() + 1)
+    }
+}
+
+/// What is broken, in the parser's words where they help.
+fn syntax(what: &str) -> String {
+    match what.starts_with("missing escaped value") {
+        true => {
+            "not TOML: in double quotes a backslash begins an escape; put a text with backslashes in single quotes, \
+                 such as '/v\\d+'"
+                .to_owned()
+        }
+        false => format!("not TOML: {what}"),
     }
 }
 
@@ -215,7 +232,15 @@ impl Place {
     /// A problem or warning here.
     pub fn says(&self, what: impl Into<String>) -> Problem {
         let (line, column) = self.document.line_and_column(self.at);
-        Problem { file: self.document.path.clone(), line, column, key: self.key.clone(), what: what.into() }
+        let (file, key) = (self.document.path.clone(), self.key.clone());
+        Problem { file, line, column, key, of: None, what: what.into() }
+    }
+}
+
+impl Place {
+    /// A problem or warning of the file as a whole.
+    pub fn of_file(&self, what: &str) -> Problem {
+        Problem::of_file(self.file(), what.to_owned())
     }
 }
 

@@ -4,6 +4,7 @@
 mod declare;
 mod document;
 mod include;
+mod outline;
 mod secret;
 mod section;
 mod shape;
@@ -15,7 +16,7 @@ pub use include::Include;
 pub use secret::SecretSource;
 pub use section::{Item, Section};
 pub use shape::{Entry, List, Named, Sub, Tables};
-pub use value::{FilePath, Flag, Name, Number, Parse, Size, Span, Text, WholePath, found, one_of, words};
+pub use value::{FilePath, Flag, Name, Number, Parse, Size, Span, Text, WholePath, duration, found, one_of, words};
 
 /// A value and where it is written.
 #[derive(Clone, Debug)]

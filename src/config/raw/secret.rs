@@ -28,7 +28,7 @@ super::table! {
         /// A file that only the gateway's user can read.
         file: FilePath, optional, r#""/etc/portcullis/tls/example.key""#;
         /// An environment variable.
-        env: Text<String>, optional, r#""EXAMPLE_KEY""#;
+        env: Text<VariableName>, optional, r#""EXAMPLE_KEY""#;
         /// A credential that systemd hands over (`LoadCredential=`).
         credential: Text<CredentialName>, optional, r#""example-key""#;
     }
@@ -53,7 +53,7 @@ impl Kind for SecretSource {
         };
         let SecretWords { file, env, credential } = <Sub<SecretWords> as Kind>::read(item)?;
         let file = file.map(|At { value, .. }| Source::File(value));
-        let env = env.map(|At { value, .. }| Source::Variable(value));
+        let env = env.map(|At { value, .. }| Source::Variable(value.0));
         let credential = credential.map(|At { value, .. }| Source::Credential(value));
         match (file, env, credential) {
             (Some(source), None, None) | (None, Some(source), None) | (None, None, Some(source)) => Some(source),
@@ -111,6 +111,29 @@ fn warn_if_open(path: &Path, place: &Place, reading: &Reading<'_>) {
             place,
             format!("{path} is a secret that others may read or write (mode {mode:03o}); make it 600 or 640"),
         );
+    }
+}
+
+/// The name of an environment variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VariableName(String);
+
+impl Parse for VariableName {
+    fn allowed() -> String {
+        "the name of an environment variable such as \"SMS_TOKEN\"".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let plain = !text.is_empty() && !text.contains(['=', '\0']);
+        if plain {
+            Ok(VariableName(text.to_owned()))
+        } else {
+            Err(format!("allowed is {}", <Self as Parse>::allowed()))
+        }
+    }
+
+    fn write(&self) -> String {
+        format!("{:?}", self.0)
     }
 }
 

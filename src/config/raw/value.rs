@@ -162,31 +162,41 @@ impl<const LEAST_MS: u64> Kind for Span<LEAST_MS> {
     type Value = Duration;
 
     fn allowed() -> String {
-        "a duration such as \"10s\" or \"1h 30m\"".to_owned()
+        let (least, most) = (span::written(Duration::from_millis(LEAST_MS)), span::written(LONGEST));
+        format!("a duration from \"{least}\" to \"{most}\", such as \"1h 30m\"")
     }
 
     fn read(item: &Item<'_>) -> Option<Duration> {
-        let refused = |what: &str| {
-            item.refuse(what);
-            None
+        let read = match item.value() {
+            DeValue::String(text) => duration(text).and_then(|span| match span < Duration::from_millis(LEAST_MS) {
+                true => Err("it must be at least 1ms".to_owned()),
+                false => Ok(span),
+            }),
+            DeValue::Integer(number) => Err(format!("a duration has a unit and quotes: write \"{number}s\"")),
+            _ => Err(format!("allowed is {}", Self::allowed())),
         };
-        match item.value() {
-            // humantime reads `M` as months, which nobody means.
-            DeValue::String(text) if text.contains('M') => refused("allowed is a duration such as \"10m\" for minutes"),
-            DeValue::String(text) => match humantime::parse_duration(text) {
-                Ok(span) if span < Duration::from_millis(LEAST_MS) => refused("it must be at least 1ms"),
-                Ok(span) if span > LONGEST => refused("it may be 365 days at most"),
-                Ok(span) => Some(span),
-                Err(_) if text.parse::<f64>().is_ok() => refused(&format!("it needs a unit: write \"{text}s\"")),
-                Err(_) => refused(&format!("allowed is {}", Self::allowed())),
-            },
-            DeValue::Integer(number) => refused(&format!("a duration has a unit and quotes: write \"{number}s\"")),
-            _ => refused(&format!("allowed is {}", Self::allowed())),
-        }
+        read.map_err(|what| item.refuse(what)).ok()
     }
 
     fn write(value: &Duration) -> String {
         format!("\"{}\"", span::written(*value))
+    }
+}
+
+/// Reads a length of time, here and on the command line.
+///
+/// # Errors
+/// What is allowed, in words.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    // humantime reads `M` as months, which nobody means.
+    if text.contains('M') {
+        return Err("allowed is a duration such as \"10m\" for minutes".to_owned());
+    }
+    match humantime::parse_duration(text) {
+        Ok(span) if span > LONGEST => Err("it may be 365 days at most".to_owned()),
+        Ok(span) => Ok(span),
+        Err(_) if text.parse::<f64>().is_ok() => Err(format!("it needs a unit: write \"{text}s\"")),
+        Err(_) => Err("allowed is a duration such as \"10s\" or \"1h 30m\"".to_owned()),
     }
 }
 
@@ -230,7 +240,7 @@ impl Kind for FilePath {
     type Value = PathBuf;
 
     fn allowed() -> String {
-        "a path such as \"/var/lib/portcullis\"".to_owned()
+        "the path of a file, in quotes".to_owned()
     }
 
     fn read(item: &Item<'_>) -> Option<PathBuf> {
@@ -255,12 +265,16 @@ impl Kind for WholePath {
     type Value = PathBuf;
 
     fn allowed() -> String {
-        FilePath::allowed()
+        "the absolute path of a directory, in quotes".to_owned()
     }
 
     fn read(item: &Item<'_>) -> Option<PathBuf> {
+        if item.text().is_none() {
+            item.refuse(format_args!("allowed is {}", Self::allowed()));
+            return None;
+        }
         if item.text().is_some_and(|text| !text.is_empty() && Path::new(text).is_relative()) {
-            item.warn("this is not the whole path: it moves with this file; write it from / on");
+            item.warn("a relative path: it is read from the directory of this file; write the absolute one");
         }
         FilePath::read(item)
     }

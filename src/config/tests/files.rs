@@ -66,7 +66,7 @@ fn names_are_unique_over_all_files() {
         [
             "routes.d/b.toml:1:9: policy.staff: there is already a policy \"staff\", at routes.d/a.toml:1; a name is given once",
             "routes.d/b.toml:3:7: pool.app: there is already a pool \"app\", at routes.d/a.toml:3; a name is given once",
-            "routes.d/b.toml:6:8: route[0].name: there is already a route \"app\", at routes.d/a.toml:6; a name is given once",
+            "routes.d/b.toml:6:8: route[0].name (route \"app\"): there is already a route \"app\", at routes.d/a.toml:6; a name is given once",
         ]
     );
 }
@@ -88,11 +88,8 @@ fn an_include_that_cannot_be_read_is_told() {
 #[test]
 fn a_main_file_that_cannot_be_read_is_told() {
     let files = Files::new().with("main.toml/x", "");
-    assert_eq!(files.problems(), ["main.toml:1:1: main.toml is not a regular file"]);
-    assert_eq!(
-        Files::new().problems(),
-        ["main.toml:1:1: main.toml cannot be read: No such file or directory (os error 2)"]
-    );
+    assert_eq!(files.problems(), ["main.toml: is not a regular file"]);
+    assert_eq!(Files::new().problems(), ["main.toml: cannot be read: No such file or directory (os error 2)"]);
 }
 
 #[test]
@@ -100,10 +97,7 @@ fn files_that_are_too_large_are_refused() {
     let large = vec![b'#'; 9 << 20];
     let files = main().with("routes.d/a.toml", &large).with("routes.d/b.toml", &large);
     let problems = files.problems();
-    assert_eq!(
-        problems,
-        ["routes.d/b.toml:1:1: routes.d/b.toml is too large: all files together may have 16777216 bytes"]
-    );
+    assert_eq!(problems, ["routes.d/b.toml: is too large: all files together may have 16777216 bytes"]);
 }
 
 #[test]
@@ -115,8 +109,9 @@ fn a_file_that_others_may_write_is_a_warning() {
     assert_eq!(
         files.warnings(),
         [
-            format!("main.toml:1:1: may be written by its group or by everyone (mode 664), {what}"),
-            format!("routes.d/a.toml:1:1: may be written by its group or by everyone (mode 666), {what}"),
+            format!("main.toml: may be written by its group or by everyone (mode 664), {what}"),
+            "main.toml: no route: nothing is served".to_owned(),
+            format!("routes.d/a.toml: may be written by its group or by everyone (mode 666), {what}"),
         ]
     );
 }

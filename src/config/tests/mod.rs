@@ -19,7 +19,7 @@ const REST: &str = r#"
 [[listen]]
 address = "127.0.0.1:8080"
 [portal]
-origin = "https://auth.example.com"
+origin = "http://auth.localhost:8080"
 [factor.password]
 [factor.totp]
 "#;

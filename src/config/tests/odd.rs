@@ -36,7 +36,7 @@ proptest! {
         let text = format!("{}{put}{}", &WHOLE[..from], &WHOLE[end..]);
         let files = Files::new().with("main.toml", text + REST).with("routes.d/a.toml", put);
         if let Err(problems) = files.load() {
-            prop_assert!(problems.iter().all(|problem| problem.line > 0 && problem.column > 0));
+            prop_assert!(problems.iter().all(|problem| problem.is_of_file() == (problem.column == 0)));
         }
     }
 }

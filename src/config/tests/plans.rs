@@ -145,9 +145,9 @@ fn a_portal_has_an_origin_and_a_way_to_sign_in() {
 fn a_session_ends_and_ends_sooner_unused() {
     assert_problems(
         "[session]\nidle = \"1h\"\nabsolute = \"1h\"\n",
-        &["3:12: session.absolute: 1h must be longer than idle, which is 1h; else idle would end no session"],
+        &["3:12: session.absolute: 1h must be longer than idle, which is 1h; else idle ends no session"],
     );
-    let files = Files::new().with("main.toml", format!("[session]\nidle = \"2h\"\nabsolute = \"25h\"\n{REST}"));
+    let files = Files::new().with("main.toml", format!("[session]\nidle = \"2h\"\nabsolute = \"25h\"\n{REST}{ROUTE}"));
     assert_eq!(
         files.warnings(),
         [
@@ -159,7 +159,7 @@ fn a_session_ends_and_ends_sooner_unused() {
 
 #[test]
 fn sessions_in_the_clear_are_a_warning_unless_a_proxy_stands_before_us() {
-    let sign_in = "[portal]\norigin = \"https://auth.example.com\"\n[factor.password]\n[factor.totp]\n";
+    let sign_in = "[portal]\norigin = \"http://auth.localhost:8080\"\n[factor.password]\n[factor.totp]\n";
     let text = format!("[[listen]]\naddress = \"0.0.0.0:8080\"\n{sign_in}{ROUTE}");
     let warnings = Files::new().with("main.toml", &text).warnings();
     assert_eq!(warnings.len(), 1);
@@ -174,7 +174,7 @@ fn sessions_in_the_clear_are_a_warning_unless_a_proxy_stands_before_us() {
 
 #[test]
 fn an_operators_listener_that_others_can_reach_is_a_warning() {
-    let files = Files::new().with("main.toml", format!("[admin]\naddress = \"10.0.0.1:9180\"\n{REST}"));
+    let files = Files::new().with("main.toml", format!("[admin]\naddress = \"10.0.0.1:9180\"\n{REST}{ROUTE}"));
     assert_eq!(
         files.warnings(),
         [

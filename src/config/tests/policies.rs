@@ -202,7 +202,9 @@ fn a_policy_that_nobody_can_satisfy_is_told() {
     let files = Files::new().with("main.toml", format!("{listen}{ROUTE}"));
     assert_eq!(
         files.problems(),
-        ["main.toml:6:1: route[0]: the policy \"mfa\" needs mfa, but there is no [portal] where anybody could sign in"]
+        [
+            "main.toml:6:1: route[0] (route \"app\"): the policy \"mfa\" needs mfa, but there is no [portal] where anybody could sign in"
+        ]
     );
     let open = format!("{listen}{ROUTE}policy = \"open\"\n");
     Files::new().with("main.toml", open).loaded();

@@ -82,7 +82,7 @@ health = { path = "healthz", host = "a b" }
             "14:31: pool.f.health.host: a probe that only connects sends no host; give path in place of tcp",
             "16:48: pool.g.members[0].weight: found the number 1001; allowed is a whole number from 0 to 1000",
             "17:19: pool.g.health.path: found \"healthz\"; allowed is a path such as \"/healthz\"",
-            "17:37: pool.g.health.host: found \"a b\": the host has a character other than letters, digits, `-`, `_` and `.`; allowed is a host such as \"orders.internal\"",
+            "17:37: pool.g.health.host: found \"a b\"; the host has a character other than letters, digits, `-`, `_` and `.`; allowed is a host such as \"orders.internal\"",
             "18:7: pool.h h: a name is 1 to 64 letters a-z, digits, or any of . _ -",
         ],
     );
@@ -149,7 +149,7 @@ headers = { "X Y" = "1", X-A = false, Host = "a" }
 pool = "app"
 [[route]]
 name = "a"
-host = "auth.example.com"
+host = "auth.localhost"
 path = "/a"
 path_regex = "/a"
 methods = []
@@ -159,17 +159,17 @@ name = "c c"
 host = "a.example"
 "#,
         &[
-            &format!("5:8: route[0].host: found \"https://a.example\"; {host}"),
-            &format!("6:8: route[0].path: found \"/a//../b\"; {path}"),
-            &format!("7:14: route[0].path_regex: found \"[\"; {regex}"),
-            "8:12: route[0].methods[0]: found \"get\"; allowed is a method in capitals such as \"GET\"",
-            "9:21: route[0].headers.X Y: found \"1\"; `X Y` is no header name",
-            "9:32: route[0].headers.X-A: found false; allowed is the header's value in quotes, or true for any",
-            "9:46: route[0].headers.Host: found \"a\"; the host is no header condition; write `host = …`",
-            "12:8: route[1].name: there is already a route \"a\", at main.toml:4; a name is given once",
-            "13:8: route[1].host: the portal answers every request for auth.example.com; give the route another host",
-            "15:14: route[1].path_regex: a route has either path or path_regex, not both",
-            "16:11: route[1].methods: the list is empty; leave `methods` out to allow any",
+            &format!("5:8: route[0].host (route \"a\"): found \"https://a.example\"; {host}"),
+            &format!("6:8: route[0].path (route \"a\"): found \"/a//../b\"; {path}"),
+            &format!("7:14: route[0].path_regex (route \"a\"): found \"[\"; {regex}"),
+            "8:12: route[0].methods[0] (route \"a\"): found \"get\"; allowed is a method in capitals such as \"GET\"",
+            "9:21: route[0].headers.X Y (route \"a\"): found \"1\"; `X Y` is no header name",
+            "9:32: route[0].headers.X-A (route \"a\"): found false; allowed is the header's value in quotes, or true for any",
+            "9:46: route[0].headers.Host (route \"a\"): found \"a\"; the host is no header condition; write `host = …`",
+            "12:8: route[1].name (route \"a\"): there is already a route \"a\", at main.toml:4; a name is given once",
+            "13:8: route[1].host (route \"a\"): the portal answers every request for auth.localhost; give the route another host",
+            "15:14: route[1].path_regex (route \"a\"): a route has either path or path_regex, not both",
+            "16:11: route[1].methods (route \"a\"): the list is empty; leave `methods` out to allow any",
             "18:1: route[2].pool: missing; it must be given: a name such as \"orders\"",
             "19:8: route[2].name: found \"c c\"; a name is 1 to 64 letters a-z, digits, or any of . _ -",
         ],
@@ -182,7 +182,7 @@ fn routes_that_tie_are_told_with_both_places() {
     assert_problems(
         &format!("{ROUTE}{again}"),
         &[
-            "8:1: route[1]: nothing says whether this route or \"app\" at main.toml:4 comes first: both are for the same host and path with the same conditions; remove one",
+            "8:1: route[1] (route \"again\"): nothing says whether this route or \"app\" at main.toml:4 comes first: both are for the same host and path with the same conditions; remove one",
         ],
     );
 }
@@ -190,5 +190,16 @@ fn routes_that_tie_are_told_with_both_places() {
 #[test]
 fn a_pool_without_a_route_is_a_warning() {
     let files = Files::new().with("main.toml", format!("[pool.app]\nmembers = [\"127.0.0.1:1\"]\n{REST}"));
-    assert_eq!(files.warnings(), ["main.toml:1:7: pool.app: no route uses this pool"]);
+    let none = "main.toml: no route: nothing is served";
+    assert_eq!(files.warnings(), [none, "main.toml:1:7: pool.app: no route uses this pool"]);
+}
+
+#[test]
+fn a_member_that_is_an_address_of_the_web_is_told_to_be_without_a_scheme() {
+    let allowed = "allowed is an IP address and a port such as \"127.0.0.1:8080\" or \"[::1]:8080\"";
+    let member = "http://127.0.0.1:8391";
+    assert_problems(
+        &format!("[pool.a]\nmembers = [\"{member}\"]\n"),
+        &[&format!("2:12: pool.a.members[0]: found \"{member}\"; it is written without a scheme; {allowed}")],
+    );
 }

@@ -23,13 +23,29 @@ fn a_key_of_a_later_issue_is_unknown() {
 #[test]
 fn a_key_given_twice_is_told_at_its_second_place_and_the_rest_is_still_checked() {
     assert_problems(
-        "[gateway]\nthreads = 1\nthreads = 2\n[gateway]\ndrain = 5\n",
+        "[gateway]\nthreads = 1\nthreads = 2\n[limits]\nidle = 5\n",
         &[
-            "3:1: this key is already there; a key or table may be given once",
-            "4:2: this key is already there; a key or table may be given once",
-            "5:9: gateway.drain: found the number 5; a duration has a unit and quotes: write \"5s\"",
+            "3:1: gateway.threads: this key is already there, at main.toml:2; a key is given once",
+            "5:8: limits.idle: found the number 5; a duration has a unit and quotes: write \"5s\"",
         ],
     );
+}
+
+#[test]
+fn a_table_given_twice_is_one_problem_however_many_of_its_keys_are() {
+    assert_problems(
+        "[gateway]\nthreads = 1\ndrain = \"5s\"\n[gateway]\nthreads = 2\ndrain = \"6s\"\n",
+        &["4:2: gateway: this table is already there, at main.toml:1; a table is given once"],
+    );
+}
+
+#[test]
+fn a_backslash_in_double_quotes_is_told_to_go_into_single_ones() {
+    let files = Files::new().with("main.toml", "[[route]]\npath_regex = \"/v\\d+\"\n");
+    let problems = files.problems();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].starts_with("main.toml:2:18: not TOML: in double quotes a backslash"), "{problems:?}");
+    assert!(problems[0].ends_with("in single quotes, such as '/v\\d+'"), "{problems:?}");
 }
 
 #[test]
@@ -55,7 +71,7 @@ fn a_wrong_type_says_what_was_found_and_what_is_allowed() {
             "gateway.threads = 0x9999",
             "gateway.threads: found the number 0x9999; allowed is a whole number from 0 to 1024",
         ),
-        ("gateway.state = true", "gateway.state: found true; allowed is a path such as \"/var/lib/portcullis\""),
+        ("gateway.state = true", "gateway.state: found true; allowed is the absolute path of a directory, in quotes"),
         (
             "gateway.state = \"\"",
             "gateway.state: found \"\"; allowed is a text that is not empty and has no control characters",
@@ -98,16 +114,20 @@ fn a_wrong_type_says_what_was_found_and_what_is_allowed() {
 }
 
 #[test]
-fn broken_syntax_is_told_with_its_place_and_the_rest_is_still_checked() {
+fn after_broken_syntax_nothing_is_told_that_may_only_follow_from_it() {
     assert_problems(
         "[gateway]\ndrain = 5s\nthreads = \"x\"\n",
-        &[
-            "2:9: not TOML: string values must be quoted, expected literal string",
-            "3:11: gateway.threads: found \"x\"; allowed is a whole number from 0 to 1024",
-        ],
+        &["2:9: not TOML: string values must be quoted, expected literal string"],
     );
-    let unclosed = problems("[gateway\nthreads = 1\n");
-    assert!(unclosed[0].starts_with("1:9: not TOML: "), "{unclosed:?}");
+    let unclosed = problems("[pool.a]\nmembers = [\"127.0.0.1:1\"\n[[route]]\nname = \"a\"\nhost = \"b\"\n");
+    assert_eq!(unclosed.len(), 1, "{unclosed:?}");
+    assert!(unclosed[0].starts_with("3:1: not TOML: "), "{unclosed:?}");
+    let two = Files::new()
+        .with("main.toml", "include = [\"a.toml\"]\n[gateway\n")
+        .with("a.toml", "[pool\n[[route]\n[defaults]\n")
+        .problems();
+    let places: Vec<&str> = two.iter().filter_map(|problem| problem.split(": ").next()).collect();
+    assert_eq!(places, ["a.toml:1:6", "main.toml:2:9"], "the first of each file");
 }
 
 #[test]
@@ -155,9 +175,21 @@ policy = "stuff"
             "10:51: pool.orders.members[2]: 10.0.0.1:80 is already a member, as pool.orders.members[1]; to give it a larger share set its weight",
             "11:11: pool.orders.balance: found \"random\"; allowed is one of \"round-robin\", \"least-request\"",
             "12:32: pool.orders.health.every: found \"soon\"; allowed is a duration such as \"10s\" or \"1h 30m\"",
-            "13:1: route[0].host: missing; it must be given: a host such as \"app.example.com\" or \"*.example.com\"",
-            "15:8: route[0].pool: there is no pool \"oders\"; the nearest is \"orders\"",
-            "16:10: route[0].policy: there is no policy \"stuff\"; the nearest is \"staff\"",
+            "13:1: route[0].host (route \"orders\"): missing; it must be given: a host such as \"app.example.com\" or \"*.example.com\"",
+            "15:8: route[0].pool (route \"orders\"): there is no pool \"oders\"; the nearest is \"orders\"",
+            "16:10: route[0].policy (route \"orders\"): there is no policy \"stuff\"; the nearest is \"staff\"",
         ],
+    );
+}
+
+#[test]
+fn sessions_that_cannot_idle_are_told_at_the_key_that_was_written() {
+    assert_problems(
+        "[session]\nidle = \"20h\"\n",
+        &["2:8: session.idle: 20h must be shorter than absolute, which is 12h if it is not given"],
+    );
+    assert_problems(
+        "[session]\nabsolute = \"10m\"\n",
+        &["2:12: session.absolute: 10m must be longer than idle, which is 30m; else idle ends no session"],
     );
 }

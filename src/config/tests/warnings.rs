@@ -60,10 +60,9 @@ fn a_certificate_that_nobody_asks_for_is_a_warning() {
     let rest = format!("{SIGN_IN}{ROUTE}");
     let far = (4000, 1, 1);
     let nobody = "and that is neither the portal nor the host of any route";
-    for names in [&["app.example.com", "auth.example.com"][..], &["*.example.com"]] {
-        assert_eq!(certified(names, far, &rest).warnings(), [""; 0], "{names:?}");
+    for names in [&["app.example.com", "auth.example.com"][..], &["*.example.com"], &["*.example.com", "other.test"]] {
+        assert_eq!(certified(names, far, &rest).warnings(), [""; 0], "{names:?}: one name is enough");
     }
-    assert_eq!(certified(&["auth.example.com", "other.test"], far, &rest).warnings(), [""; 0], "one name is enough");
     assert_eq!(
         certified(&["example.com", "*.app.example.com"], far, ROUTE.trim_start().trim_end()).problems().len(),
         1,
@@ -72,27 +71,77 @@ fn a_certificate_that_nobody_asks_for_is_a_warning() {
     let open = format!("{}policy = \"open\"\n", ROUTE.trim_start());
     assert_eq!(
         certified(&["example.com", "*.app.example.com"], far, &open).warnings(),
-        [format!("main.toml:5:8: certificate[0].cert: it is for example.com, *.app.example.com, {nobody}")]
+        [
+            format!("main.toml:5:8: certificate[0].cert: it is for example.com, *.app.example.com, {nobody}"),
+            "main.toml:11:8: route[0].host (route \"app\"): no certificate is for app.example.com; browsers cannot \
+             connect"
+                .to_owned(),
+        ]
     );
     let wildcard = open.replace("app.example.com", "*.example.com");
     for name in ["*.example.com", "b.example.com", "*.eu.example.com"] {
         assert_eq!(certified(&[name], far, &wildcard).warnings(), [""; 0], "{name}");
     }
     assert_eq!(
-        certified(&["127.0.0.1"], far, &open).warnings(),
+        certified(&["127.0.0.1"], far, &open.replace("app.example.com", "127.0.0.1")).warnings(),
         [""; 0],
         "it is shown to clients that ask for no name"
     );
 }
 
 #[test]
-fn a_portal_that_no_certificate_is_for_is_a_warning() {
+fn a_host_that_no_certificate_is_for_is_a_warning() {
+    let lost = |host: &str| format!("no certificate is for {host}; browsers cannot connect");
     let rest = format!("{SIGN_IN}{ROUTE}");
-    let lost = "no certificate is for auth.example.com, so nobody gets to the sign-in page";
-    let warnings = certified(&["app.example.com"], (4000, 1, 1), &rest).warnings();
-    assert_eq!(warnings, [format!("main.toml:8:10: portal.origin: {lost}")]);
-    let plain = format!("{rest}[[listen]]\naddress = \"127.0.0.1:80\"\n");
-    assert_eq!(certified(&["app.example.com"], (4000, 1, 1), &plain).warnings(), [""; 0], "something stands before us");
+    let far = (4000, 1, 1);
+    assert_eq!(
+        certified(&["app.example.com"], far, &rest).warnings(),
+        [format!("main.toml:8:10: portal.origin: {}", lost("auth.example.com"))]
+    );
+    let second = "[[route]]\nname = \"b\"\nhost = \"app.example.com\"\npath = \"/b\"\npool = \"app\"\n";
+    assert_eq!(
+        certified(&["auth.example.com"], far, &format!("{rest}{second}")).warnings(),
+        [format!("main.toml:16:8: route[0].host (route \"app\"): {}", lost("app.example.com"))],
+        "once for each host"
+    );
+    let wild = rest.replace("host = \"app.example.com\"", "host = \"*.other.org\"");
+    assert_eq!(
+        certified(&["auth.example.com"], far, &wild).warnings(),
+        [format!("main.toml:16:8: route[0].host (route \"app\"): {}", lost("*.other.org"))]
+    );
+    assert_eq!(certified(&["auth.example.com", "*.other.org"], far, &wild).warnings(), [""; 0]);
+    let proxied =
+        format!("{rest}[[listen]]\naddress = \"127.0.0.1:80\"\n[gateway]\ntrusted_proxies = [\"10.0.0.1\"]\n");
+    assert_eq!(certified(&["app.example.com"], far, &proxied).warnings(), [""; 0], "a proxy may end TLS before us");
+}
+
+#[test]
+fn a_portal_where_nothing_listens_is_a_warning() {
+    let portal = |origin: &str, more: &str| {
+        let text = format!(
+            "[[listen]]\naddress = \"127.0.0.1:8080\"\n[portal]\norigin = \"{origin}\"\n[factor.password]\n\
+             [factor.totp]\n{ROUTE}{more}"
+        );
+        warned(&text)
+    };
+    let lost = |kind: &str, port: u16, origin: &str| {
+        [format!("4:10: portal.origin: no listener {kind} has port {port}; browsers do not get to {origin}")]
+    };
+    let proxy = "[gateway]\ntrusted_proxies = [\"10.0.0.1\"]\n";
+    assert_eq!(portal("http://auth.localhost:8080", ""), [""; 0]);
+    assert_eq!(portal("http://localhost", ""), lost("without TLS", 80, "http://localhost"));
+    assert_eq!(
+        portal("http://auth.localhost:8081", proxy),
+        lost("without TLS", 8081, "http://auth.localhost:8081"),
+        "a local host is no proxy's"
+    );
+    assert_eq!(portal("https://auth.example.com", ""), lost("with TLS", 443, "https://auth.example.com"));
+    assert_eq!(portal("https://auth.example.com", proxy), [""; 0]);
+}
+
+#[test]
+fn a_file_without_a_route_is_a_warning() {
+    assert_eq!(Files::new().with("main.toml", REST).warnings(), ["main.toml: no route: nothing is served"]);
 }
 
 #[test]
@@ -119,8 +168,8 @@ fn a_route_below_the_gateways_own_paths_is_a_warning() {
     let with = |path: &str| warned(&format!("{REST}{ROUTE}{path}\n"));
 
     let never = "no request gets here: the gateway answers everything below /.portcullis/ itself";
-    assert_eq!(with("path = \"/.portcullis/**\""), [format!("15:8: route[0].path: {never}")]);
-    assert_eq!(with("path = \"/.portcullis/enter\""), [format!("15:8: route[0].path: {never}")]);
+    assert_eq!(with("path = \"/.portcullis/**\""), [format!("15:8: route[0].path (route \"app\"): {never}")]);
+    assert_eq!(with("path = \"/.portcullis/enter\""), [format!("15:8: route[0].path (route \"app\"): {never}")]);
     assert_eq!(with("path_regex = \"/[.]portcullis2/.*\""), [""; 0]);
     assert_eq!(with("path = \"/.portcullis-docs/**\""), [""; 0]);
 }
@@ -145,17 +194,23 @@ fn a_guard_that_a_request_walks_around_is_a_warning() {
         )
     };
     let post = "methods = [\"POST\"]";
-    assert_eq!(guarded(post, "admin", "open"), [format!("5:11: route[0].methods: {}", falls("PUT", "open", "admin"))]);
+    assert_eq!(
+        guarded(post, "admin", "open"),
+        [format!("5:11: route[0].methods (route \"guarded\"): {}", falls("PUT", "open", "admin"))]
+    );
     assert_eq!(
         guarded(post, "admin", "staff"),
-        [format!("5:11: route[0].methods: {}", falls("PUT", "staff", "admin"))]
+        [format!("5:11: route[0].methods (route \"guarded\"): {}", falls("PUT", "staff", "admin"))]
     );
     let get = guarded("methods = [\"GET\"]", "mfa", "open");
-    assert_eq!(get, [format!("5:11: route[0].methods: {}", falls("POST", "open", "mfa"))]);
+    assert_eq!(get, [format!("5:11: route[0].methods (route \"guarded\"): {}", falls("POST", "open", "mfa"))]);
     let header = guarded("headers = { X-Admin = true }", "admin", "staff");
     let without = "without these headers, which every client may leave out, a request falls to";
     assert_eq!(header.len(), 1, "{header:?}");
-    assert!(header[0].starts_with(&format!("5:11: route[0].headers: {without} the route \"rest\"")), "{header:?}");
+    assert!(
+        header[0].starts_with(&format!("5:11: route[0].headers (route \"guarded\"): {without} the route \"rest\"")),
+        "{header:?}"
+    );
 }
 
 #[test]
@@ -206,8 +261,9 @@ fn a_policy_that_nothing_uses_is_a_warning() {
 
 #[test]
 fn a_state_directory_that_is_misplaced_or_open_is_a_warning() {
-    let with = |state: &Path| warned(&format!("[gateway]\nstate = {:?}\n{REST}", state.display().to_string()));
-    let relative = "2:9: gateway.state: this is not the whole path: it moves with this file; write it from / on";
+    let with = |state: &Path| warned(&format!("[gateway]\nstate = {:?}\n{REST}{ROUTE}", state.display().to_string()));
+    let relative = "2:9: gateway.state: a relative path: it is read from the directory of this file; write the absolute \
+                    one";
     assert_eq!(with(Path::new("state")), [relative]);
     let folder = tempfile::tempdir().expect("a directory");
     let (state, lost) = (folder.path().join("state"), folder.path().join("no/state"));
@@ -232,4 +288,14 @@ fn a_state_directory_that_is_misplaced_or_open_is_a_warning() {
     );
     mode(0o700);
     assert_eq!(with(&state), [""; 0]);
+}
+
+#[test]
+fn a_state_that_is_no_directory_is_a_problem() {
+    let files = Files::new().with("state", "");
+    let state = files.path().join("state");
+    assert_problems(
+        &format!("[gateway]\nstate = {:?}\n", state.display().to_string()),
+        &[&format!("2:9: gateway.state: {} is no directory", state.display())],
+    );
 }

@@ -20,7 +20,7 @@ table! {
     Gateway {
         /// The directory of the embedded store and the keys.
         state: WholePath, or("/var/lib/portcullis".into()), r#""/var/lib/portcullis""#;
-        /// Worker threads; 0 means one for each core.
+        /// Threads that clients' connections live on, an event loop each; 0 means one for each core.
         threads: Number<0, 1024>, or(0), "4";
         /// Networks whose `Forwarded` and `X-Forwarded-*` headers are believed.
         trusted_proxies: List<Text<IpNet>>, or(Vec::new()), r#"["10.0.0.0/8", "192.0.2.7"]"#;

@@ -4,7 +4,7 @@ use crate::config::raw::{Parse, one_of, words};
 use crate::identity::{Assurance, Group};
 use crate::policy::condition::{Days, InvalidHours};
 use crate::pool::Balance;
-use crate::route::{HostPattern, Methods, PathPattern};
+use crate::route::{CanonicalHost, HostPattern, Methods, PathPattern};
 use http::Method;
 use ipnet::IpNet;
 use jiff::civil;
@@ -25,6 +25,9 @@ impl Parse for SocketAddr {
         let allowed = || format!("allowed is {}", <Self as Parse>::allowed());
         if let Ok(address) = text.parse() {
             return Ok(address);
+        }
+        if text.contains("://") {
+            return Err(format!("it is written without a scheme; {}", allowed()));
         }
         let host = text.rsplit_once(':').map_or(text, |(host, _)| host);
         match host.trim_matches(['[', ']']).parse::<IpAddr>() {
@@ -181,6 +184,45 @@ impl Parse for Regex {
 
     fn write(&self) -> String {
         format!("{:?}", self.0.as_str())
+    }
+}
+
+/// The path that a probe asks for.
+#[derive(Clone, Debug)]
+pub struct ProbePath(pub String);
+
+impl Parse for ProbePath {
+    fn allowed() -> String {
+        "a path such as \"/healthz\"".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let plain = text.starts_with('/') && !text.contains('#') && text.parse::<http::uri::PathAndQuery>().is_ok();
+        let probe = plain.then(|| ProbePath(text.to_owned()));
+        probe.ok_or_else(|| format!("allowed is {}", <Self as Parse>::allowed()))
+    }
+
+    fn write(&self) -> String {
+        quoted(&self.0)
+    }
+}
+
+/// The host that a probe names.
+#[derive(Clone, Debug)]
+pub struct ProbeHost(pub String);
+
+impl Parse for ProbeHost {
+    fn allowed() -> String {
+        "a host such as \"orders.internal\"".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let refused = |fault| format!("{fault}; allowed is {}", <Self as Parse>::allowed());
+        CanonicalHost::parse(text.as_bytes()).map(|_| ProbeHost(text.to_owned())).map_err(refused)
+    }
+
+    fn write(&self) -> String {
+        quoted(&self.0)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The keys of `[pool.NAME]`.
 
+use super::leaf::{ProbeHost, ProbePath};
 use crate::config::raw::{At, Flag, Item, Kind, List, Number, Parse, Span, Sub, TableWords, Text, table};
 use crate::pool::{Balance, Ejection, Timeouts as Plan};
 use std::net::SocketAddr;
@@ -43,11 +44,11 @@ table! {
     /// Probes. Either `path` or `tcp = true` is given.
     Health {
         /// Asks `GET` of this path; a status from 200 to 399 is good.
-        path: Text<String>, optional, r#""/healthz""#;
+        path: Text<ProbePath>, optional, r#""/healthz""#;
         /// Only connects.
         tcp: Flag, or(false), "true";
         /// The `Host` of the probe; the member's address if it is not given.
-        host: Text<String>, optional, r#""orders.internal""#;
+        host: Text<ProbeHost>, optional, r#""orders.internal""#;
         /// How often.
         every: Span, or(Duration::from_secs(5)), r#""5s""#;
         /// How long an answer may take.

@@ -76,6 +76,41 @@ async fn an_unknown_name_is_refused_as_unrecognised() {
     }
 }
 
+/// A log that stays in memory.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_name_without_a_certificate_is_logged_and_not_each_time() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false);
+    let _guard = tracing::subscriber::set_default(subscriber.with_max_level(tracing::Level::WARN).finish());
+    let (certified, root) = issue(&["one.test"]);
+    let (_rig, address) = secure(LIMITS, vec![certified]).await;
+    let client = client(&[&root], &[]);
+    for _ in 0..3 {
+        connect(&client, address, "two.test").await.unwrap_err();
+    }
+    // Once another connection was answered, those before it are through on the one thread.
+    let mut io = connect(&client, address, "one.test").await.unwrap();
+    ask(&mut io).await;
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(text.matches("a TLS handshake failed").count(), 1, "{text}");
+    assert!(text.contains("WARN") && text.contains(r#"no certificate is for \"two.test\""#), "{text}");
+}
+
 #[tokio::test]
 async fn replaced_certificates_answer_the_next_handshake() {
     let (old, old_root) = issue(&["one.test"]);

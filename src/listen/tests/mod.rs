@@ -30,7 +30,7 @@ struct Served(Arc<Site>);
 
 #[async_trait]
 impl Serve for Served {
-    async fn serve(&self, io: Stream, stop: &ShutdownWatch) {
+    async fn serve(&self, io: Stream, _: LoopNumber, stop: &ShutdownWatch) {
         self.0.process_new(io, stop).await;
     }
 

@@ -51,7 +51,7 @@ impl HealthCheck for HttpProbe {
     async fn check(&self, target: &Backend) -> Result<()> {
         let request = self.request(address(target)?)?;
         let status = exchange(connect(target).await?, request).await;
-        let status = status.map_err(|error| Error::because(ErrorType::H1Error, "asking", error))?;
+        let status = status.map_err(|error| Error::because(sort(&error), "asking", error))?;
         if (200..400).contains(&status.as_u16()) {
             return Ok(());
         }
@@ -60,6 +60,17 @@ impl HealthCheck for HttpProbe {
 
     fn health_threshold(&self, success: bool) -> usize {
         threshold(self.rise, self.fall, success)
+    }
+}
+
+/// What an exchange that came to nothing was.
+fn sort(error: &hyper::Error) -> ErrorType {
+    if error.is_parse() || error.is_parse_too_large() || error.is_parse_status() {
+        ErrorType::H1Error
+    } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
+        ErrorType::ConnectionClosed
+    } else {
+        ErrorType::ReadError
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) use prober::{Prober, Wanted, Watched};
 
 use super::plan::{HealthPlan, Probe};
 use crate::stdx::clock::Time;
+use crate::stdx::descriptors;
+use pingora::ErrorType;
 use pingora_load_balancing::health_check::HealthCheck;
 use pingora_load_balancing::{Backend, Extensions};
 use std::fmt;
@@ -140,12 +142,15 @@ impl Check {
         Some(self.since.load(Ordering::Relaxed)).filter(|millis| *millis != 0).map(Time::from_millis)
     }
 
-    /// Asks the member once; the error says what was wrong with the answer. Takes no longer than the plan's timeout.
-    pub async fn ask(&self) -> Result<(), String> {
+    /// Asks the member once; the error says what was wrong with the answer, in the access log's words. `None` if it could
+    /// not be asked, because this process had no descriptor left or no memory for it: that says nothing of the member.
+    /// Takes no longer than the plan's timeout.
+    pub async fn ask(&self) -> Option<Result<(), String>> {
         let target = Backend { addr: self.address.into(), weight: 1, ext: Extensions::new() };
         match tokio::time::timeout(self.method.plan.timeout, self.method.probe.check(&target)).await {
-            Ok(answer) => answer.map_err(|error| error.to_string()),
-            Err(_elapsed) => Err(format!("no answer within {:?}", self.method.plan.timeout)),
+            Ok(Err(error)) if descriptors::are_exhausted(error.root_cause()) => None,
+            Ok(answer) => Some(answer.map_err(|error| word(error.etype()))),
+            Err(_elapsed) => Some(Err("timed-out".to_owned())),
         }
     }
 
@@ -184,6 +189,20 @@ impl Check {
         self.contradictions.store(0, Ordering::Relaxed);
         self.since.store(now.millis(), Ordering::Relaxed);
         self.health.store(health.code(), Ordering::Relaxed);
+    }
+}
+
+/// What a failed probe comes to.
+fn word(error: &ErrorType) -> String {
+    match error {
+        ErrorType::ConnectRefused => "refused".to_owned(),
+        ErrorType::ConnectTimedout => "connect-timed-out".to_owned(),
+        ErrorType::ConnectNoRoute => "no-network-route".to_owned(),
+        ErrorType::HTTPStatus(status) => format!("status {status}"),
+        ErrorType::ConnectionClosed => "closed".to_owned(),
+        ErrorType::ReadError | ErrorType::WriteError => "reset".to_owned(),
+        ErrorType::H1Error => "malformed-answer".to_owned(),
+        _ => "failed".to_owned(),
     }
 }
 
@@ -228,6 +247,40 @@ mod tests {
         settle(&check, "bgbg");
         assert_eq!(check.health(), Health::Unhealthy);
         assert_eq!(settle(&check, "g"), [Turn::Rose]);
+    }
+
+    #[tokio::test]
+    async fn a_member_that_refuses_is_told_in_a_word() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+        let (every, timeout) = (Duration::from_secs(5), Duration::from_secs(5));
+        for probe in [Probe::Tcp, Probe::Http { path: "/".to_owned(), host: None }] {
+            let plan = HealthPlan { probe, every, timeout, rise: 1, fall: 1 };
+            let check = Check::new(1, free, Arc::new(Method::new(&plan)));
+            assert_eq!(check.ask().await, Some(Err("refused".to_owned())));
+        }
+    }
+
+    /// A probe for which there is no descriptor.
+    struct NoDescriptor;
+
+    #[async_trait::async_trait]
+    impl HealthCheck for NoDescriptor {
+        async fn check(&self, _: &Backend) -> pingora::Result<()> {
+            let error = std::io::Error::from_raw_os_error(24);
+            Err(pingora::Error::because(ErrorType::ConnectError, "connecting", error))
+        }
+
+        fn health_threshold(&self, _: bool) -> usize {
+            1
+        }
+    }
+
+    #[tokio::test]
+    async fn having_no_descriptor_left_is_no_answer_of_the_member() {
+        let plan = check(1, 1).plan().clone();
+        let method = Method { plan, probe: Box::new(NoDescriptor) };
+        let check = Check::new(1, SocketAddr::from(([127, 0, 0, 1], 1)), Arc::new(method));
+        assert_eq!(check.ask().await, None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::{Check, Turn};
 use crate::pool::tally::Tally;
 use crate::stdx::clock::Clock;
+use crate::stdx::sparing::Sparing;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
@@ -49,10 +50,15 @@ pub struct Prober {
     due: BinaryHeap<Reverse<(Instant, u64)>>,
     under_way: HashMap<task::Id, (Arc<Check>, Instant)>,
     /// Ends them all when the prober ends.
-    probes: JoinSet<Result<(), String>>,
+    probes: JoinSet<Asked>,
+    /// When it is told again that members cannot be asked.
+    unasked: Sparing,
 }
 
-type Joined = Result<(task::Id, Result<(), String>), JoinError>;
+/// What came of asking a member; `None` if it could not be asked.
+type Asked = Option<Result<(), String>>;
+
+type Joined = Result<(task::Id, Asked), JoinError>;
 
 impl Prober {
     /// A prober that probes nothing yet.
@@ -65,6 +71,7 @@ impl Prober {
             due: BinaryHeap::new(),
             under_way: HashMap::new(),
             probes: JoinSet::new(),
+            unasked: Sparing::new(),
         }
     }
 
@@ -124,11 +131,17 @@ impl Prober {
     fn finish(&mut self, joined: Joined) {
         let (task, answer) = match joined {
             Ok(ended) => ended,
-            Err(error) => (error.id(), Err(String::from("the probe itself failed"))),
+            Err(error) => (error.id(), Some(Err(String::from("the probe itself failed")))),
         };
         let Some((check, began)) = self.under_way.remove(&task) else { return };
         if let Some(watched) = self.checks.get(&check.id()) {
-            self.note(watched, &answer);
+            match &answer {
+                Some(answer) => self.note(watched, answer),
+                None if self.unasked.due() => {
+                    tracing::warn!("members cannot be probed: this process has no descriptor left or no memory");
+                }
+                None => {}
+            }
             let stretch = 1.0 + JITTER * (2.0 * self.rng.f64() - 1.0);
             let every = check.plan().every.min(LONGEST).mul_f64(stretch);
             self.due.push(Reverse((began + every, check.id())));

@@ -4,6 +4,7 @@ use super::HealthPlan;
 use async_trait::async_trait;
 use pingora_load_balancing::Backend;
 use pingora_load_balancing::health_check::HealthCheck;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use tokio::net::TcpStream;
 
@@ -36,7 +37,15 @@ impl HealthCheck for TcpProbe {
 pub(super) async fn connect(target: &Backend) -> Result<TcpStream> {
     let address = address(target)?;
     let stream = TcpStream::connect(address).await;
-    stream.map_err(|error| Error::because(ErrorType::ConnectError, "connecting", error))
+    stream.map_err(|error| {
+        let sort = match error.kind() {
+            ErrorKind::ConnectionRefused => ErrorType::ConnectRefused,
+            ErrorKind::TimedOut => ErrorType::ConnectTimedout,
+            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => ErrorType::ConnectNoRoute,
+            _ => ErrorType::ConnectError,
+        };
+        Error::because(sort, "connecting", error)
+    })
 }
 
 /// The IP address and port of `target`.

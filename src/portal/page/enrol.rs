@@ -120,7 +120,7 @@ pub fn scan_key(view: &ScanKey) -> Markup {
         }
         @if let Some(code) = icon::qr(view.uri) { (code) }
         div.aside {
-            @if let Some(uri) = here { p { a href=(uri) { "On this phone? Open your app" } } }
+            @if let Some(uri) = here { p.here { a href=(uri) { "On this phone? Open your app" } } }
             p { "Can’t scan? Type this key into the app:" }
             code.key { (view.key) }
         }

@@ -23,7 +23,7 @@ pub struct Message<'a> {
 /// Why a sign-in or set-up cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// A link was followed that has expired or was used before, or that never was one.
+    /// A link was followed that has expired, was used before or was withdrawn, or that never was one.
     LinkSpent,
     /// The sign-in was left lying too long, or ended elsewhere.
     AttemptEnded,
@@ -71,7 +71,9 @@ impl Subject {
 
     fn sentence(self) -> Cow<'static, str> {
         match self {
-            Subject::LinkSpent => "It has expired, or it was used before. Ask your administrator for a new one.".into(),
+            Subject::LinkSpent => {
+                "It has expired, it was used before, or it was withdrawn. Ask your administrator for a new one.".into()
+            }
             Subject::AttemptEnded => {
                 "For your safety a sign-in must be finished within a few minutes. Start again; nothing is lost.".into()
             }

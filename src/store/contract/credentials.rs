@@ -1,7 +1,7 @@
 //! What every engine promises of credentials.
 
 use super::*;
-use crate::store::{OnceKind, Reserved, ThrottleRule};
+use crate::store::OnceKind;
 use std::time::Duration;
 
 on_every_engine!(
@@ -99,15 +99,15 @@ async fn an_enrolment_forgives_its_factors_alone_and_spends_attempts(store: Stor
     let locks = ThrottleRule::Backoff { free: 1, first: Duration::ZERO, longest: Duration::ZERO, locked_at: 1 };
     let [password, totp] = [PASSWORD, TOTP].map(|factor| Throttled::Account(alice.id, factor));
     for whose in [&password, &totp] {
-        assert_eq!(store.throttles.reserve(whose, locks, at(0)).await?, Reserved::Go);
+        assert_eq!(reserve(&store, whose, locks, at(0)).await?, Reserved::Go);
     }
     store.once.put(OnceKind::Attempt, [3; 32], Some(alice.id), b"x", at(10)).await?;
     store.once.put(OnceKind::HandOff, [3; 32], Some(alice.id), b"x", at(10)).await?;
     let right = link(&store, &alice, 1).await?;
     let held = [credential(&alice, TOTP)];
     assert!(store.credentials.enrol(&enrolment(&alice, &held, right), at(6)).await?.is_some());
-    assert_eq!(store.throttles.reserve(&totp, locks, at(0)).await?, Reserved::Go);
-    assert_eq!(store.throttles.reserve(&password, locks, at(0)).await?, Reserved::Locked);
+    assert_eq!(reserve(&store, &totp, locks, at(0)).await?, Reserved::Go);
+    assert_eq!(reserve(&store, &password, locks, at(0)).await?, Reserved::Locked);
     assert_eq!(store.once.peek(OnceKind::Attempt, [3; 32], at(6)).await?, None);
     assert!(store.once.peek(OnceKind::HandOff, [3; 32], at(6)).await?.is_some());
     Ok(())

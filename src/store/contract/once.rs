@@ -10,6 +10,7 @@ on_every_engine!(
     an_expired_value_is_gone,
     a_value_put_again_replaces_the_first,
     spending_takes_one_kind_of_one_account,
+    it_is_known_until_when_the_last_value_of_an_account_is_good,
     sweeping_takes_what_expired,
 );
 
@@ -73,6 +74,18 @@ async fn spending_takes_one_kind_of_one_account(store: Store) -> Result<()> {
     assert!(store.once.peek(OnceKind::Attempt, [1; 32], at(1)).await?.is_some());
     assert!(store.once.peek(OnceKind::Enrolment, [2; 32], at(1)).await?.is_some());
     assert!(store.once.peek(OnceKind::Enrolment, [3; 32], at(1)).await?.is_some());
+    Ok(())
+}
+
+async fn it_is_known_until_when_the_last_value_of_an_account_is_good(store: Store) -> Result<()> {
+    let (alice, bob) = (added(&store, "alice").await?, added(&store, "bob").await?);
+    let until = async |now| store.once.until(OnceKind::Enrolment, alice.id, at(now)).await;
+    assert_eq!(until(1).await?, None);
+    store.once.put(OnceKind::Enrolment, [1; 32], Some(alice.id), b"a", at(10)).await?;
+    store.once.put(OnceKind::Enrolment, [2; 32], Some(alice.id), b"b", at(20)).await?;
+    store.once.put(OnceKind::Enrolment, [3; 32], Some(bob.id), b"c", at(30)).await?;
+    store.once.put(OnceKind::Attempt, [4; 32], Some(alice.id), b"d", at(40)).await?;
+    assert_eq!((until(1).await?, until(19).await?, until(20).await?), (Some(at(20)), Some(at(20)), None));
     Ok(())
 }
 

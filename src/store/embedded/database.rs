@@ -1,7 +1,8 @@
 //! Connections to the file: one that writes and a few that read, each question bounded in time; knows no table.
 
 use super::ground::File;
-use super::{Factors, Result, Unavailable};
+use super::{Factors, OpenFailure, Result, Unavailable};
+use crate::store::Chain;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous,
 };
@@ -16,8 +17,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// person who signs in is told.
 pub(super) const QUESTION_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long SQLite itself waits for a lock that another process holds. As long as a caller waits at most.
-const BUSY_LIMIT: Duration = QUESTION_LIMIT;
+/// How long SQLite itself waits for a lock that another process holds. Less than a caller waits, so that the caller is
+/// told of the lock.
+const BUSY_LIMIT: Duration = Duration::from_secs(4);
 
 /// Pause before a connection is tried again that SQLite refused at once because another process opens the file.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
@@ -43,6 +45,8 @@ pub(super) struct Database {
     pub file: File,
     /// Finds the factor of a stored word.
     pub factors: Factors,
+    /// What events are chained under, once somebody said.
+    pub chain: OnceLock<Chain>,
 }
 
 impl Database {
@@ -60,7 +64,7 @@ impl Database {
             .pragma("journal_size_limit", LOG_KEPT_BYTES);
         let reading = common.pragma("query_only", "ON");
         let (writer, readers) = (Lane::new(writing, 1), Lane::new(reading, READERS));
-        Database { writer, readers, anchor: OnceLock::new(), file: File::new(path), factors }
+        Database { writer, readers, anchor: OnceLock::new(), file: File::new(path), factors, chain: OnceLock::new() }
     }
 
     /// Opens the connection that keeps the log on disk for as long as this store lives.
@@ -69,14 +73,26 @@ impl Database {
             let mut anchor = self.readers.connect().await?;
             sqlx::query("SELECT count(*) FROM sqlite_schema").fetch_all(&mut anchor).await?;
             self.anchor.get_or_init(|| anchor);
-            Ok(())
+            self.file.remember_beside()
         })
         .await
     }
 
     /// All rows that one question gives.
     pub async fn read(&self, query: Query) -> Result<Vec<SqliteRow>> {
-        within(async {
+        self.ask(query).await
+    }
+
+    /// The same while the file is opened, when it may turn out to be none of ours.
+    pub async fn look(&self, query: Query) -> std::result::Result<Vec<SqliteRow>, OpenFailure> {
+        self.ask(query).await
+    }
+
+    async fn ask<E: From<Unavailable> + From<sqlx::Error>>(
+        &self,
+        query: Query,
+    ) -> std::result::Result<Vec<SqliteRow>, E> {
+        bounded(async {
             self.file.check()?;
             let mut held = self.readers.take().await?;
             let rows = query.fetch_all(&mut held.connection).await?;
@@ -143,9 +159,16 @@ impl Write<'_> {
 
 /// Gives a question [`QUESTION_LIMIT`] to be answered.
 pub(super) async fn within<T>(question: impl Future<Output = Result<T>>) -> Result<T> {
+    bounded(question).await
+}
+
+/// The same for questions that may fail in other ways as well.
+pub(super) async fn bounded<T, E: From<Unavailable>>(
+    question: impl Future<Output = std::result::Result<T, E>>,
+) -> std::result::Result<T, E> {
     match tokio::time::timeout(QUESTION_LIMIT, question).await {
         Ok(answer) => answer,
-        Err(_) => Err(Unavailable(format!("no answer within {} s", QUESTION_LIMIT.as_secs()))),
+        Err(_) => Err(Unavailable(format!("no answer within {} s", QUESTION_LIMIT.as_secs())).into()),
     }
 }
 
@@ -202,7 +225,12 @@ impl Held<'_> {
 
 /// Whether a result code of SQLite is `SQLITE_BUSY` (5) in any of its extended forms, whose low byte says so.
 fn is_busy(code: Option<&str>) -> bool {
-    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
+    primary(code) == Some(5)
+}
+
+/// The code without what extends it, which are the bytes above the lowest.
+fn primary(code: Option<&str>) -> Option<u32> {
+    code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff)
 }
 
 /// SQLite's messages name tables and files, never values.
@@ -210,9 +238,21 @@ impl From<sqlx::Error> for Unavailable {
     fn from(error: sqlx::Error) -> Self {
         let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
         match (&error, code) {
+            (sqlx::Error::Database(_), Some(code)) if is_busy(Some(&code)) => {
+                Unavailable(format!("another process holds the store's lock (SQLite {code})"))
+            }
             (sqlx::Error::Database(error), Some(code)) => Unavailable(format!("{} (SQLite {code})", error.message())),
             _ => Unavailable(error.to_string()),
         }
+    }
+}
+
+/// `SQLITE_NOTADB` (26) says that the file is no database.
+impl From<sqlx::Error> for OpenFailure {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+        let Unavailable(why) = error.into();
+        if primary(code.as_deref()) == Some(26) { OpenFailure::Unfit(why) } else { OpenFailure::Unavailable(why) }
     }
 }
 

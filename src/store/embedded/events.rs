@@ -1,10 +1,11 @@
-//! The record of security events as a table that is only appended to, each row chained to the one before.
+//! The record of security events as a table that is only appended to, each row chained to the one before, and a row
+//! beside it that says where the chain begins and ends.
 
 use super::database::{Database, Write, within};
 use super::row;
 use crate::identity::AccountId;
-use crate::store::record::{BEGINNING, chain};
-use crate::store::{Chained, EventRow, Events, Result};
+use crate::store::record::BEGINNING;
+use crate::store::{Chain, Chained, EventRow, Events, Result, Seal, Unavailable};
 use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -12,16 +13,34 @@ use sqlx::sqlite::SqliteRow;
 /// The sequence, not the table: a number is not given twice, though its event may have been removed.
 const NEWEST: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'event'";
 
+const SEAL: &str = "SELECT begins, newest, head, tag FROM chain";
+
 #[async_trait]
 impl Events for Database {
+    fn bind(&self, chain: Chain) {
+        self.chain.get_or_init(|| chain);
+    }
+
+    fn chain(&self) -> Result<Chain> {
+        let bound = self.chain.get().cloned();
+        bound.ok_or_else(|| Unavailable("it was opened without the key that its record is chained with".to_owned()))
+    }
+
     async fn append(&self, events: &[EventRow]) -> Result<()> {
+        let chain = self.chain()?;
         within(async {
             let mut write = self.write().await?;
-            let (mut number, mut hash) = head(&mut write).await?;
+            let seal = write.rows(sqlx::query(SEAL)).await?.first().map(seal).transpose()?;
+            // What somebody altered is left as it is: sealed anew it would look sound.
+            let sound = seal.filter(|seal| chain.made(seal));
+            let (mut number, mut hash) = end(&mut write, sound.as_ref()).await?;
             for event in events {
                 number += 1;
-                hash = chain(hash, number, event);
+                hash = chain.link(hash, number, event);
                 insert(&mut write, event, (number, hash)).await?;
+            }
+            if let Some(seal) = sound.filter(|_| !events.is_empty()) {
+                keep(&mut write, &chain.seal(seal.begins, number, hash)).await?;
             }
             write.commit().await
         })
@@ -39,6 +58,10 @@ impl Events for Database {
         rows.iter().map(chained).collect()
     }
 
+    async fn seal(&self) -> Result<Option<Seal>> {
+        self.read_one(sqlx::query(SEAL)).await?.as_ref().map(seal).transpose()
+    }
+
     async fn of(&self, account: AccountId, name: &str, limit: usize) -> Result<Vec<EventRow>> {
         let query = sqlx::query("SELECT * FROM event WHERE account = ? AND name = ? ORDER BY number DESC LIMIT ?");
         let query = query.bind(account.bits().to_vec()).bind(name.to_owned()).bind(row::integer(limit));
@@ -51,13 +74,26 @@ impl Events for Database {
     }
 }
 
-/// The newest number, and the hash that the next event's covers.
-async fn head(write: &mut Write<'_>) -> Result<(u64, [u8; 32])> {
+/// The newest number that there ever was, and the hash that the next event's covers: the sealed one, as far as there is
+/// one.
+async fn end(write: &mut Write<'_>, sealed: Option<&Seal>) -> Result<(u64, [u8; 32])> {
     let newest = write.rows(sqlx::query(NEWEST)).await?;
     let number = newest.first().map_or(Ok(0), |row| row::count(row, "seq"))?;
+    if let Some(seal) = sealed {
+        return Ok((number.max(seal.newest), seal.head));
+    }
     let last = write.rows(sqlx::query("SELECT hash FROM event ORDER BY number DESC LIMIT 1")).await?;
-    let hash = last.first().map_or(Ok(None), hash)?;
+    let hash = last.first().map_or(Ok(None), |row| hash(row, "hash"))?;
     Ok((number, hash.unwrap_or(BEGINNING)))
+}
+
+async fn keep(write: &mut Write<'_>, seal: &Seal) -> Result<()> {
+    let update = sqlx::query("UPDATE chain SET newest = ?, head = ?, tag = ?")
+        .bind(row::integer(seal.newest))
+        .bind(seal.head.to_vec())
+        .bind(seal.tag.map(|tag| tag.to_vec()));
+    write.run(update).await?;
+    Ok(())
 }
 
 async fn insert(write: &mut Write<'_>, event: &EventRow, (number, hash): (u64, [u8; 32])) -> Result<()> {
@@ -73,12 +109,17 @@ async fn insert(write: &mut Write<'_>, event: &EventRow, (number, hash): (u64, [
 }
 
 fn chained(row: &SqliteRow) -> Result<Chained> {
-    Ok(Chained { number: row::count(row, "number")?, row: event(row)?, hash: hash(row)? })
+    Ok(Chained { number: row::count(row, "number")?, row: event(row)?, hash: hash(row, "hash")? })
 }
 
-fn hash(row: &SqliteRow) -> Result<Option<[u8; 32]>> {
-    let hash: Option<Vec<u8>> = row.try_get("hash")?;
-    hash.map(|_| row::digest(row, "hash")).transpose()
+fn seal(row: &SqliteRow) -> Result<Seal> {
+    let (begins, newest) = (row::count(row, "begins")?, row::count(row, "newest")?);
+    Ok(Seal { begins, newest, head: row::digest(row, "head")?, tag: hash(row, "tag")? })
+}
+
+fn hash(row: &SqliteRow, column: &str) -> Result<Option<[u8; 32]>> {
+    let hash: Option<Vec<u8>> = row.try_get(column)?;
+    hash.map(|_| row::digest(row, column)).transpose()
 }
 
 fn event(row: &SqliteRow) -> Result<EventRow> {

@@ -1,11 +1,11 @@
-//! The file under its path: whether the one that was opened still lies there. A store that was moved away or replaced
+//! The file under its path, and its log beside it: whether those that were opened still lie there. A store that was moved away or replaced
 //! would go on working on a file that nobody else sees, and forget everything with the process.
 
 use super::database::Database;
 use super::{Result, Unavailable};
 use crate::store::Ground;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -13,30 +13,70 @@ use std::sync::OnceLock;
 /// The file that a store was opened on.
 pub(super) struct File {
     path: PathBuf,
-    /// Device and inode. Written by the first look, compared by every later one.
-    found: OnceLock<(u64, u64)>,
+    /// Written by the first look, compared by every later one.
+    found: OnceLock<Place>,
+    /// The log and its index, which lie beside the file as long as a connection is open. Written when the first
+    /// connection is, compared by every later look.
+    beside: OnceLock<Vec<(PathBuf, Place)>>,
 }
+
+/// Device and inode.
+type Place = (u64, u64);
+
+/// What SQLite adds to the file's name for its log, and for the log's index.
+const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
 impl File {
     /// Looks at nothing yet.
     pub fn new(path: &Path) -> Self {
-        File { path: path.to_owned(), found: OnceLock::new() }
+        File { path: path.to_owned(), found: OnceLock::new(), beside: OnceLock::new() }
     }
 
-    /// Whether the file under the path is the one that was first found there.
+    /// Remembers what lies beside the file: a connection is open, which keeps it there.
+    ///
+    /// # Errors
+    /// If nothing does.
+    pub fn remember_beside(&self) -> Result<()> {
+        let mut beside = Vec::with_capacity(BESIDE.len());
+        for suffix in BESIDE {
+            let mut path = self.path.clone().into_os_string();
+            path.push(suffix);
+            let path = PathBuf::from(path);
+            let place = place(&path).map_err(|_| Unavailable(parted(&path)))?;
+            beside.push((path, place));
+        }
+        self.beside.get_or_init(|| beside);
+        Ok(())
+    }
+
+    /// Whether the file under the path is the one that was first found there, and its log the one that is written to.
     pub fn check(&self) -> Result<()> {
         let path = self.path.display();
-        match fs::metadata(&self.path) {
-            Ok(now) => {
-                let now = (now.dev(), now.ino());
-                if *self.found.get_or_init(|| now) == now { Ok(()) } else { Err(Unavailable(replaced(&self.path))) }
-            }
+        match place(&self.path) {
+            Ok(now) if *self.found.get_or_init(|| now) == now => self.check_beside(),
+            Ok(_) => Err(Unavailable(replaced(&self.path))),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Err(Unavailable(format!("its file {path} is gone: put it back, or restart the gateway for a new one")))
             }
             Err(error) => Err(Unavailable(format!("its file {path} cannot be looked at: {error}"))),
         }
     }
+
+    fn check_beside(&self) -> Result<()> {
+        let mut beside = self.beside.get().into_iter().flatten();
+        let lost = beside.find(|(path, remembered)| place(path).ok() != Some(*remembered));
+        lost.map_or(Ok(()), |(path, _)| Err(Unavailable(parted(path))))
+    }
+}
+
+fn place(path: &Path) -> io::Result<Place> {
+    let found = fs::metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
+
+fn parted(path: &Path) -> String {
+    let path = path.display();
+    format!("{path}, which belongs to its file, is gone or another's: put it back, or restart the gateway")
 }
 
 fn replaced(path: &Path) -> String {

@@ -27,18 +27,47 @@ use std::sync::Arc;
 /// Finds a factor of this build by its word, as `factor::named` does: the store keeps words and knows no factor.
 pub type Factors = fn(&str) -> Option<FactorName>;
 
+/// Why a store does not open.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenFailure {
+    /// The file is no database, another program's, or a newer release's: it stays so however often it is opened.
+    #[error("{0}")]
+    Unfit(String),
+    /// It cannot be used now.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl OpenFailure {
+    fn at(self, path: &Path) -> Self {
+        let told = |why| format!("cannot open {}: {why}", path.display());
+        match self {
+            OpenFailure::Unfit(why) => OpenFailure::Unfit(told(why)),
+            OpenFailure::Unavailable(why) => OpenFailure::Unavailable(told(why)),
+        }
+    }
+}
+
+impl From<Unavailable> for OpenFailure {
+    fn from(Unavailable(why): Unavailable) -> Self {
+        OpenFailure::Unavailable(why)
+    }
+}
+
+impl From<io::Error> for OpenFailure {
+    fn from(error: io::Error) -> Self {
+        OpenFailure::Unavailable(error.to_string())
+    }
+}
+
 /// Opens the store in the file `path`, making file and directory for the owner alone where there are none.
 ///
 /// Proofs and credentials of a factor that `factors` does not find are left out of what is read, with a warning.
 ///
 /// # Errors
 /// If the file cannot be made or opened, is no database or another's, or was written by a newer release.
-pub async fn open(path: &Path, factors: Factors) -> Result<Store> {
-    let refuse = |cause: String| Unavailable(format!("cannot open {}: {cause}", path.display()));
-    prepare(path).map_err(|error| refuse(error.to_string()))?;
-    let database = Arc::new(Database::new(path, factors));
-    schema::migrate(&database).await.map_err(|error| refuse(error.0))?;
-    database.anchor().await.map_err(|error| refuse(error.0))?;
+pub async fn open(path: &Path, factors: Factors) -> std::result::Result<Store, OpenFailure> {
+    let database = database(path, factors).await.map_err(|failure| failure.at(path))?;
     Ok(Store {
         accounts: database.clone(),
         credentials: database.clone(),
@@ -50,6 +79,14 @@ pub async fn open(path: &Path, factors: Factors) -> Result<Store> {
         keys: database.clone(),
         ground: database,
     })
+}
+
+async fn database(path: &Path, factors: Factors) -> std::result::Result<Arc<Database>, OpenFailure> {
+    prepare(path)?;
+    let database = Arc::new(Database::new(path, factors));
+    schema::migrate(&database).await?;
+    database.anchor().await?;
+    Ok(database)
 }
 
 /// Makes the directory and an empty file, which is an empty database, before SQLite would with wider permissions; its

@@ -49,6 +49,13 @@ impl Once for Database {
         .await
     }
 
+    async fn until(&self, kind: OnceKind, owner: AccountId, now: Time) -> Result<Option<Time>> {
+        let query = sqlx::query("SELECT expires FROM once WHERE kind = ? AND owner = ? ORDER BY expires DESC LIMIT 1");
+        let row = self.read_one(query.bind(kind.as_str()).bind(&owner.bits()[..])).await?;
+        let expires = row.map(|row| row::time(&row, "expires")).transpose()?;
+        Ok(expires.filter(|expires| now < *expires))
+    }
+
     async fn spend(&self, kind: OnceKind, owner: AccountId) -> Result<usize> {
         let delete = sqlx::query("DELETE FROM once WHERE kind = ? AND owner = ?");
         Ok(self.run(delete.bind(kind.as_str()).bind(&owner.bits()[..])).await? as usize)

@@ -3,8 +3,8 @@
 //! During an upgrade the older release goes on using the file, so a step may add but must not take away what the
 //! release before it reads or writes.
 
-use super::database::{Database, within};
-use super::{Result, Unavailable};
+use super::OpenFailure;
+use super::database::{Database, bounded};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 
@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Row};
 const APPLICATION: i32 = 0x5043_4c53;
 
 /// One step for each version, the first from an empty file. Never edited once released; a change is a new step.
-const STEPS: [&str; 2] = [FIRST, SECOND];
+const STEPS: [&str; 3] = [FIRST, SECOND, THIRD];
 
 /// Ids are their 16 bytes, times are milliseconds since the epoch (the greatest integer is never), groups are joined by
 /// commas, which no group contains, and proofs are a JSON array. No column that holds a value shares its name with
@@ -116,8 +116,24 @@ const SECOND: &str = "
     ) STRICT;
 ";
 
+/// Events are chained under a key, from the next one on: what was written before could have been written by anybody.
+const THIRD: &str = "
+    CREATE TABLE chain (
+        only   INTEGER PRIMARY KEY CHECK (only = 1),
+        begins INTEGER NOT NULL,
+        newest INTEGER NOT NULL,
+        head   BLOB NOT NULL,
+        tag    BLOB
+    ) STRICT;
+    INSERT INTO chain (only, begins, newest, head)
+    SELECT 1, seen + 1, seen, zeroblob(32)
+    FROM (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0) AS seen);
+";
+
+type Result<T> = std::result::Result<T, OpenFailure>;
+
 /// Brings the file to the newest version, in one transaction that holds the write lock: of any number of processes that
-/// open it together one does the work and the others find it done.
+/// open it together one does the work and the others find it done. Where there is nothing to do the lock is not taken.
 ///
 /// # Errors
 /// If the file is not a database, not ours, or newer than this release knows.
@@ -128,13 +144,16 @@ pub(super) async fn migrate(database: &Database) -> Result<()> {
 /// The same, to one of the versions there were; for tests.
 pub(super) async fn migrate_to(database: &Database, newest: usize) -> Result<()> {
     // Looked at before anything is written: connections that write turn WAL on, even in a file that is not ours.
-    let found = database.read(sqlx::query(HEAD)).await?;
-    steps_seen(&found)?;
-    within(async {
+    let found = database.look(sqlx::query(HEAD)).await?;
+    let is_current = steps_seen(&found)? >= newest;
+    if is_current && has_log(&database.look(sqlx::query(MODE)).await?)? {
+        return Ok(());
+    }
+    bounded(async {
         let mut write = database.write().await?;
-        let mode = write.rows(sqlx::query("PRAGMA journal_mode")).await?;
-        if only(&mode)?.try_get::<&str, _>(0)? != "wal" {
-            return Err(Unavailable("its file system cannot share memory between processes (no WAL)".to_owned()));
+        if !has_log(&write.rows(sqlx::query(MODE)).await?)? {
+            let why = "its file system cannot share memory between processes (no WAL)";
+            return Err(OpenFailure::Unavailable(why.to_owned()));
         }
         let found = write.rows(sqlx::query(HEAD)).await?;
         for (step, version) in STEPS.iter().zip(1..).take(newest).skip(steps_seen(&found)?) {
@@ -142,7 +161,7 @@ pub(super) async fn migrate_to(database: &Database, newest: usize) -> Result<()>
             write.script(AssertSqlSafe(format!("PRAGMA user_version = {version}"))).await?;
             write.script(AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION}"))).await?;
         }
-        write.commit().await
+        Ok(write.commit().await?)
     })
     .await
 }
@@ -152,6 +171,14 @@ const HEAD: &str = "
     SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema) AS tables
     FROM pragma_application_id, pragma_user_version";
 
+/// What it does with what is written.
+const MODE: &str = "PRAGMA journal_mode";
+
+/// Whether what is written goes to a log first, from what [`MODE`] found.
+fn has_log(found: &[SqliteRow]) -> Result<bool> {
+    Ok(only(found)?.try_get::<&str, _>(0)? == "wal")
+}
+
 /// How many steps a file has seen, from what [`HEAD`] found.
 fn steps_seen(found: &[SqliteRow]) -> Result<usize> {
     let head = only(found)?;
@@ -160,10 +187,10 @@ fn steps_seen(found: &[SqliteRow]) -> Result<usize> {
     let tables: i32 = head.try_get("tables")?;
     let empty = application == 0 && version == 0 && tables == 0;
     if application != APPLICATION && !empty {
-        return Err(Unavailable("it is the database of another program".to_owned()));
+        return Err(OpenFailure::Unfit("it is the database of another program".to_owned()));
     }
     usize::try_from(version).ok().filter(|seen| *seen <= STEPS.len()).ok_or_else(|| {
-        Unavailable(format!(
+        OpenFailure::Unfit(format!(
             "a newer release wrote it: it has version {version}, this release knows up to {}",
             STEPS.len()
         ))
@@ -171,5 +198,6 @@ fn steps_seen(found: &[SqliteRow]) -> Result<usize> {
 }
 
 fn only(rows: &[SqliteRow]) -> Result<&SqliteRow> {
-    rows.first().ok_or_else(|| Unavailable("SQLite does not answer questions about the file".to_owned()))
+    let silent = || OpenFailure::Unavailable("SQLite does not answer questions about the file".to_owned());
+    rows.first().ok_or_else(silent)
 }

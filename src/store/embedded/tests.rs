@@ -1,9 +1,12 @@
 //! What only a file can do: be shared, be another's, be damaged, and fill a disk.
 
+mod record;
+
 use super::*;
 use crate::identity::{Account, AccountId, AccountName};
 use crate::stdx::clock::Time;
-use crate::store::{Change, EventRow, OnceKind, Record, Reserved, ThrottleRule, Throttled, verify};
+use crate::stdx::digest::Mac;
+use crate::store::{Chain, Change, EventRow, OnceKind, Reserved, ThrottleRule, Throttled};
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -20,7 +23,18 @@ fn somewhere() -> (TempDir, PathBuf) {
 }
 
 async fn opened(path: &Path) -> Store {
-    open(path, no_factors).await.expect("the store opens")
+    opened_with(path, 1).await
+}
+
+/// With another key for each number.
+async fn opened_with(path: &Path, key: u8) -> Store {
+    let store = open(path, no_factors).await.expect("the store opens");
+    store.events.bind(chain(key));
+    store
+}
+
+fn chain(key: u8) -> Chain {
+    Chain::new(Mac::new(&[key; 32]))
 }
 
 async fn refusal(path: &Path) -> String {
@@ -115,8 +129,8 @@ async fn two_that_opened_one_file_share_one_time_values_and_counters() {
         let (store, source) = (stores[number % 2].clone(), Throttled::Source("k".to_owned()));
         racing.spawn(async move {
             let taken = store.once.take(OnceKind::Attempt, [1; 32], now).await.expect("the store answers");
-            let reserved = store.throttles.reserve(&source, rule, now).await.expect("the store answers");
-            (taken.is_some(), reserved == Reserved::Go)
+            let reserved = store.throttles.reserve_all(&[(&source, rule)], now).await.expect("the store answers");
+            (taken.is_some(), reserved == [Reserved::Go])
         });
     }
     let (taken, gone): (Vec<_>, Vec<_>) = racing.join_all().await.into_iter().unzip();
@@ -161,65 +175,30 @@ async fn a_damaged_record_is_an_error_and_not_a_default() {
     assert_eq!(error.to_string(), "the store is unavailable: a stored record is damaged: account");
 }
 
-async fn recorded(path: &Path) -> Store {
-    let store = opened(path).await;
-    let rows: Vec<_> = (1..=5).map(|number| event(number.to_string())).collect();
-    store.events.append(&rows).await.expect("the store answers");
-    store
-}
-
 #[tokio::test]
-async fn whoever_alters_removes_or_inserts_an_event_breaks_the_chain() {
-    let alterations = [
-        ("UPDATE event SET body = '{}' WHERE number = 3", 3),
-        ("UPDATE event SET at = at + 1 WHERE number = 1", 1),
-        ("UPDATE event SET account = zeroblob(16) WHERE number = 4", 4),
-        ("DELETE FROM event WHERE number = 2", 2),
-        ("DELETE FROM event WHERE number = 1", 1),
-        ("DELETE FROM event WHERE number >= 4", 4),
-        ("DELETE FROM event", 1),
-        ("INSERT INTO event (at, name, body) VALUES (1, 'sign-in.failed', '{}')", 6),
-        ("UPDATE event SET hash = zeroblob(32) WHERE number = 5", 5),
-    ];
-    for (alteration, at) in alterations {
-        let (_directory, path) = somewhere();
-        let store = recorded(&path).await;
-        let before = verify(&*store.events, None).await.expect("the store answers");
-        assert!(matches!(before, Record::Sound { events: 5, older: 0, .. }), "{before:?}");
-        sql(&path, alteration).await;
-        let after = verify(&*store.events, None).await.expect("the store answers");
-        assert!(matches!(after, Record::Broken { number, .. } if number == at), "{alteration}: {after:?}");
-        store.events.append(&[event("later".to_owned())]).await.expect("the store answers");
-        let later = verify(&*store.events, None).await.expect("the store answers");
-        assert!(matches!(later, Record::Broken { number, .. } if number == at), "{alteration}: {later:?}");
+async fn a_refused_attempt_writes_nothing_and_waits_for_nobody_who_writes() {
+    let (_directory, path) = somewhere();
+    prepare(&path).expect("the test may make files");
+    let database = Arc::new(Database::new(&path, no_factors));
+    schema::migrate(&database).await.expect("a new file");
+    database.anchor().await.expect("the file opens");
+    let throttles: &dyn crate::store::Throttles = &*database;
+    let (source, name) = (Throttled::Source("k".to_owned()), Throttled::Name("nobody".to_owned(), FactorName("totp")));
+    let wide = ThrottleRule::Window { most: 100, per: Duration::from_secs(60) };
+    let narrow = ThrottleRule::Window { most: 1, per: Duration::from_secs(60) };
+    let both = [(&source, wide), (&name, narrow)];
+    let attempt = || throttles.reserve_all(&both, Time::from_secs(1));
+    assert_eq!(attempt().await.expect("the store answers"), [Reserved::Go, Reserved::Go]);
+    let written = || fs::read(path.with_extension("db-wal")).expect("there is a log");
+    let before = written();
+    let held = database.write().await.expect("nobody else writes");
+    let refused = [Reserved::Go, Reserved::Wait(Time::from_secs(61))];
+    for _ in 0..100 {
+        assert_eq!(attempt().await.expect("it does not wait for the write lock"), refused);
     }
-}
-
-#[tokio::test]
-async fn a_record_that_was_written_anew_is_found_out_by_a_head_that_was_kept() {
-    let (_directory, path) = somewhere();
-    let store = recorded(&path).await;
-    let Record::Sound { head, .. } = verify(&*store.events, None).await.expect("the store answers") else {
-        panic!("nobody altered it");
-    };
-    store.events.append(&[event("later".to_owned())]).await.expect("the store answers");
-    let still = verify(&*store.events, Some(head)).await.expect("the store answers");
-    assert!(matches!(still, Record::Sound { events: 6, .. }), "{still:?}");
-    sql(&path, "DELETE FROM event; DELETE FROM sqlite_sequence WHERE name = 'event'").await;
-    let rows: Vec<_> = (1..=6).map(|number| event(format!("other {number}"))).collect();
-    store.events.append(&rows).await.expect("the store answers");
-    assert!(matches!(verify(&*store.events, None).await.expect("the store answers"), Record::Sound { .. }));
-    assert_eq!(verify(&*store.events, Some(head)).await.expect("the store answers"), Record::Rewritten);
-}
-
-#[tokio::test]
-async fn events_from_before_there_was_a_chain_are_told_apart() {
-    let (_directory, path) = somewhere();
-    let store = recorded(&path).await;
-    sql(&path, "UPDATE event SET hash = NULL").await;
-    store.events.append(&[event("later".to_owned())]).await.expect("the store answers");
-    let record = verify(&*store.events, None).await.expect("the store answers");
-    assert!(matches!(record, Record::Sound { events: 1, older: 5, .. }), "{record:?}");
+    held.commit().await.expect("it had changed nothing");
+    assert_eq!(attempt().await.expect("the store answers"), refused);
+    assert!(!before.is_empty() && written() == before, "the log has grown");
 }
 
 #[tokio::test]
@@ -251,6 +230,52 @@ async fn a_file_that_was_replaced_is_not_written_to_and_a_restart_is_asked_for()
 }
 
 #[tokio::test]
+async fn a_log_that_is_deleted_under_the_store_is_noticed_like_a_file_that_was_replaced() {
+    for suffix in ["-wal", "-shm"] {
+        let (_directory, path) = somewhere();
+        let store = opened(&path).await;
+        store.accounts.add(&account("alice")).await.expect("the store answers");
+        let mut beside = path.clone().into_os_string();
+        beside.push(suffix);
+        fs::remove_file(&beside).expect("it lies beside the file");
+        let lost = store.ground.check().expect_err("what is written now is lost").to_string();
+        assert!(lost.contains(suffix) && lost.contains("restart the gateway"), "{lost}");
+        assert!(store.accounts.add(&account("bob")).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_store_is_opened_and_read_beside_a_lock_that_another_process_holds() {
+    use sqlx::ConnectOptions;
+    let (_directory, path) = somewhere();
+    let gateway = opened(&path).await;
+    gateway.accounts.add(&account("alice")).await.expect("the store answers");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).busy_timeout(Duration::ZERO);
+    let mut other = options.connect().await.expect("SQLite opens the file");
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.expect("nobody else writes");
+    assert_eq!(opened(&path).await.accounts.list().await.expect("reading needs no lock").len(), 1);
+    let mut third = options.connect().await.expect("SQLite opens the file");
+    let busy = sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut third).await.expect_err("the lock is held");
+    let said = Unavailable::from(busy).to_string();
+    assert!(said.contains("another process holds the store's lock"), "{said}");
+}
+
+#[tokio::test]
+async fn a_file_that_will_never_do_is_told_from_one_that_cannot_be_used_now() {
+    let (directory, path) = somewhere();
+    drop(opened(&path).await);
+    sql(&path, "PRAGMA user_version = 1000").await;
+    let notes = directory.path().join("notes.txt");
+    fs::write(&notes, "milk, bread, ".repeat(1000)).expect("the test may write");
+    for unfit in [path, notes.clone()] {
+        let failure = open(&unfit, no_factors).await.err();
+        assert!(matches!(failure, Some(OpenFailure::Unfit(_))), "{failure:?}");
+    }
+    let failure = open(&notes.join("portcullis.db"), no_factors).await.err();
+    assert!(matches!(failure, Some(OpenFailure::Unavailable(_))), "{failure:?}");
+}
+
+#[tokio::test]
 async fn what_a_release_without_the_newer_columns_wrote_is_taken_over() {
     let (_directory, path) = somewhere();
     prepare(&path).expect("the test may make files");
@@ -263,8 +288,8 @@ async fn what_a_release_without_the_newer_columns_wrote_is_taken_over() {
     assert_eq!(store.events.newest().await.expect("the store answers"), 1);
     let source = Throttled::Source("k".to_owned());
     let rule = ThrottleRule::Window { most: 5, per: Duration::from_secs(60) };
-    let reserved = store.throttles.reserve(&source, rule, Time::from_secs(1)).await.expect("the store answers");
-    assert_eq!(reserved, Reserved::Go);
+    let reserved = store.throttles.reserve_all(&[(&source, rule)], Time::from_secs(1)).await;
+    assert_eq!(reserved.expect("the store answers"), [Reserved::Go]);
 }
 
 #[tokio::test]
@@ -275,6 +300,7 @@ async fn a_full_disk_fails_writes_alone_and_only_while_it_is_full() {
     schema::migrate(&database).await.expect("a new file");
     database.anchor().await.expect("the file opens");
     let events: &dyn crate::store::Events = &*database;
+    events.bind(chain(1));
     events.append(&[event("first".to_owned())]).await.expect("there is room");
     database.fill_disk().await.expect("the store answers");
     let error = events.append(&[event("x".repeat(100_000))]).await.expect_err("there is no room");

@@ -1,24 +1,39 @@
-//! Counters of failed attempts as a table. Reading, counting and writing are one transaction under the write lock.
+//! Counters of failed attempts as a table. Reading, counting and writing are one transaction under the write lock; what
+//! a look without the lock refuses never asks for it.
 
-use super::database::{Database, Write, within};
+use super::database::{Database, Query, Write, within};
 use super::row;
 use crate::stdx::clock::Time;
 use crate::store::counter::Counter;
 use crate::store::{Reserved, Result, ThrottleRule, Throttled, Throttles};
 use async_trait::async_trait;
+use sqlx::sqlite::SqliteRow;
 
 #[async_trait]
 impl Throttles for Database {
-    async fn reserve(&self, whose: &Throttled, rule: ThrottleRule, now: Time) -> Result<Reserved> {
+    async fn reserve_all(&self, counters: &[(&Throttled, ThrottleRule)], now: Time) -> Result<Vec<Reserved>> {
         within(async {
-            let mut write = self.write().await?;
-            let mut counter = load(&mut write, whose).await?.unwrap_or_default();
-            let reserved = counter.reserve(rule, now);
-            if reserved == Reserved::Go {
-                save(&mut write, whose, counter).await?;
+            let mut counted = Vec::with_capacity(counters.len());
+            for (whose, _) in counters {
+                counted.push(counter(&self.read(select(whose)).await?)?);
             }
+            let said = reserve(&mut counted, counters, now);
+            if !all_go(&said) {
+                return Ok(said);
+            }
+            let mut write = self.write().await?;
+            for (counted, (whose, _)) in counted.iter_mut().zip(counters) {
+                *counted = load(&mut write, whose).await?;
+            }
+            let said = reserve(&mut counted, counters, now);
+            if all_go(&said) {
+                for (counted, (whose, _)) in counted.iter().zip(counters) {
+                    save(&mut write, whose, counted.unwrap_or_default()).await?;
+                }
+            }
+            // Where nothing was saved, SQLite has nothing to write: the lock is given back.
             write.commit().await?;
-            Ok(reserved)
+            Ok(said)
         })
         .await
     }
@@ -60,9 +75,26 @@ pub(super) async fn forget(write: &mut Write<'_>, whose: &Throttled) -> Result<(
     Ok(())
 }
 
-async fn load(write: &mut Write<'_>, whose: &Throttled) -> Result<Option<Counter>> {
+/// Counts an attempt with each, in memory alone; what each says.
+fn reserve(counted: &mut [Option<Counter>], counters: &[(&Throttled, ThrottleRule)], now: Time) -> Vec<Reserved> {
+    let each = counted.iter_mut().zip(counters);
+    each.map(|(counted, (_, rule))| counted.get_or_insert_default().reserve(*rule, now)).collect()
+}
+
+fn all_go(said: &[Reserved]) -> bool {
+    said.iter().all(|said| *said == Reserved::Go)
+}
+
+fn select(whose: &Throttled) -> Query {
     let query = sqlx::query("SELECT failures, rested, until, expires FROM throttle WHERE key = ?");
-    let rows = write.rows(query.bind(whose.to_string())).await?;
+    query.bind(whose.to_string())
+}
+
+async fn load(write: &mut Write<'_>, whose: &Throttled) -> Result<Option<Counter>> {
+    counter(&write.rows(select(whose)).await?)
+}
+
+fn counter(rows: &[SqliteRow]) -> Result<Option<Counter>> {
     let Some(row) = rows.first() else { return Ok(None) };
     let small = |column| u32::try_from(row::count(row, column)?).map_err(|_| row::damaged(column));
     let (failures, rested) = (small("failures")?, small("rested")?);

@@ -9,11 +9,11 @@ mod sessions;
 mod throttles;
 
 use super::counter::Counter;
-use super::{Change, EventRow, Ground, OnceKind, Result, SealedKey, Store, Throttled, Unavailable};
+use super::{Chain, Change, EventRow, Ground, OnceKind, Result, SealedKey, Store, Throttled, Unavailable};
 use crate::identity::{Account, AccountId, Credential, Session, SessionId, TokenHash};
 use crate::stdx::clock::{Clock, SystemClock, Time};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 /// An empty store.
 pub fn open() -> Store {
@@ -31,9 +31,14 @@ pub fn open() -> Store {
     }
 }
 
-/// Every trait reads and writes this under one lock, which makes each call one transaction; never held across an await.
 #[derive(Clone, Default)]
-struct Memory(Arc<Mutex<State>>);
+struct Memory {
+    /// Every trait reads and writes this under one lock, which makes each call one transaction; never held across an
+    /// await.
+    state: Arc<Mutex<State>>,
+    /// What events are chained under: what was said first, or a key of its own that goes with the process.
+    chain: Arc<OnceLock<Chain>>,
+}
 
 #[derive(Default)]
 struct State {
@@ -76,7 +81,7 @@ struct Changed {
 impl Memory {
     /// The state; unavailable for ever if a caller panicked while changing it.
     fn state(&self) -> Result<MutexGuard<'_, State>> {
-        self.0.lock().map_err(|_| Unavailable("a change to it was interrupted by a panic".to_owned()))
+        self.state.lock().map_err(|_| Unavailable("a change to it was interrupted by a panic".to_owned()))
     }
 }
 

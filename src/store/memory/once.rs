@@ -34,6 +34,12 @@ impl Once for Memory {
         Ok(kept.filter(|kept| now < kept.expires).map(|kept| kept.value))
     }
 
+    async fn until(&self, kind: OnceKind, owner: AccountId, now: Time) -> Result<Option<Time>> {
+        let state = self.state()?;
+        let theirs = state.once.iter().filter(|((of, _), kept)| *of == kind && kept.owner == Some(owner));
+        Ok(theirs.map(|(_, kept)| kept.expires).filter(|expires| now < *expires).max())
+    }
+
     async fn spend(&self, kind: OnceKind, owner: AccountId) -> Result<usize> {
         let mut state = self.state()?;
         let before = state.once.len();

@@ -3,17 +3,27 @@
 use super::Memory;
 use crate::identity::AccountId;
 use crate::stdx::clock::Time;
-use crate::store::record::{BEGINNING, chain};
-use crate::store::{Chained, Change, Changes, EventRow, Events, Result};
+use crate::stdx::seal::MasterKey;
+use crate::store::record::BEGINNING;
+use crate::store::{Chain, Chained, Change, Changes, EventRow, Events, Result, Seal};
 use async_trait::async_trait;
 
 #[async_trait]
 impl Events for Memory {
+    fn bind(&self, chain: Chain) {
+        self.chain.get_or_init(|| chain);
+    }
+
+    fn chain(&self) -> Result<Chain> {
+        Ok(self.chain.get_or_init(|| Chain::new(MasterKey::fresh().mac("record"))).clone())
+    }
+
     async fn append(&self, events: &[EventRow]) -> Result<()> {
+        let chain = self.chain()?;
         let mut state = self.state()?;
         for event in events {
             let before = state.events.last().map_or(BEGINNING, |(_, hash)| *hash);
-            let hash = chain(before, state.events.len() as u64 + 1, event);
+            let hash = chain.link(before, state.events.len() as u64 + 1, event);
             state.events.push((event.clone(), hash));
         }
         Ok(())
@@ -29,6 +39,12 @@ impl Events for Memory {
         let all = (1..).zip(&state.events);
         let all = all.map(|(number, (row, hash))| Chained { number, row: row.clone(), hash: Some(*hash) });
         Ok(all.filter(|event| event.number > after).take(limit).collect())
+    }
+
+    async fn seal(&self) -> Result<Option<Seal>> {
+        let (chain, state) = (self.chain()?, self.state()?);
+        let head = state.events.last().map_or(BEGINNING, |(_, hash)| *hash);
+        Ok(Some(chain.seal(1, state.events.len() as u64, head)))
     }
 
     async fn of(&self, account: AccountId, name: &str, limit: usize) -> Result<Vec<EventRow>> {

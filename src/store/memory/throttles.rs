@@ -2,21 +2,25 @@
 
 use super::{Memory, State};
 use crate::stdx::clock::Time;
+use crate::store::counter::Counter;
 use crate::store::{Reserved, Result, ThrottleRule, Throttled, Throttles};
 use async_trait::async_trait;
 use std::cmp::Reverse;
 
 #[async_trait]
 impl Throttles for Memory {
-    async fn reserve(&self, whose: &Throttled, rule: ThrottleRule, now: Time) -> Result<Reserved> {
+    async fn reserve_all(&self, counters: &[(&Throttled, ThrottleRule)], now: Time) -> Result<Vec<Reserved>> {
         let mut state = self.state()?;
-        let mut counter = state.throttles.get(whose).copied().unwrap_or_default();
-        let reserved = counter.reserve(rule, now);
-        let gone = matches!(whose, Throttled::Account(account, _) if !state.accounts.contains_key(account));
-        if reserved == Reserved::Go && !gone {
-            state.throttles.insert(whose.clone(), counter);
+        let mut counted: Vec<_> =
+            counters.iter().map(|(whose, _)| state.throttles.get(whose).copied().unwrap_or_default()).collect();
+        let said = counted.iter_mut().zip(counters).map(|(counter, (_, rule))| counter.reserve(*rule, now));
+        let said: Vec<Reserved> = said.collect();
+        if said.iter().all(|said| *said == Reserved::Go) {
+            for ((whose, _), counter) in counters.iter().zip(counted) {
+                state.count(whose, counter);
+            }
         }
-        Ok(reserved)
+        Ok(said)
     }
 
     async fn forgive(&self, whose: &Throttled, rule: ThrottleRule) -> Result<()> {
@@ -38,6 +42,14 @@ impl Throttles for Memory {
 }
 
 impl State {
+    /// Keeps a counter, unless its account is gone.
+    fn count(&mut self, whose: &Throttled, counter: Counter) {
+        let gone = matches!(whose, Throttled::Account(account, _) if !self.accounts.contains_key(account));
+        if !gone {
+            self.throttles.insert(whose.clone(), counter);
+        }
+    }
+
     /// Of one sort of counters, keeps `most`: those that end last.
     fn keep_most(&mut self, most: usize, of_sort: impl Fn(&Throttled) -> bool) {
         let theirs = self.throttles.iter().filter(|(whose, _)| of_sort(whose));

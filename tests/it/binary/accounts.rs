@@ -137,6 +137,16 @@ async fn all_sessions_of_a_person_are_revoked_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_removed_person_keeps_the_name_in_the_record() {
+    let (site, ..) = two_hosts().await;
+    assert_eq!(site.tell(&["account", "add", "alice", "--group", "staff"]).await.code, 0);
+    assert_eq!(site.tell(&["account", "remove", "alice", "--yes"]).await.code, 0);
+    let text = site.tell(&["audit", "tail"]).await.out;
+    let removed = text.lines().find(|line| line.contains("change=removed")).expect("a line");
+    assert!(removed.contains("  alice  ") && !removed.contains("acc_"), "{removed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_record_shows_sign_ins_and_what_operators_did() {
     let (site, ..) = two_hosts().await;
     let (running, mut browser) = with_alice(&site).await;
@@ -166,5 +176,10 @@ async fn the_record_shows_sign_ins_and_what_operators_did() {
     assert!(signed_in.contains("alice") && signed_in.contains("password,totp"), "{signed_in}");
     let denied = text.lines().find(|line| line.contains("request.denied")).expect("a line");
     assert!(denied.contains("alice") && denied.contains("groups"), "whom it concerned: {denied}");
+    let entered = text.lines().find(|line| line.contains("session.entered")).expect("a line");
+    assert!(entered.contains("  alice  "), "who entered: {entered}");
+    let columns: Vec<_> =
+        text.lines().filter(|line| line.contains("  alice  ")).map(|line| line.find("alice")).collect();
+    assert!(columns.len() > 4 && columns.iter().all(|column| *column == columns[0]), "{text}");
     assert_eq!(site.tell(&["audit", "tail", "-n", "2"]).await.out.lines().count(), 2);
 }

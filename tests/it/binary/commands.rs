@@ -71,6 +71,24 @@ async fn routes_stand_in_the_order_of_matching() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn over_a_broken_file_scripts_get_its_problems_and_people_the_edition_that_serves() {
+    let (site, ..) = two_hosts().await;
+    let _running = site.run().await;
+    site.write(&site.read().replace("name = \"wiki\"", "nmae = \"wiki\""));
+    let socket = site.path("admin.sock");
+    eventually("the refusal is known", || socket.exists()).await;
+    let checked = site.tell(&["check", "--json"]).await.json();
+    for verb in [&["routes", "--json"][..], &["explain", "http://app.localhost/x", "--json"]] {
+        let said = site.tell(verb).await;
+        assert_eq!((said.code, &said.json()), (1, &checked), "{said:?}");
+        assert!(said.err.contains("edition 2 serves meanwhile"), "{said:?}");
+    }
+    let people = site.tell(&["routes"]).await;
+    assert_eq!((people.code, people.out.as_str()), (1, ""), "{people:?}");
+    assert!(people.err.contains("route[4].nmae: ") && people.err.contains("edition 2 serves"), "{people:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn explain_judges_condition_by_condition_and_ends_with_the_answer() {
     let (site, ..) = two_hosts().await;
     let permitted = site.tell(&["explain", "http://app.localhost/x", "--groups", "staff"]).await;
@@ -130,6 +148,7 @@ async fn a_reload_says_what_became_of_it() {
     let good = site.read();
     let unchanged = site.tell(&["reload"]).await;
     assert_eq!((unchanged.code, unchanged.out.trim()), (0, "nothing has changed; edition 2 stays"));
+    eventually("the log says so too", || running.logged("nothing has changed").is_some()).await;
     site.write(&good.replace("name = \"wiki\"", "nmae = \"wiki\""));
     let refused = site.tell(&["reload"]).await;
     assert_eq!(refused.code, 1, "{refused:?}");
@@ -164,4 +183,22 @@ async fn audit_verify_proves_the_record_and_finds_the_head_that_was_kept() {
     assert_eq!(other.code, 1, "{other:?}");
     assert!(other.out.contains("was written anew"), "{other:?}");
     assert_eq!(site.tell(&["audit", "verify", "--head", "abc"]).await.code, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_directory_that_others_may_write_into_is_refused_with_the_remedy() {
+    use std::os::unix::fs::PermissionsExt;
+    let (site, ..) = two_hosts().await;
+    assert_eq!(site.tell(&["account", "add", "alice"]).await.code, 0);
+    let state = site.path("state");
+    let set = |mode| std::fs::set_permissions(&state, std::fs::Permissions::from_mode(mode)).expect("it is ours");
+    set(0o777);
+    for arguments in [&["account", "list"][..], &["audit", "tail"], &["run"]] {
+        let said = site.tell(arguments).await;
+        assert_ne!(said.code, 0, "{arguments:?}: {said:?}");
+        let remedy = format!("chmod 0700 {}", state.display());
+        assert!(said.err.contains("its mode is 0777") && said.err.contains(&remedy), "{arguments:?}: {said:?}");
+    }
+    set(0o755);
+    assert_eq!(site.tell(&["account", "list"]).await.code, 0, "others may look, which is a warning of check");
 }

@@ -73,7 +73,7 @@ async fn a_request_that_no_member_answered_is_explained_with_the_members_that_we
     let said = site.tell(&["explain", decision]).await;
     assert_eq!((failed.status, said.code), (502, 1), "{said:?}");
     let tried = format!("{} refused after ", app.address());
-    for word in ["unreachable: no server of this service could be reached", "app-open", "pool", &tried] {
+    for word in ["no server of this service could be reached (unreachable)", "app-open", "pool", &tried] {
         assert!(said.out.contains(word), "{word}: {said:?}");
     }
 }

@@ -177,6 +177,44 @@ async fn a_broken_configuration_starts_nothing_and_names_every_problem() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_no_restart_mends_ends_with_a_code_of_its_own_and_what_one_may_mend_does_not() {
+    let (site, ..) = two_hosts().await;
+    site.run().await.kill().await;
+    std::fs::write(site.path("state/keys/master.key"), [7; 32]).expect("the test may write");
+    let said = site.tell(&["run"]).await;
+    assert!(said.code == 78 && said.err.contains("it is another key"), "{said:?}");
+    std::fs::remove_dir_all(site.path("state")).expect("the test may remove it");
+    std::fs::create_dir(site.path("state")).expect("the test may make it");
+    std::fs::write(site.path("state/portcullis.db"), "milk, bread, ".repeat(1000)).expect("the test may write");
+    let said = site.tell(&["run"]).await;
+    assert!(said.code == 78 && said.err.contains("not a database"), "{said:?}");
+    std::fs::remove_file(site.path("state/portcullis.db")).expect("the test may remove it");
+    std::fs::create_dir(site.path("state/portcullis.db")).expect("the test may make it");
+    let said = site.tell(&["run"]).await;
+    assert_eq!(said.code, 3, "the store may be out of reach for now: {said:?}");
+    let said = site.tell(&["run", "--config", "/nowhere/portcullis.toml"]).await;
+    assert_eq!(said.code, 3, "a configuration may not be there yet: {said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_low_a_limit_of_open_files_is_told_at_the_start() {
+    let (site, ..) = two_hosts().await;
+    let running = site.run_after("ulimit -n 1000").await;
+    let told = running.logged("too few open files are allowed for [limits] connections");
+    assert_eq!(told.expect("a warning")["needed"], 40_100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_soft_limit_of_open_files_is_raised_to_the_hard_one_at_the_start() {
+    let (site, ..) = two_hosts().await;
+    let running = site.run_after("ulimit -Sn 500").await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", running.number())).expect("the kernel tells");
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("a line");
+    let mut numbers = line.split_whitespace().skip(3);
+    assert_eq!(numbers.next(), numbers.next(), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_was_killed_in_the_middle_comes_back_with_every_session() {
     let (site, ..) = two_hosts().await;
     let running = site.run().await;

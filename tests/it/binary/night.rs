@@ -120,9 +120,9 @@ async fn nobody_runs_a_gateway_or_a_command_over_another_users_state() {
     let foreign = foreign(&site);
     let before = std::fs::read_dir(&foreign).expect("readable").count();
     site.write(&site.read().replace("state = \"state\"", &format!("state = \"{}\"", foreign.display())));
-    for verb in [&["run"][..], &["account", "list"], &["account", "add", "alice"]] {
+    for (verb, code) in [(&["run"][..], 78), (&["account", "list"], 3), (&["account", "add", "alice"], 3)] {
         let said = site.tell(verb).await;
-        assert_eq!(said.code, 3, "{said:?}");
+        assert_eq!(said.code, code, "{said:?}");
         assert!(said.err.contains(&format!("{} belongs to the user ", foreign.display())), "{said:?}");
         assert!(said.err.contains("\nrun as that user: sudo -u "), "{said:?}");
     }
@@ -198,19 +198,47 @@ async fn the_status_says_how_everything_stands() {
         &format!("http {}", running.address),
         "answers, in ",
         &app.address().to_string(),
-        "healthy",
+        "not probed",
     ] {
         assert!(said.out.contains(part), "{part:?} is not in\n{}", said.out);
     }
     let json = site.tell(&["status", "--json"]).await.json();
     assert_eq!((&json["configuration"], &json["edition"], &json["ready"]), (&json!(file), &json!(2), &json!(true)));
     assert_eq!(json["last_reload"]["became"]["outcome"], "refused");
+    let checked = site.tell(&["check", "--json"]).await.json();
+    assert_eq!(json["last_reload_refused"], checked["problems"], "in the shape of check");
+    assert_eq!(site.tell(&["reload", "--json"]).await.json()["problems"], checked["problems"]);
     assert_eq!(json["store"]["answers"], json!(true));
     assert_eq!(json["pools"].as_array().map(Vec::len), Some(2));
     assert!(json["started"].as_str() <= json["at"].as_str(), "{json}");
     let socket = site.path("admin.sock");
     let named = site.tell(&["status", "--config", "/nonexistent", "--socket", socket.to_str().expect("text")]).await;
     assert_eq!(named.code, 0, "{named:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_waits_for_a_restart_is_no_other_store_for_the_commands() {
+    let (site, ..) = two_hosts().await;
+    let (running, mut browser) = with_alice(&site).await;
+    let old = site.path("state").display().to_string();
+    site.write(&site.read().replace(r#"state = "state""#, r#"state = "moved""#));
+    assert_eq!(site.tell(&["reload"]).await.code, 0);
+    let status = site.tell(&["status"]).await;
+    assert!(status.out.contains("restart needed") && status.out.contains("  gateway.state\n"), "{status:?}");
+    for verb in
+        [&["account", "disable", "alice"][..], &["account", "add", "bob"], &["session", "list"], &["audit", "tail"]]
+    {
+        let said = site.tell(verb).await;
+        let expected = format!("the running gateway's store is {old}, and ");
+        assert!(said.code == 1 && said.err.contains(&expected), "{verb:?}: {said:?}");
+        assert!(said.err.contains(&format!("use --state {old}, or restart the gateway")), "{verb:?}: {said:?}");
+    }
+    assert!(!site.path("moved").exists(), "and no other store was made");
+    let moved = site.path("moved").display().to_string();
+    let named = site.tell(&["account", "list", "--state", &moved]).await;
+    assert!(named.err.contains("note: the running gateway's store is ") && named.err.contains("no store"), "{named:?}");
+    assert_eq!(site.tell(&["account", "disable", "alice", "--state", &old]).await.code, 0);
+    refused_within_a_second(&running, &mut browser).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

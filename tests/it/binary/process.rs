@@ -102,6 +102,15 @@ impl Site {
         Self::started(self.command(&["run"]))
     }
 
+    /// Starts the gateway from a shell that has done this before, and waits until it serves.
+    pub async fn run_after(&self, preparation: &str) -> Running {
+        let mut command = self.over(Command::new("sh"));
+        command.args(["-c", &format!(r#"{preparation} && exec "$0" run"#)]).arg(binary());
+        let running = Self::started(command);
+        eventually("it serves", || running.logged("ready").is_some()).await;
+        running
+    }
+
     /// The same under a service manager that listens on this socket.
     pub fn start_under(&self, manager: &Path) -> Running {
         let mut command = self.command(&["run"]);

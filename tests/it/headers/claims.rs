@@ -78,17 +78,36 @@ async fn where_a_request_comes_from_is_told_by_its_connection() {
     assert_eq!(Line::to(rig.address()).await.ask(request).await.status, 200);
     let seen = app.last();
     let port = rig.address().port().to_string();
+    let forwarded = format!("for=127.0.0.1;host=\"{host}\";proto=http");
     for (name, expected) in [
         ("x-forwarded-for", "127.0.0.1"),
         ("x-forwarded-proto", "http"),
-        ("x-forwarded-host", "app.localhost"),
+        ("x-forwarded-host", host.as_str()),
         ("x-forwarded-port", port.as_str()),
-        ("forwarded", "for=127.0.0.1;host=app.localhost;proto=http"),
+        ("forwarded", forwarded.as_str()),
         ("host", host.as_str()),
     ] {
         assert_eq!(seen.one(name).as_deref(), Some(expected), "{name}");
     }
     assert_eq!(seen.all("via").join(", "), "1.1 theirs, 1.1 portcullis");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_is_told_of_exactly_the_requests_that_named_it() {
+    let (rig, app, _wiki) = Rig::two_hosts().await;
+    let mut line = Line::to(rig.address()).await;
+    for (host, forwarded, port) in [
+        ("app.localhost", "for=127.0.0.1;host=app.localhost;proto=http", "80"),
+        ("app.localhost:80", "for=127.0.0.1;host=\"app.localhost:80\";proto=http", "80"),
+        ("app.localhost:8080", "for=127.0.0.1;host=\"app.localhost:8080\";proto=http", "8080"),
+        ("app.localhost", "for=127.0.0.1;host=app.localhost;proto=http", "80"),
+    ] {
+        assert_eq!(line.ask(format!("GET /open/x HTTP/1.1\r\nHost: {host}\r\n\r\n")).await.status, 200, "{host}");
+        let seen = app.last();
+        assert_eq!(seen.one("x-forwarded-host").as_deref(), Some(host));
+        assert_eq!(seen.one("forwarded").as_deref(), Some(forwarded));
+        assert_eq!(seen.one("x-forwarded-port").as_deref(), Some(port), "{host}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -93,3 +93,12 @@ async fn a_redirecting_listener_only_redirects() {
     assert_eq!((answer.status, answer.header("location")), (308, Some("https://app.localhost/a?b=c")));
     assert!(app.seen().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_to_https_leaves_a_line_with_the_host() {
+    let (rig, ..) = Rig::one_route(|text| with(&text, "[[listen]]", "redirect_to_https = true")).await;
+    assert_eq!(get(&rig, "/a").await.status, 308);
+    rig.eventually("it is written", async || !rig.lines().is_empty()).await;
+    let line = &rig.lines()[0];
+    assert_eq!((&line["status"], &line["host"]), (&308.into(), &"app.localhost".into()), "{line}");
+}

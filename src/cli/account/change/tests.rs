@@ -23,9 +23,13 @@ groups = ["staff"]
 "#;
 
 async fn rig() -> (TempDir, Opened) {
+    rig_with(CONFIGURATION).await
+}
+
+async fn rig_with(configuration: &str) -> (TempDir, Opened) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("portcullis.toml");
-    std::fs::write(&file, CONFIGURATION).expect("a file");
+    std::fs::write(&file, configuration).expect("a file");
     let essentials = Home::of(ConfigFile { file }).essentials().expect("a configuration");
     let opened = Opened::open(essentials, Absent::Make).await.expect("a fresh store");
     (folder, opened)
@@ -83,10 +87,12 @@ async fn disabling_ends_sessions_and_enabling_lets_sign_in_again() {
     let shown = person::show(&opened, &alice.name).await.expect("an account").text(Ink::Plain);
     assert!(shown.contains("Firefox on Linux"), "{shown}");
     let done = disable(&opened, &alice.name).await.expect("an account");
-    assert_eq!(done.text(Ink::Plain), "alice is disabled; 1 session ended");
+    assert_eq!(done.text(Ink::Plain), "alice is disabled; 1 session ended; its enrolment link has ended");
+    assert_eq!((&done.json()["sessions_ended"], &done.json()["links_ended"]), (&json!(1), &json!(1)));
     let listed = person::list(&opened).await.expect("accounts").text(Ink::Plain);
     assert!(listed.lines().nth(1).is_some_and(|line| line.contains("disabled")), "{listed}");
-    enable(&opened, &alice.name).await.expect("an account");
+    let enabled = enable(&opened, &alice.name).await.expect("an account").text(Ink::Plain);
+    assert_eq!(enabled, "alice is enabled, but not enrolled: `portcullis account enrol alice` makes a link");
     assert!(!opened.account(&alice.name).await.expect("an account").disabled);
 }
 
@@ -97,9 +103,54 @@ async fn a_reset_ends_everything_offers_a_link_and_records_the_reason() {
     sign_in(&opened, &alice).await;
     let done = reset(&opened, &alice.name, "lost phone").await.expect("an account");
     assert!(done.text(Ink::Plain).starts_with("alice is reset; 0 factors forgotten, 1 session ended\n\n  http"));
+    assert_eq!((&done.json()["factors_removed"], &done.json()["sessions_ended"]), (&json!(0), &json!(1)));
     assert!(opened.sessions(&alice).await.expect("the store").is_empty());
     let events = events(&opened).await;
     assert!(events.iter().any(|event| event.contains(r#""reason":"lost phone""#)), "{events:?}");
+}
+
+#[tokio::test]
+async fn somebody_who_is_not_enrolled_is_shown_with_the_link_or_without_one() {
+    let (_folder, opened) = rig().await;
+    let alice = add(&opened, name("alice"), Vec::new()).await.expect("a new name").account;
+    let show = async || person::show(&opened, &alice.name).await.expect("an account").text(Ink::Plain);
+    let list = async || person::list(&opened).await.expect("accounts").text(Ink::Plain);
+    for text in [show().await, list().await] {
+        assert!(text.contains("not enrolled, link until 2"), "{text}");
+    }
+    let again = enable(&opened, &alice.name).await.expect("an account").text(Ink::Plain);
+    assert!(again.starts_with("alice is enabled, but not enrolled: the link it has is good until 2"), "{again}");
+    opened.store.once.spend(OnceKind::Enrolment, alice.id).await.expect("the store");
+    for text in [show().await, list().await] {
+        assert!(text.contains("not enrolled, no link"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_for_a_disabled_account_comes_with_a_note_from_reset_as_from_enrol() {
+    let (_folder, opened) = rig().await;
+    let alice = add(&opened, name("alice"), Vec::new()).await.expect("a new name").account;
+    disable(&opened, &alice.name).await.expect("an account");
+    let enrolled = enrol(&opened, &alice.name).await.expect("a link").json();
+    let reset = reset(&opened, &alice.name, "lost phone").await.expect("a link").json();
+    assert!(enrolled["notes"][0].as_str().is_some_and(|note| note.starts_with("alice is disabled, and")), "{enrolled}");
+    assert_eq!(reset["notes"], enrolled["notes"]);
+}
+
+#[tokio::test]
+async fn an_account_in_no_group_that_is_let_in_nowhere_is_noted() {
+    const ROUTES: &str = "[pool.app]\nmembers = [\"127.0.0.1:1\"]\n[[route]]\nname = \"app\"\nhost = \"app.localhost\"\n\
+                          pool = \"app\"\npolicy = \"staff\"\n[[route]]\nname = \"public\"\nhost = \"app.localhost\"\n\
+                          path = \"/public/**\"\npool = \"app\"\npolicy = \"open\"\n";
+    const FOR_ALL: &str = "[[route]]\nname = \"all\"\nhost = \"all.localhost\"\npool = \"app\"\npolicy = \"mfa\"\n";
+    let (_folder, opened) = rig_with(&format!("{CONFIGURATION}{ROUTES}")).await;
+    let carol = add(&opened, name("carol"), Vec::new()).await.expect("a new name");
+    assert_eq!(carol.notes, ["carol is in no group; the policy staff asks for one of: staff"]);
+    let dave = add(&opened, name("dave"), vec![group("staff")]).await.expect("a new name");
+    assert!(dave.notes.is_empty(), "{dave:?}");
+    let (_folder, opened) = rig_with(&format!("{CONFIGURATION}{ROUTES}{FOR_ALL}")).await;
+    let carol = add(&opened, name("carol"), Vec::new()).await.expect("a new name");
+    assert!(carol.notes.is_empty(), "one route lets in whoever signs in: {carol:?}");
 }
 
 #[tokio::test]
