@@ -49,7 +49,10 @@ impl Edge {
         }
         remove_reserved(response)?;
         response.insert_header(stamp::REQUEST_ID, passage.name.clone())?;
-        if let Some(forwarding) = passage.forwarding.as_mut() {
+        // An interim answer ends no waiting.
+        if let Some(forwarding) =
+            passage.forwarding.as_mut().filter(|_| switches || !response.status.is_informational())
+        {
             forwarding.tether = None;
         }
         if is_stream(response) {
@@ -98,6 +101,7 @@ impl Edge {
             target: request.raw_path().into(),
             headers: request.headers.clone(),
             client: arrival.client,
+            began: passage.began,
             session: admission.session.clone(),
             until,
             answer_by,

@@ -15,6 +15,7 @@ use http::{HeaderMap, Method};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 /// The open streams.
 #[derive(Default)]
@@ -22,7 +23,20 @@ pub struct Tethers {
     /// Written when a stream opens and ends, read by revocations and by the ticks; never held across an await.
     open: DashMap<u64, Tied>,
     next: AtomicU64,
+    /// What streams were cut for lately, and when, for those that were not tied yet. Written by revocations, read when a
+    /// stream is tied.
+    gone: DashMap<Gone, Instant>,
 }
+
+/// Whose streams were cut.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Gone {
+    Session(SessionId),
+    Account(AccountId),
+}
+
+/// How long that is remembered. A stream that began earlier and whose session changed since is not believed.
+const REMEMBERED: Duration = Duration::from_secs(3600);
 
 /// A stream: all that deciding about it again takes.
 pub struct Stream {
@@ -38,6 +52,8 @@ pub struct Stream {
     pub client: IpAddr,
     /// Whose it is.
     pub session: Option<Arc<LiveSession>>,
+    /// When its request began.
+    pub began: Instant,
     /// When its session or its proofs end at the latest.
     pub until: Option<Time>,
     /// When its member must have begun to answer; `None` if it has.
@@ -103,29 +119,32 @@ impl Tethers {
     /// Ties a stream to its connection's lifeline.
     pub fn tie(self: &Arc<Self>, stream: Stream, lifeline: Lifeline) -> Tether {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let (session, ended) = (stream.session.clone(), Arc::new(OnceLock::new()));
+        let (session, began, ended) = (stream.session.clone(), stream.began, Arc::new(OnceLock::new()));
         let tied = Tied { stream, lifeline, ended: Arc::clone(&ended) };
-        // Whoever ended the session before it was tied cut nothing here; the mark is set before anything is cut.
+        // Whoever ended the session before it was tied cut nothing here, but remembered it before cutting anything.
         self.open.insert(number, tied);
-        if session.is_some_and(|session| session.is_stale()) {
-            self.cut(Ended::Session, |open| Arc::ptr_eq(&open.ended, &ended));
+        if let Some(why) = session.and_then(|session| self.over(&session, began)) {
+            self.cut(why, |open| Arc::ptr_eq(&open.ended, &ended));
         }
         Tether { number, tethers: self.clone(), ended }
     }
 
     /// Cuts the streams of a session.
     pub fn cut_session(&self, session: SessionId) {
+        self.gone.insert(Gone::Session(session), Instant::now());
         self.cut(Ended::Session, |tied| tied.session().is_some_and(|own| own.id == session));
     }
 
     /// Cuts the streams of an account: what it may reach has changed, and clients connect again.
     pub fn cut_account(&self, account: AccountId) {
+        self.gone.insert(Gone::Account(account), Instant::now());
         self.cut(Ended::Account, |tied| tied.session().is_some_and(|own| own.account.id == account));
     }
 
     /// Cuts the streams whose session or proofs are over, or that wait for their member for too long.
     pub fn cut_lapsed(&self, now: Time, rules: SessionRules) {
         // A session that was raised is another object by now, and this one's last use stands still.
+        self.gone.retain(|_, at| at.elapsed() < REMEMBERED);
         let over = |session: &Arc<LiveSession>| !session.is_stale() && !session.lives(now, rules);
         let late = |tied: &Tied| tied.stream.until.is_some_and(|until| now >= until);
         self.cut(Ended::Lapsed, |tied| late(tied) || tied.session().is_some_and(over));
@@ -146,6 +165,19 @@ impl Tethers {
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
         self.open.is_empty()
+    }
+
+    /// Why a session's streams that began then are cut, if they are. A session that is only stale may have been raised,
+    /// or lent to another host.
+    fn over(&self, session: &LiveSession, began: Instant) -> Option<Ended> {
+        if !session.is_stale() {
+            return None;
+        }
+        if self.gone.contains_key(&Gone::Session(session.id)) || began.elapsed() >= REMEMBERED {
+            return Some(Ended::Session);
+        }
+        let changed = self.gone.get(&Gone::Account(session.account.id)).is_some_and(|at| *at >= began);
+        changed.then_some(Ended::Account)
     }
 
     fn cut(&self, why: Ended, which: impl Fn(&Tied) -> bool) {

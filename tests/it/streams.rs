@@ -158,3 +158,14 @@ async fn whoever_waits_for_a_stream_that_never_begins_is_let_go_after_the_pools_
     assert!(rig.store.sessions.end(pass.session).await.unwrap());
     assert_cut(revoked).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_answer_goes_on_although_its_session_was_lent_to_another_host_meanwhile() {
+    let mut case = opened("/log", "text/plain").await;
+    let token = portcullis::session::SessionToken::fresh();
+    assert!(case.rig.store.sessions.add_token(case.pass.session, token.hash(), "app.localhost").await.unwrap());
+    case.rig.heard().await;
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    case.tell.notify_one();
+    assert_eq!(next_event(&mut case.line).await, "data: second\n\n");
+}
