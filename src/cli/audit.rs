@@ -129,8 +129,10 @@ struct Line<'a> {
     widths: Widths,
 }
 
+/// What an event says of itself; one that somebody spoiled is shown as it lies there.
 fn fields(row: &EventRow) -> Map<String, Value> {
-    serde_json::from_str(&row.body).unwrap_or_default()
+    let spoiled = |_| Map::from_iter([("unreadable".to_owned(), Value::from(row.body.clone()))]);
+    serde_json::from_str(&row.body).unwrap_or_else(spoiled)
 }
 
 /// An account as it stands in its column.
@@ -177,6 +179,17 @@ impl View for Line<'_> {
 mod tests {
     use super::*;
     use crate::stdx::clock::Time;
+
+    #[test]
+    fn an_event_that_somebody_spoiled_is_shown_as_it_lies_there() {
+        let row = EventRow {
+            at: Time::from_secs(0),
+            name: "sign-in.failed".to_owned(),
+            account: None,
+            body: "{\"name\":".to_owned(),
+        };
+        assert_eq!(fields(&row)["unreadable"], "{\"name\":");
+    }
 
     #[test]
     fn an_event_is_one_line_whatever_a_stranger_typed() {
