@@ -60,6 +60,9 @@ pub trait Operate: Send + Sync + 'static {
     /// Why not, in a sentence.
     fn ready(&self) -> Result<(), String>;
 
+    /// What cannot be done although traffic should come here, in a sentence; `None` if there is nothing.
+    fn degraded(&self) -> Option<String>;
+
     /// Loads the configuration again. It is run to its end even if whoever asked goes away.
     async fn reload(&self) -> Reloaded;
 
@@ -69,15 +72,8 @@ pub trait Operate: Send + Sync + 'static {
     /// with `condition`, `holds`, `has`, `needs`, `remedy`.
     fn decision(&self, id: &str) -> Option<serde_json::Value>;
 
-    /// How the process stands, as an object. Times are RFC 3339; what there is none of is null. Its keys: `version`,
-    /// `process`, `at`, `started`, `ready`, `unready` (why not), `configuration`, `state`, `portal`, `admin` (`address`,
-    /// `socket`), `edition`, `edition_since`, `editions_held`, `last_reload` (`at`, `became`: see [`Reloaded::to_json`]),
-    /// `last_reload_refused` (problems: see [`Problem::to_json`]), `restart_needed` (keys whose values in the loaded
-    /// file wait for the next start), `listeners` (`address`, `tls`, `redirect_to_https`), `certificates` (`names`,
-    /// `until`), `connections`, `connections_allowed`, `streams`, `sessions_cached`, `sessions_barred`, `events_lost`,
-    /// `access_lines_lost`, `store_failures`, `store` (`answers`, `error`, `milliseconds`, `believed`) and
-    /// `pools` (`name`, `members`: `address`, `weight`, `health`, `since`, `in_flight`, `ejected`). `health` is `not
-    /// probed` where a pool has no check; `since` is when that last changed, or since when the member is ejected.
+    /// How the process stands, as an object. Times are RFC 3339; what there is none of is null. docs/operate.md lists its
+    /// keys.
     async fn status(&self) -> serde_json::Value;
 
     /// Refuses sessions from now on, for as long as the process lives: what is left when the store cannot be written.

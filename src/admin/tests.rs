@@ -26,6 +26,10 @@ impl Operate for Scripted {
         self.ready.clone()
     }
 
+    fn degraded(&self) -> Option<String> {
+        None
+    }
+
     async fn reload(&self) -> Reloaded {
         self.reloaded.clone()
     }

@@ -42,32 +42,23 @@ enum Verb {
     },
     /// Say whether the record was altered
     ///
-    /// Each event is chained to the one before under a key derived from the master key, and a seal under the same key
-    /// says which is the first and which the newest. So whoever has the store's file alone cannot change, remove or
+    /// Each event is chained to the one before, from the first on, under a key derived from the master key, and a seal
+    /// under the same key says which is the newest. So whoever has the store's file alone cannot change, remove or
     /// insert an event unseen, nor cut off the newest. What this cannot see: a record that was put back, together with
-    /// its seal, to an older state or to its first; and one that somebody wrote anew who has the master key. A head
-    /// that was kept elsewhere shows both: --head. Ends with 1 if the record was altered
+    /// its seal, to an older state or to before its first event; and one that somebody wrote anew who has the master
+    /// key. A head that was kept elsewhere shows both: --head. Ends with 1 if the record was altered
     Verify(audit_verify::Arguments),
 }
 
 /// Does what was asked with the record.
 pub async fn audit(arguments: Arguments, out: &Output) -> anyhow::Result<Ending> {
-    let opened = arguments.home.open().await?;
-    let (lines, follow) = match arguments.verb {
-        Verb::Tail { lines, follow } => (lines, follow),
-        Verb::Verify(arguments) => return audit_verify(&opened, &arguments, out).await,
-    };
-    let newest = opened.store.events.newest().await?;
-    let (names, widths) = (HashMap::new(), Widths::default());
-    let mut tail = Tail { opened, names, widths, seen: newest.saturating_sub(lines) };
-    tail.print(out).await?;
-    if !follow {
-        return Ok(Ending::Fine);
+    let home = arguments.home;
+    match arguments.verb {
+        Verb::Tail { lines, follow: false } => Tail::of(&home, lines).await?.print(out).await?,
+        Verb::Tail { lines, follow: true } => Tail::of(&home, lines).await?.follow(out).await?,
+        Verb::Verify(arguments) => return audit_verify(&home.open().await?, &arguments, out).await,
     }
-    loop {
-        tokio::time::sleep(FOLLOW_EVERY).await;
-        tail.print(out).await?;
-    }
+    Ok(Ending::Fine)
 }
 
 /// A reader of the record that moves forward.
@@ -87,6 +78,22 @@ struct Widths {
 }
 
 impl Tail {
+    /// A reader of the last `lines` events and of those that follow.
+    async fn of(home: &Home, lines: u64) -> anyhow::Result<Self> {
+        let opened = home.open_without_key().await?;
+        let newest = opened.store.events.newest().await?;
+        let (names, widths) = (HashMap::new(), Widths::default());
+        Ok(Tail { opened, names, widths, seen: newest.saturating_sub(lines) })
+    }
+
+    /// Prints what there is and then each that follows, until it is interrupted.
+    async fn follow(&mut self, out: &Output) -> anyhow::Result<()> {
+        loop {
+            self.print(out).await?;
+            tokio::time::sleep(FOLLOW_EVERY).await;
+        }
+    }
+
     /// Prints every event behind those that were seen.
     async fn print(&mut self, out: &Output) -> anyhow::Result<()> {
         loop {

@@ -25,8 +25,8 @@ fn head(text: &str) -> Result<Head, &'static str> {
     bytes.and_then(|bytes| bytes.try_into().ok()).map(Head).ok_or("a head is 64 hexadecimal digits")
 }
 
-/// What is said where nothing else can be: without its ends, no event is known to be the first or the last.
-const UNSEALED: &str = "the record was altered: what says at which event it begins and ends was changed or removed";
+/// What is said where nothing else can be: without its seal, no event is known to be the last.
+const UNSEALED: &str = "the record was altered: what says with which event it ends was changed or removed";
 
 /// Says whether the record was altered.
 ///
@@ -41,17 +41,12 @@ pub async fn audit_verify(opened: &Opened, arguments: &Arguments, out: &Output) 
 impl View for Record {
     fn text(&self, ink: Ink) -> String {
         match self {
-            Record::Sound { events, older, head } => {
-                let number = |events: u64| count(usize::try_from(events).unwrap_or(usize::MAX), "event");
-                let older = match older {
-                    0 => String::new(),
-                    older => format!("\n{} are older than the chain; nothing is known of them", number(*older)),
-                };
+            Record::Sound { events, head } => {
+                let events = count(usize::try_from(*events).unwrap_or(usize::MAX), "event");
                 let head = ink.bold(&HEXLOWER_PERMISSIVE.encode(head));
                 format!(
-                    "the record is sound: {} in one chain{older}\nhead {head}\nkept elsewhere, it shows later that \
-                     nothing up to here was written anew: audit verify --head …",
-                    number(*events)
+                    "the record is sound: {events} in one chain\nhead {head}\nkept elsewhere, it shows later that \
+                     nothing up to here was written anew: audit verify --head …"
                 )
             }
             Record::Broken { number, why } => format!("the record was altered at event {number}: {why}"),
@@ -62,8 +57,8 @@ impl View for Record {
 
     fn json(&self) -> Value {
         match self {
-            Record::Sound { events, older, head } => {
-                json!({ "sound": true, "events": events, "older": older, "head": HEXLOWER_PERMISSIVE.encode(head) })
+            Record::Sound { events, head } => {
+                json!({ "sound": true, "events": events, "head": HEXLOWER_PERMISSIVE.encode(head) })
             }
             Record::Broken { number, why } => json!({ "sound": false, "event": number, "why": why }),
             Record::Unsealed => json!({ "sound": false, "why": UNSEALED }),

@@ -4,10 +4,13 @@
 use super::ending::{Stopped, complain};
 use super::opened::{Absent, Opened, Running};
 use super::output::count;
+use super::refusal::advised;
 use super::settings::{ConfigFile, Told, state_in};
 use crate::config::Wreck;
 use crate::edition::Plan;
+use crate::gateway;
 use crate::identity::{Group, SessionRules};
+use crate::store::FileId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -57,16 +60,27 @@ impl Home {
         Opened::open(essentials, Absent::Say).await
     }
 
+    /// The same for what can be done without the store's key: see [`Opened::open_without_key`].
+    ///
+    /// # Errors
+    /// If the store is not there, or cannot be told or opened, or if the running gateway works on another.
+    pub async fn open_without_key(&self) -> anyhow::Result<Opened> {
+        let essentials = self.essentials()?;
+        self.agree(&essentials).await?;
+        Opened::open_without_key(essentials, Absent::Say).await
+    }
+
     /// Makes sure that the running gateway, if there is one, works on the same store: a configuration that was edited
-    /// may name the next one already. Where the store was named by hand, a word is enough.
+    /// may name the next one already, where a word is enough if the store was named by hand, and a copy may lie in the
+    /// place of the file that the gateway has open.
     ///
     /// # Errors
     /// If it works on another.
     pub async fn agree(&self, essentials: &Essentials) -> anyhow::Result<()> {
         let Some(socket) = &essentials.socket else { return Ok(()) };
-        let Running::On(theirs) = Running::behind(socket).await else { return Ok(()) };
+        let Running::On { state: theirs, store } = Running::behind(socket).await else { return Ok(()) };
         if same(&theirs, &essentials.state) {
-            return Ok(());
+            return in_place(store, &essentials.state);
         }
         let (theirs, ours) = (theirs.display(), essentials.state.display());
         match &self.state {
@@ -98,6 +112,18 @@ impl Home {
             }
         };
         Ok(Essentials::rest(state, plan.as_deref()))
+    }
+}
+
+/// Makes sure that the file in a state directory is the one that the gateway has open, as far as it says.
+fn in_place(open: Option<FileId>, state: &Path) -> anyhow::Result<()> {
+    match (open, gateway::store_in(state).map_err(advised)?) {
+        (Some(open), Some(found)) if open != found => anyhow::bail!(
+            "another file lies in place of the store in {} than the one that the running gateway has open, so it would \
+             not see what is written now\nrestart the gateway to use the file that lies there, or put the other one back",
+            state.display()
+        ),
+        (Some(_) | None, _) => Ok(()),
     }
 }
 

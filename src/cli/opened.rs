@@ -1,6 +1,6 @@
 //! The store, opened by a command beside a running gateway or without one; decides nothing.
 
-use super::ending::Stopped;
+use super::ending::{Stopped, complain};
 use super::home::{Essentials, Soundness, same};
 use super::record;
 use super::refusal::advised;
@@ -9,9 +9,12 @@ use crate::audit::Event;
 use crate::gateway;
 use crate::identity::{Account, AccountName, Session};
 use crate::login::{self, ENROLMENT_LIFE};
+use crate::session::SecretToken;
 use crate::stdx::clock::{Clock, SystemClock, Time};
-use crate::store::{OnceKind, Store};
+use crate::store::{FileId, OnceKind, Reset, Store};
+use anyhow::Context;
 use http::Method;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// What commands on accounts, sessions and events work with.
@@ -22,6 +25,16 @@ pub struct Opened {
     pub store: Store,
     /// When the command was given.
     pub now: Time,
+    /// Whether what is done goes into the record.
+    recording: Recording,
+}
+
+/// Whether the record can be continued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Recording {
+    Possible,
+    /// The key that it is chained with is not there.
+    Impossible,
 }
 
 /// What to do where there is no store yet.
@@ -46,14 +59,26 @@ impl Opened {
     /// Opens the store, as the user whose store it is.
     ///
     /// # Errors
-    /// If the store is another user's, is not there and may not be made, or cannot be opened.
+    /// If the store is another user's, is not there and may not be made, cannot be opened, or its key is not there.
     pub async fn open(essentials: Essentials, absent: Absent) -> anyhow::Result<Self> {
-        let state = &essentials.state;
-        if !gateway::has_store(state).map_err(advised)? {
-            may_be_made(&essentials, absent).await?;
+        made_if_need_be(&essentials, absent).await?;
+        let store = gateway::open_store(&essentials.state).await.map_err(advised)?;
+        Ok(Opened { essentials, store, now: SystemClock.now(), recording: Recording::Possible })
+    }
+
+    /// The same for what is needed most when everything else is lost: to look, and to shut somebody out. That the key
+    /// is not there is said on standard error.
+    ///
+    /// # Errors
+    /// If the store is another user's, is not there and may not be made, or cannot be opened.
+    pub async fn open_without_key(essentials: Essentials, absent: Absent) -> anyhow::Result<Self> {
+        made_if_need_be(&essentials, absent).await?;
+        let (store, failure) = gateway::open_store_without_key(&essentials.state).await.map_err(advised)?;
+        let recording = if failure.is_none() { Recording::Possible } else { Recording::Impossible };
+        if let Some(failure) = failure {
+            complain(&format!("portcullis: warning: {:#}", advised(failure)));
         }
-        let store = gateway::open_store(state).await.map_err(advised)?;
-        Ok(Opened { essentials, store, now: SystemClock.now() })
+        Ok(Opened { essentials, store, now: SystemClock.now(), recording })
     }
 
     /// The account of that name.
@@ -62,7 +87,7 @@ impl Opened {
     /// If there is none, or the store cannot be asked.
     pub async fn account(&self, name: &AccountName) -> anyhow::Result<Account> {
         let account = self.store.accounts.by_name(name).await?;
-        account.ok_or_else(|| Stopped::no(format!("there is no account {name}; `portcullis account list` shows all")))
+        account.ok_or_else(|| unknown(name))
     }
 
     /// The sessions of an account that have not ended by themselves, newest use first.
@@ -88,26 +113,65 @@ impl Opened {
         self.essentials.sessions.end_of(session.created, session.used) > self.now
     }
 
-    /// Appends an event to the durable record, with who gave the command and with `more` fields.
+    /// Appends an event that happened to the durable record, with who gave the command and with `more` fields. Where the
+    /// record cannot be continued, that is said on standard error: what happened must have been more urgent.
     ///
     /// # Errors
     /// If the store cannot be written.
     pub async fn record(&self, event: &Event, more: &[(&str, String)]) -> anyhow::Result<()> {
-        self.store.events.append(&[record::row(self.now, event, more)]).await?;
-        Ok(())
+        if self.recording == Recording::Impossible {
+            complain("portcullis: warning: this is not in the record of security events, which needs the key");
+            return Ok(());
+        }
+        let appended = self.store.events.append(&[record::row(self.now, event, more)]).await;
+        appended.context("it is done, but it is not in the record of security events")
     }
 
-    /// Makes a link by which a person enrols, and records it; links made before end.
+    /// Makes a link by which a person enrols, and records it; one made before is void.
     ///
     /// # Errors
     /// If there is nowhere to enrol, or the store cannot be written.
     pub async fn offer(&self, account: &Account) -> anyhow::Result<Link> {
-        let portal = self.essentials.portal()?;
+        self.essentials.portal()?;
         let token = login::offer(&self.store, account.id, self.now).await?;
+        self.offered(account, &token).await
+    }
+
+    /// Takes from an account everything it proves itself with, and makes a link if there is somewhere to enrol. It is for
+    /// the caller to record, the link by [`Opened::offered`].
+    ///
+    /// # Errors
+    /// If the account is gone, or the store cannot be written.
+    pub async fn reset(&self, account: &Account) -> anyhow::Result<(Reset, Option<SecretToken>)> {
+        let reset = match self.essentials.portal() {
+            Ok(_) => login::reset(&self.store, account.id, self.now).await?.map(|(reset, token)| (reset, Some(token))),
+            Err(_) => self.store.credentials.reset(account.id, None).await?.map(|reset| (reset, None)),
+        };
+        reset.ok_or_else(|| unknown(&account.name))
+    }
+
+    /// Records a link that was made, and gives it as the person opens it.
+    ///
+    /// # Errors
+    /// If there is nowhere to enrol, or the store cannot be written.
+    pub async fn offered(&self, account: &Account, token: &SecretToken) -> anyhow::Result<Link> {
+        let portal = self.essentials.portal()?;
         let named = ("name", account.name.to_string());
         self.record(&Event::EnrolmentOffered { account: account.id }, &[named]).await?;
         let address = format!("{portal}/enrol/{}", token.text().as_str());
         Ok(Link { address, expires: self.now.plus(ENROLMENT_LIFE) })
+    }
+}
+
+fn unknown(name: &AccountName) -> anyhow::Error {
+    Stopped::no(format!("there is no account {name}; `portcullis account list` shows all"))
+}
+
+/// Makes sure that there is a store, or that one may be made.
+async fn made_if_need_be(essentials: &Essentials, absent: Absent) -> anyhow::Result<()> {
+    match gateway::store_in(&essentials.state).map_err(advised)? {
+        Some(_) => Ok(()),
+        None => may_be_made(essentials, absent).await,
     }
 }
 
@@ -138,7 +202,7 @@ async fn may_be_made(essentials: &Essentials, absent: Absent) -> anyhow::Result<
 /// Whether a gateway answers on `socket` whose state is in `state`. One that does not say where its state is counts.
 async fn serves(socket: &Path, state: &Path) -> bool {
     match Running::behind(socket).await {
-        Running::On(theirs) => same(&theirs, state),
+        Running::On { state: theirs, .. } => same(&theirs, state),
         Running::Somewhere => true,
         Running::Nowhere => false,
     }
@@ -148,7 +212,12 @@ async fn serves(socket: &Path, state: &Path) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Running {
     /// It is in this directory.
-    On(PathBuf),
+    On {
+        /// The directory.
+        state: PathBuf,
+        /// The store's file, as the gateway has it open; `None` if it does not say.
+        store: Option<FileId>,
+    },
     /// There is a gateway, which does not say.
     Somewhere,
     /// No gateway answers.
@@ -160,11 +229,17 @@ impl Running {
     pub async fn behind(socket: &Path) -> Self {
         match admin::ask(socket, Method::GET, "/status").await {
             Ok((_, status)) => match status.get("state").and_then(|state| state.as_str()) {
-                Some(state) => Running::On(PathBuf::from(state)),
+                Some(state) => Running::On { state: PathBuf::from(state), store: file_in(&status) },
                 None => Running::Somewhere,
             },
             Err(Unanswered::Broken { .. }) => Running::Somewhere,
             Err(Unanswered::Nobody(_) | Unanswered::Forbidden(_)) => Running::Nowhere,
         }
     }
+}
+
+/// Which file a gateway that stands like this has open.
+fn file_in(status: &Value) -> Option<FileId> {
+    let number = |key: &str| status.get("store")?.get("file")?.get(key)?.as_u64();
+    Some(FileId { device: number("device")?, inode: number("inode")? })
 }

@@ -47,7 +47,7 @@ enum Verb {
 
 /// Does what was asked with sessions.
 pub async fn session(arguments: Arguments, out: &Output) -> anyhow::Result<Ending> {
-    let opened = arguments.home.open().await?;
+    let opened = arguments.home.open_without_key().await?;
     match arguments.verb {
         Verb::List { user } => list(&opened, user.as_ref(), out).await,
         Verb::Revoke { id: Some(id), .. } => revoke(&opened, id, out).await,

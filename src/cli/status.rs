@@ -31,13 +31,17 @@ struct Standing(Value);
 
 impl View for Standing {
     fn text(&self, ink: Ink) -> String {
-        let unready = self.text_at(&["unready"]);
-        let head = if unready.is_some() { ink.bad("not ready") } else { ink.good("ready") };
+        let (unready, degraded) = (self.text_at(&["unready"]), self.text_at(&["degraded"]));
+        let head = match (unready, degraded) {
+            (Some(_), _) => ink.bad("not ready"),
+            (None, Some(_)) => ink.bad("degraded"),
+            (None, None) => ink.good("ready"),
+        };
         let (version, started) = (self.word(&["version"]), self.ago(&["started"]).unwrap_or_default());
         let mut text = format!("{head}  portcullis {}, started {started}\n\n", harmless(&version));
         text += &pairs(&self.facts(), "  ");
-        if let Some(why) = unready {
-            text += &format!("\n  {} {}", ink.bad("not ready:"), harmless(why));
+        for (word, why) in [("not ready:", unready), ("degraded:", degraded)] {
+            text += &why.map(|why| format!("\n  {} {}", ink.bad(word), harmless(why))).unwrap_or_default();
         }
         for line in self.refused() {
             text += &format!("\n  {} {}", ink.bad("refused:"), harmless(&line.to_string()));
@@ -98,7 +102,10 @@ impl Standing {
                 let refused = match self.refused().len() {
                     0 => String::new(),
                     problems => {
-                        format!(": {}; edition {} serves on", count(problems, "problem"), self.word(&["edition"]))
+                        let retried = self.at(&["last_reload_tried_again"]).and_then(Value::as_bool) == Some(true);
+                        let retried = if retried { "; it is tried again now and then" } else { "" };
+                        let edition = self.word(&["edition"]);
+                        format!(": {}; edition {edition} serves on{retried}", count(problems, "problem"))
                     }
                 };
                 format!("{outcome} {}{refused}", self.ago(&["last_reload", "at"]).unwrap_or_default())
@@ -134,9 +141,16 @@ impl Standing {
     }
 
     fn store(&self) -> String {
-        match self.text_at(&["store", "error"]) {
+        let answers = match self.text_at(&["store", "error"]) {
             Some(error) => format!("does not answer: {error}"),
             None => format!("answers, in {} ms", self.number(&["store", "milliseconds"])),
+        };
+        match self.text_at(&["store", "last_failed_write", "error"]) {
+            Some(error) => {
+                let when = self.ago(&["store", "last_failed_write", "at"]).unwrap_or_default();
+                format!("{answers}; the last write that failed: {when}: {error}")
+            }
+            None => answers,
         }
     }
 
@@ -265,6 +279,20 @@ mod tests {
     }
 
     #[test]
+    fn a_store_that_cannot_be_written_is_told_at_the_top_and_its_last_failure_when_it_is_over() {
+        let mut value = standing();
+        value["degraded"] = json!("the store cannot be written");
+        value["store"]["last_failed_write"] = json!({ "at": "2026-03-01T14:04:00.000Z", "error": "disk full" });
+        let failed = "answers, in 2 ms; the last write that failed: 2026-03-01 14:04 UTC, 1m ago: disk full\n";
+        let text = Standing(value.clone()).text(Ink::Plain);
+        assert!(text.starts_with("degraded  portcullis 1.2.3"), "{text}");
+        assert!(text.contains("\n  degraded: the store cannot be written\n") && text.contains(failed), "{text}");
+        value["degraded"] = Value::Null;
+        let text = Standing(value).text(Ink::Plain);
+        assert!(text.starts_with("ready  ") && text.contains(failed), "{text}");
+    }
+
+    #[test]
     fn settings_that_wait_for_a_restart_are_named() {
         let mut value = standing();
         value["restart_needed"] = json!(["gateway.state", "admin.address"]);
@@ -277,6 +305,7 @@ mod tests {
         let mut value = standing();
         value["unready"] = json!("stopping");
         value["last_reload"] = json!({ "at": "2026-03-01T14:04:00.000Z", "became": { "outcome": "refused" } });
+        value["last_reload_tried_again"] = json!(true);
         value["last_reload_refused"] =
             json!([{ "file": "a.toml", "line": 1, "column": 1, "key": "x", "what": "unknown\u{1b}[2J" }]);
         value["store"] = json!({ "error": "disk I/O error", "believed": false });
@@ -287,7 +316,7 @@ mod tests {
         for part in [
             "not ready  portcullis 1.2.3",
             "not ready: stopping\n",
-            "refused 2026-03-01 14:04 UTC, 1m ago: 1 problem; edition 3 serves on",
+            "refused 2026-03-01 14:04 UTC, 1m ago: 1 problem; edition 3 serves on; it is tried again now and then",
             "refused: a.toml:1:1: x: unknown\\u{1b}[2J\n",
             "does not answer: disk I/O error",
             "warning: the store was silent for too long",

@@ -1,5 +1,5 @@
-//! What is left when the store cannot be written, because the disk is full perhaps: the running gateway refuses the
-//! sessions from memory. Makes nothing durable, and says so.
+//! What is left when the store cannot be written, because the disk is full perhaps, or another program holds its lock:
+//! the running gateway refuses the sessions from memory. Makes nothing durable, and says so.
 
 use super::opened::Opened;
 use crate::admin::{self, Unanswered};
@@ -18,11 +18,11 @@ pub async fn bar(opened: &Opened, barred: Barred, (whose, error): (&str, Unavail
     match ended {
         Ok(()) => anyhow::anyhow!(
             "nothing is written: {error}\n{whose} is refused by the running gateway from now on, but only until it is \
-             started again\nmake room, then give the command again: that makes it last"
+             started again\nonce the store can be written, give the command again: that makes it last"
         ),
         Err(why) => anyhow::anyhow!(
-            "nothing is written: {error}\nand nothing has ended: {why}\nmake room, then give the command again; until \
-             then only stopping the gateway closes anything"
+            "nothing is written: {error}\nand nothing has ended: {why}\nonce the store can be written, give the command again; \
+             until then only stopping the gateway closes anything"
         ),
     }
 }

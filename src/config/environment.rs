@@ -1,21 +1,22 @@
-//! Where secrets that are not in files come from; knows no configuration.
+//! What a process was given besides its files: secrets, and how many files it may open; knows no configuration.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-/// Environment variables and systemd's credential directory, as they were at one time.
+/// Environment variables, systemd's credential directory and the limit of open files, as they were at one time.
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
     credentials: Option<PathBuf>,
+    descriptors: Option<u64>,
 }
 
 impl Environment {
     /// What this process was given. The directory is `$CREDENTIALS_DIRECTORY`, see systemd.exec(5).
     pub fn of_process() -> Self {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-        Environment { variables: std::env::vars_os().collect(), credentials }
+        Environment { variables: std::env::vars_os().collect(), credentials, descriptors: None }
     }
 
     /// The same with one variable more.
@@ -30,6 +31,18 @@ impl Environment {
     pub fn with_credentials(mut self, directory: impl Into<PathBuf>) -> Self {
         self.credentials = Some(directory.into());
         self
+    }
+
+    /// The same for the process that serves, which may have so many files and sockets open.
+    #[must_use]
+    pub fn with_descriptors(mut self, allowed: u64) -> Self {
+        self.descriptors = Some(allowed);
+        self
+    }
+
+    /// How many files and sockets the gateway may have open; `None` where it is another process that reads.
+    pub(super) fn descriptors(&self) -> Option<u64> {
+        self.descriptors
     }
 
     /// A variable's value, if it is set.

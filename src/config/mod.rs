@@ -4,6 +4,7 @@
 
 mod compile;
 mod environment;
+mod places;
 mod problem;
 mod raw;
 mod reference;
@@ -14,6 +15,7 @@ mod tests;
 
 pub use compile::uncertified;
 pub use environment::Environment;
+pub use places::Places;
 pub use problem::{Problem, Problems, Sources};
 pub use raw::duration;
 pub use reference::reference;
@@ -41,6 +43,8 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// SHA-256 over everything that was read: files, included files, certificates, secrets.
     pub fingerprint: [u8; 32],
+    /// Where it is written, for what turns out to be wrong only when it is put to use.
+    pub places: Places,
 }
 
 /// Reads a configuration with everything it includes and refers to, and compiles it. Relative paths begin in the
@@ -68,7 +72,9 @@ pub struct Wreck {
 /// Everything that is wrong with it, and what could be read all the same.
 pub fn salvage(path: &Path, secrets: &Environment, now: Time) -> Result<Loaded, Wreck> {
     let reading = Reading::new(secrets, now);
-    let compiled = read(path, &reading).map(|raw| compile::compile(&raw, &reading));
+    let raw = read(path, &reading);
+    let places = raw.as_ref().map(|raw| Places::of(path, &raw.main)).unwrap_or_default();
+    let compiled = raw.map(|raw| compile::compile(&raw, &reading));
     let fingerprint = reading.fingerprint();
     let directories = compiled.as_ref().map(|(plan, _)| plan.directories.clone()).unwrap_or_default();
     let sources = Sources { files: reading.files(), directories };
@@ -81,7 +87,7 @@ pub fn salvage(path: &Path, secrets: &Environment, now: Time) -> Result<Loaded, 
     };
     let (plan, table) = compiled.expect("a file that cannot be read is a problem");
     let routes = table.expect("routes that tie are a problem");
-    Ok(Loaded { plan, routes, warnings, fingerprint })
+    Ok(Loaded { plan, routes, warnings, fingerprint, places })
 }
 
 /// The keys in which two plans differ and that are read only at start.

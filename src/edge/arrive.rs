@@ -1,5 +1,7 @@
 //! From the engine's request to an [`Arrival`]: strictness, canonical host, client address; no I/O and no judgement.
 
+use super::origin::Origin;
+use super::survey::Survey;
 use super::{Arrival, Edge, Fault, Passage, Refusal, stamp, strict};
 use crate::edition::TrustedProxies;
 use crate::listen::{Connection, Unreadable};
@@ -99,8 +101,9 @@ fn read(
     proxies: &TrustedProxies,
 ) -> Result<Arrival, Refusal> {
     let (request, http1) = (http.req_header(), http.as_http1());
-    let host = strict::host(request).map_err(Refusal::Malformed)?;
-    strict::fields(request, http1).map_err(Refusal::Malformed)?;
+    let survey = Survey::of(&request.headers);
+    let (host, port) = host(request, &survey, connection).map_err(Refusal::Malformed)?;
+    strict::fields(request, &survey, http1).map_err(Refusal::Malformed)?;
     if strict::is_about_server(request) {
         return Err(Refusal::AboutServer);
     }
@@ -108,24 +111,38 @@ fn read(
     let peer = connection.peer.ip().to_canonical();
     let by_proxy = proxies.has(peer);
     // A proxy of ours speaks for many hosts on one connection, and we trust it with that.
-    if !by_proxy && !connection.is_for(host.name()) {
+    if !by_proxy && !connection.is_for(&host) {
         return Err(Refusal::Misdirected);
     }
-    let upgrade = strict::is_upgrade(request);
+    let upgrade = strict::is_upgrade(request, &survey);
     if upgrade {
-        strict::origin(request, &host, transport).map_err(Refusal::Malformed)?;
+        strict::origin(request, (&host, port), transport).map_err(Refusal::Malformed)?;
     }
     Ok(Arrival {
         now: edge.clock.now(),
         connection: connection.clone(),
-        port: host.port(),
-        host: host.name().into(),
+        port,
+        host,
         transport,
         client: if by_proxy { forwarded_client(request, proxies)?.unwrap_or(peer) } else { peer },
         by_proxy,
         upgrade,
-        events: strict::asks_for_events(request),
+        events: strict::asks_for_events(request, &survey),
     })
+}
+
+/// The canonical host and the port. An earlier request on the connection that was for the same one has read it already.
+fn host(
+    request: &RequestHeader,
+    survey: &Survey<'_>,
+    connection: &Connection,
+) -> Result<(Arc<str>, Option<u16>), Fault> {
+    let known = strict::named_host(request, survey).and_then(|named| Origin::known(connection)?.host_named(named));
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let host = strict::host(request)?;
+    Ok((host.name().into(), host.port()))
 }
 
 /// The rightmost address in `X-Forwarded-For` that is not itself a trusted proxy: everything left of it was written by

@@ -3,9 +3,12 @@
 
 use super::tether::Stream;
 use super::{Edge, Passage, stamp};
+use crate::pool::Pick;
 use crate::session::cookie;
 use crate::stdx::clock::Time;
-use http::header::{self, HeaderName, HeaderValue};
+use http::StatusCode;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::response::Parts;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 use std::time::Duration;
@@ -34,34 +37,34 @@ impl Edge {
     /// If nobody can say where the response ends, it switches protocols unasked, or its header cannot be written.
     pub fn deliver(&self, request: &RequestHeader, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
         if has_odd_coding(response) {
-            return Error::e_explain(ErrorType::InvalidHTTPHeader, "a response's Transfer-Encoding is not chunked");
+            let odd = Error::explain(ErrorType::InvalidHTTPHeader, "a response's Transfer-Encoding is not chunked");
+            return Err(odd.into_up());
         }
-        let switches = response.status == http::StatusCode::SWITCHING_PROTOCOLS;
+        let status = response.status;
+        let switches = status == StatusCode::SWITCHING_PROTOCOLS;
         if switches && !passage.arrival.as_ref().is_some_and(|arrival| arrival.upgrade) {
-            return Error::e_explain(ErrorType::InvalidHTTPHeader, "a member switched protocols without being asked");
+            let odd = Error::explain(ErrorType::InvalidHTTPHeader, "a member switched protocols without being asked");
+            return Err(odd.into_up());
         }
-        let one_hop = |name: &HeaderName| HOP_BY_HOP.contains(name) || (!switches && *name == header::UPGRADE);
-        for name in nominated(response) {
-            response.remove_header(&name);
+        let claimed = with_fields(response, |fields| {
+            remove_one_hop(fields, status);
+            fields.insert(stamp::REQUEST_ID_FIELD, passage.name.clone());
+            remove_cookies(fields)
+        })?;
+        if claimed {
+            self.complaints.claimed(passage);
         }
-        while let Some(name) = response.headers.keys().find(|name| one_hop(name)).cloned() {
-            response.remove_header(&name);
-        }
-        remove_reserved(response)?;
-        response.insert_header(stamp::REQUEST_ID, passage.name.clone())?;
         // An interim answer ends no waiting.
-        if let Some(forwarding) =
-            passage.forwarding.as_mut().filter(|_| switches || !response.status.is_informational())
-        {
+        let answers = switches || !status.is_informational();
+        if let Some(forwarding) = passage.forwarding.as_mut().filter(|_| answers) {
             forwarding.tether = None;
+            forwarding.answered = Some(std::time::Instant::now());
+            forwarding.pick.iter().for_each(Pick::succeeded);
         }
         if is_stream(response) {
             self.tie(request, passage, None);
         }
         passage.settle_early(response.status);
-        if let Some(forwarding) = passage.forwarding.as_mut() {
-            forwarding.answered = Some(std::time::Instant::now());
-        }
         Ok(())
     }
 
@@ -118,9 +121,40 @@ fn has_odd_coding(response: &ResponseHeader) -> bool {
     codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) || codings.next().is_some()
 }
 
+/// Works on the fields without the spelling of their names, which the engine copies with each (RFC 9110 §5.1: it means
+/// nothing).
+fn with_fields<T>(response: &mut ResponseHeader, work: impl FnOnce(&mut HeaderMap) -> T) -> Result<T> {
+    let usual = response.status.canonical_reason();
+    let reason = response.get_reason_phrase().filter(|reason| Some(*reason) != usual).map(str::to_owned);
+    let blank = ResponseHeader::build_no_case(response.status, Some(0))?;
+    let mut parts = Parts::from(std::mem::replace(response, blank));
+    let done = work(&mut parts.headers);
+    *response = parts.into();
+    if reason.is_some() {
+        response.set_reason_phrase(reason.as_deref())?;
+    }
+    Ok(done)
+}
+
+/// Takes out what was for this hop only, and what no service may say.
+fn remove_one_hop(fields: &mut HeaderMap, status: StatusCode) {
+    for name in nominated(fields) {
+        fields.remove(&name);
+    }
+    let goes = |name: &HeaderName| {
+        let one_hop =
+            HOP_BY_HOP.contains(name) || (status != StatusCode::SWITCHING_PROTOCOLS && *name == header::UPGRADE);
+        one_hop || name.as_str().starts_with("x-portcullis")
+    };
+    // Almost no answer has any.
+    while let Some(name) = fields.keys().find(|name| goes(name)).cloned() {
+        fields.remove(&name);
+    }
+}
+
 /// The fields that a member names in `Connection`. Almost none does, and then nothing is allocated.
-fn nominated(response: &ResponseHeader) -> Vec<HeaderName> {
-    let values = response.headers.get_all(header::CONNECTION).iter();
+fn nominated(fields: &HeaderMap) -> Vec<HeaderName> {
+    let values = fields.get_all(header::CONNECTION).iter();
     let tokens = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
     let named = tokens.filter(|token| !NOT_NOMINATED.iter().any(|word| token.eq_ignore_ascii_case(word)));
     named.filter_map(|token| HeaderName::from_bytes(token).ok()).collect()
@@ -130,27 +164,22 @@ fn nominated(response: &ResponseHeader) -> Vec<HeaderName> {
 fn is_stream(response: &ResponseHeader) -> bool {
     let kind = response.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let begins = |prefix: &[u8]| kind.len() >= prefix.len() && kind[..prefix.len()].eq_ignore_ascii_case(prefix);
-    response.status == http::StatusCode::SWITCHING_PROTOCOLS
-        || begins(b"text/event-stream")
-        || begins(b"application/grpc")
+    response.status == StatusCode::SWITCHING_PROTOCOLS || begins(b"text/event-stream") || begins(b"application/grpc")
 }
 
-/// A service may neither set our cookies nor speak in our name.
-fn remove_reserved(response: &mut ResponseHeader) -> Result<()> {
-    let ours: Vec<HeaderName> =
-        response.headers.keys().filter(|name| name.as_str().starts_with("x-portcullis")).cloned().collect();
-    ours.iter().for_each(|name| {
-        response.remove_header(name);
-    });
+/// A service may not set our cookies. `true` if it tried to.
+fn remove_cookies(fields: &mut HeaderMap) -> bool {
     let reserved = |value: &HeaderValue| sets_ours(value.as_bytes());
-    if !response.headers.get_all(header::SET_COOKIE).iter().any(reserved) {
-        return Ok(());
+    if !fields.get_all(header::SET_COOKIE).iter().any(reserved) {
+        return false;
     }
-    tracing::warn!("a service tried to set a cookie of the gateway; it was removed");
-    let kept: Vec<HeaderValue> =
-        response.headers.get_all(header::SET_COOKIE).iter().filter(|value| !reserved(value)).cloned().collect();
-    response.remove_header(&header::SET_COOKIE);
-    kept.into_iter().try_for_each(|value| response.append_header(header::SET_COOKIE, value).map(drop))
+    let cookies = fields.get_all(header::SET_COOKIE).iter();
+    let kept: Vec<HeaderValue> = cookies.filter(|value| !reserved(value)).cloned().collect();
+    fields.remove(header::SET_COOKIE);
+    for value in kept {
+        fields.append(header::SET_COOKIE, value);
+    }
+    true
 }
 
 /// Whether a `Set-Cookie` field sets a cookie that we would read as ours. A cookie without a name comes back as its value
@@ -170,18 +199,28 @@ mod tests {
 
     #[test]
     fn a_service_cannot_set_our_cookies_or_speak_in_our_name() {
-        let mut response = ResponseHeader::build(200, None).expect("a response");
+        let mut fields = HeaderMap::new();
         for (name, value) in [
             ("set-cookie", "__Host-portcullis=x; Path=/"),
             ("set-cookie", "theirs=y"),
             ("x-portcullis-account", "root"),
         ] {
-            response.append_header(name, value).expect("a field");
+            fields.append(name, HeaderValue::from_static(value));
         }
-        remove_reserved(&mut response).expect("cleaned");
-        let left: Vec<_> = response.headers.get_all("set-cookie").iter().collect();
+        remove_one_hop(&mut fields, StatusCode::OK);
+        assert!(remove_cookies(&mut fields), "it tried");
+        let left: Vec<_> = fields.get_all("set-cookie").iter().collect();
         assert_eq!(left, ["theirs=y"]);
-        assert!(!response.headers.contains_key("x-portcullis-account"));
+        assert!(!fields.contains_key("x-portcullis-account"));
+    }
+
+    #[test]
+    fn the_words_behind_a_status_stay_a_members_own() {
+        let mut response = ResponseHeader::build(404, None).expect("a response");
+        response.set_reason_phrase(Some("Gone Fishing")).expect("a phrase");
+        with_fields(&mut response, |fields| drop(fields.insert("x-a", HeaderValue::from_static("b")))).expect("done");
+        assert_eq!((response.status.as_u16(), response.get_reason_phrase()), (404, Some("Gone Fishing")));
+        assert_eq!(response.headers["x-a"], "b");
     }
 
     #[test]

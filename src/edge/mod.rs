@@ -11,15 +11,19 @@ pub mod upgrade;
 
 mod admit;
 mod body;
+mod complaint;
 mod decisions;
 mod finding;
+mod origin;
 mod passage;
 mod refusal;
 mod strict;
+mod survey;
 mod tether;
 mod turn_away;
 
 pub use body::fault as body_fault;
+pub use complaint::Complaints;
 pub use decisions::{Decided, DecisionId, Decisions, Under};
 pub use finding::Finding;
 pub use passage::{Admission, Arrival, Forwarding, Passage, RequestId};
@@ -54,6 +58,8 @@ pub struct Edge {
     pub recorder: Recorder,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Warnings, sparingly.
+    pub complaints: Complaints,
     /// Ports that people reach us by: those we listen on and the portal's. Replaced when listeners change.
     pub ports: ArcSwap<HashSet<u16>>,
     /// Request lines, if they are wanted.

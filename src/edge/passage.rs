@@ -63,7 +63,7 @@ pub struct Arrival {
     /// The connection it came on.
     pub connection: Arc<Connection>,
     /// Canonical host, without a port.
-    pub host: Box<str>,
+    pub host: Arc<str>,
     /// The port, if the request named one.
     pub port: Option<u16>,
     /// How the client reaches us.
@@ -109,7 +109,7 @@ pub struct Denied {
 pub struct Forwarding {
     /// The member it is with; dropping it frees the member.
     pub pick: Option<Pick>,
-    /// Members that could not be reached.
+    /// Members that could not be reached, or broke off before they answered.
     pub tried: Tried,
     /// How often another member may still be tried.
     pub retries_left: u32,
@@ -139,6 +139,13 @@ impl Forwarding {
         self.given_up = Some(now);
     }
 
+    /// Uses up one of the tries of another member; `true` if there was one.
+    pub fn take_retry(&mut self) -> bool {
+        let again = self.retries_left > 0;
+        self.retries_left = self.retries_left.saturating_sub(1);
+        again
+    }
+
     /// No member is left: those that were not asked were left out.
     pub fn leave_out(&mut self, pool: &PoolStatus) {
         for status in &pool.members {
@@ -161,7 +168,7 @@ impl Passage {
         let id = RequestId::new(fastrand::u128(..).to_be_bytes());
         Passage {
             id,
-            name: HeaderValue::try_from(id.to_string()).expect("an identifier is letters, digits and an underscore"),
+            name: HeaderValue::from_bytes(&id.text()).expect("an identifier is letters, digits and an underscore"),
             edition,
             began: Instant::now(),
             arrival: None,

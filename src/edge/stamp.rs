@@ -2,21 +2,22 @@
 //! earlier, because earlier ones can be removed by a client's `Connection` field.
 
 use super::forward::internal;
+use super::origin::{self, Origin};
 use super::{Admission, Arrival, Edge, Passage};
 use crate::edition::Edition;
-use crate::session::cookie::{self, Transport};
+use crate::session::cookie;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use pingora::Result;
 use pingora::http::RequestHeader;
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 const ACCOUNT: HeaderName = HeaderName::from_static("x-portcullis-account");
 const GROUPS: HeaderName = HeaderName::from_static("x-portcullis-groups");
 const ASSURANCE: HeaderName = HeaderName::from_static("x-portcullis-assurance");
 const ASSERTION: HeaderName = HeaderName::from_static("x-portcullis-assertion");
-const REQUEST_ID_FIELD: HeaderName = HeaderName::from_static("x-request-id");
+/// Names a request, to services and to callers.
+pub(super) const REQUEST_ID_FIELD: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -115,9 +116,15 @@ fn remove_claims(fields: &mut HeaderMap, arrival: &Arrival) {
         (begins || CLAIMS.contains(&name)) && !continued
     };
     // Almost no request has any.
-    while let Some(name) = fields.keys().find(|name| claims(name)).cloned() {
+    while let Some(name) = fields.keys().find(|name| may_claim(name) && claims(name)).cloned() {
         fields.remove(name);
     }
+}
+
+/// Whether a name is worth a closer look: all that claim something begin like this, and most others do not.
+fn may_claim(name: &HeaderName) -> bool {
+    let begins = matches!(name.as_str().as_bytes().first(), Some(b'c' | b'f' | b't' | b'x'));
+    begins && ![header::COOKIE, header::CONTENT_TYPE, header::CONTENT_LENGTH].contains(name)
 }
 
 /// A field's name as the most forgiving service reads it: there are some that take every other character for a dash.
@@ -144,66 +151,9 @@ fn remove_cookies(fields: &mut HeaderMap) {
     };
 }
 
-/// What services are told of where a request comes from. It is the same for all requests of a connection for one host,
-/// so the first of them makes it for the others.
-struct Origin {
-    host: Box<str>,
-    /// The port, if the request named one.
-    port: Option<u16>,
-    transport: Transport,
-    client: IpAddr,
-    /// `Forwarded` (RFC 7239).
-    forwarded: HeaderValue,
-    /// The peer, as it goes into `X-Forwarded-For`.
-    peer: HeaderValue,
-    host_field: HeaderValue,
-    port_field: HeaderValue,
-}
-
-impl Origin {
-    fn of(arrival: &Arrival) -> Origin {
-        let (host, client) = (&arrival.host, arrival.client);
-        let quoted = if client.is_ipv6() { format!("\"[{client}]\"") } else { client.to_string() };
-        // RFC 7239 §5.3: what the `Host` field said, so with the port if one was said there.
-        let named = arrival.port.map_or_else(|| host.to_string(), |port| format!("{host}:{port}"));
-        let told = if named.contains(':') { format!("\"{named}\"") } else { named.clone() };
-        let forwarded = format!("for={quoted};host={told};proto={}", scheme(arrival.transport));
-        let value = |text: String| HeaderValue::try_from(text).expect("addresses and canonical hosts are plain text");
-        Origin {
-            host: host.clone(),
-            port: arrival.port,
-            transport: arrival.transport,
-            client,
-            forwarded: value(forwarded),
-            peer: value(arrival.connection.peer.ip().to_canonical().to_string()),
-            host_field: value(named),
-            port_field: port(arrival).into(),
-        }
-    }
-
-    fn is_of(&self, arrival: &Arrival) -> bool {
-        (&self.host, self.port, self.transport, self.client)
-            == (&arrival.host, arrival.port, arrival.transport, arrival.client)
-    }
-}
-
-fn scheme(transport: Transport) -> &'static str {
-    match transport {
-        Transport::Secure => "https",
-        Transport::Plain => "http",
-    }
-}
-
-fn port(arrival: &Arrival) -> u16 {
-    arrival.port.unwrap_or(match arrival.transport {
-        Transport::Secure => 443,
-        Transport::Plain => 80,
-    })
-}
-
 /// `X-Request-Id`, `Forwarded`, the `X-Forwarded-*` family and `Via` (RFC 9110 §7.6.3).
 fn describe(fields: &mut HeaderMap, passage: &Passage, arrival: &Arrival) {
-    let kept = arrival.connection.keepsake(|| Origin::of(arrival)).filter(|origin| origin.is_of(arrival));
+    let kept = Origin::kept(arrival).filter(|origin| origin.is_of(arrival));
     let made;
     let origin = match kept {
         Some(origin) => origin,
@@ -215,7 +165,7 @@ fn describe(fields: &mut HeaderMap, passage: &Passage, arrival: &Arrival) {
     fields.insert(REQUEST_ID_FIELD, passage.name.clone());
     fields.insert(header::FORWARDED, origin.forwarded.clone());
     fields.insert(FORWARDED_FOR, chain(fields, &origin.peer, arrival));
-    fields.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme(origin.transport)));
+    fields.insert(FORWARDED_PROTO, HeaderValue::from_static(origin::scheme(origin.transport)));
     fields.insert(FORWARDED_HOST, origin.host_field.clone());
     fields.insert(FORWARDED_PORT, origin.port_field.clone());
     fields.append(header::VIA, HeaderValue::from_static("1.1 portcullis"));
@@ -248,6 +198,13 @@ mod tests {
     fn crumbs_of_cookies_are_joined_and_ours_are_gone() {
         assert_eq!(cookies(&["a=1", "__Host-portcullis=secret", "b=2"]), ["a=1; b=2"]);
         assert!(cookies(&["__Host-portcullis=secret"]).is_empty());
+    }
+
+    #[test]
+    fn no_claim_is_taken_for_a_name_that_claims_nothing() {
+        for name in CLAIMS.into_iter().chain(["x-portcullis-account", "x-forwarded-for", "x.forwarded.for"]) {
+            assert!(may_claim(&HeaderName::from_static(name)), "{name}");
+        }
     }
 
     #[test]

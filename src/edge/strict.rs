@@ -1,9 +1,10 @@
 //! The strictness that the engine leaves to us: framing, hosts, field names; each check is linear in the header.
 
 use super::Fault;
+use super::survey::Survey;
 use crate::route::{CanonicalHost, CanonicalPath};
 use crate::session::cookie::Transport;
-use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, ORIGIN, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, HOST, ORIGIN};
 use http::{HeaderMap, Method, Version};
 use pingora::http::RequestHeader;
 use pingora::protocols::http::v1::server::HttpSession as Http1;
@@ -23,15 +24,24 @@ const KEPT: [&str; 6] = ["cookie", "authorization", "forwarded", "host", "x-real
 /// The host a request is for: `:authority` on HTTP/2, the one `Host` field otherwise.
 pub fn host(request: &RequestHeader) -> Result<CanonicalHost<'_>, Fault> {
     let fields = request.headers.get_all(HOST).iter().map(http::HeaderValue::as_bytes);
-    let authority = match request.version {
-        Version::HTTP_2 => request.uri.authority().map(|authority| authority.as_str().as_bytes()),
-        _ => None,
-    };
-    match authority {
+    match authority(request) {
         Some(authority) => CanonicalHost::sole([authority]),
         None => CanonicalHost::sole(fields),
     }
     .map_err(Fault::Host)
+}
+
+/// What names the host, unread; `None` if nothing does, or several fields do.
+pub fn named_host<'r>(request: &'r RequestHeader, survey: &Survey<'r>) -> Option<&'r [u8]> {
+    authority(request).or_else(|| survey.host.first.filter(|_| survey.host.more == 0))
+}
+
+/// `:authority`.
+fn authority(request: &RequestHeader) -> Option<&[u8]> {
+    match request.version {
+        Version::HTTP_2 => request.uri.authority().map(|authority| authority.as_str().as_bytes()),
+        _ => None,
+    }
 }
 
 /// The path and query a request is for, exactly as they will be forwarded.
@@ -45,11 +55,9 @@ pub fn is_about_server(request: &RequestHeader) -> bool {
 }
 
 /// Framing, field names and nominations.
-pub fn fields(request: &RequestHeader, http1: Option<&Http1>) -> Result<(), Fault> {
-    let headers = &request.headers;
+pub fn fields(request: &RequestHeader, survey: &Survey<'_>, http1: Option<&Http1>) -> Result<(), Fault> {
     // HTTP/2 splits cookies into crumbs, which leave as one field again.
-    let crumbs = || headers.get_all(COOKIE).iter().count().saturating_sub(1);
-    if headers.len() > MOST_FIELDS && headers.len() - crumbs() > MOST_FIELDS {
+    if request.headers.len() - survey.cookie.more > MOST_FIELDS {
         return Err(Fault::TooManyFields);
     }
     if request.method == Method::TRACE || request.method == Method::CONNECT {
@@ -58,12 +66,14 @@ pub fn fields(request: &RequestHeader, http1: Option<&Http1>) -> Result<(), Faul
     if is_misspelt(&request.method) {
         return Err(Fault::Framing("the method is written in lower case, which some services take for another one"));
     }
-    if headers.keys().any(|name| name.as_str().contains('_')) {
+    if survey.underscore {
         return Err(Fault::Fields("a header field's name contains an underscore, which services read as a dash"));
     }
-    nominations(headers)?;
-    framing(headers, http1)?;
-    upgrade(request)
+    if survey.connection.is_present() {
+        nominations(&request.headers)?;
+    }
+    framing(survey, http1)?;
+    upgrade(request, survey)
 }
 
 /// Whether a method is a usual one but for its case. Methods are case-sensitive (RFC 9110 §9.1), so no route for `GET`
@@ -86,25 +96,21 @@ fn is_misspelt(method: &Method) -> bool {
 }
 
 /// Whether a request asks to become a WebSocket, as RFC 6455 §4.1 says it must be asked.
-pub fn is_upgrade(request: &RequestHeader) -> bool {
-    let websocket = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
-    request.version == Version::HTTP_11 && request.headers.get(UPGRADE).is_some_and(websocket)
+pub fn is_upgrade(request: &RequestHeader, survey: &Survey<'_>) -> bool {
+    request.version == Version::HTTP_11 && survey.upgrade.is(b"websocket")
 }
 
 /// Whether a request asks for a stream of events (WHATWG HTML §9.2, `EventSource`).
-pub fn asks_for_events(request: &RequestHeader) -> bool {
-    request.method == Method::GET
-        && request.headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/event-stream"))
+pub fn asks_for_events(request: &RequestHeader, survey: &Survey<'_>) -> bool {
+    request.method == Method::GET && survey.accept.first.is_some_and(|accept| accept.starts_with(b"text/event-stream"))
 }
 
-fn upgrade(request: &RequestHeader) -> Result<(), Fault> {
-    let headers = &request.headers;
-    if !is_upgrade(request) {
+fn upgrade(request: &RequestHeader, survey: &Survey<'_>) -> Result<(), Fault> {
+    if !is_upgrade(request, survey) {
         return Ok(());
     }
-    let nominated = tokens(headers).any(|token| token.eq_ignore_ascii_case(b"upgrade"));
-    let body = headers.contains_key(TRANSFER_ENCODING)
-        || headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
+    let nominated = tokens(&request.headers).any(|token| token.eq_ignore_ascii_case(b"upgrade"));
+    let body = survey.coding.is_present() || survey.length.first.is_some_and(|length| length != b"0");
     if request.method != Method::GET || !nominated || body {
         return Err(Fault::Framing("an upgrade to WebSocket is a GET without a body that names Upgrade in Connection"));
     }
@@ -112,7 +118,7 @@ fn upgrade(request: &RequestHeader) -> Result<(), Fault> {
 }
 
 /// The page that opens a WebSocket must be of the very origin it opens it to (RFC 6454 §4): scheme, host and port.
-pub fn origin(request: &RequestHeader, host: &CanonicalHost<'_>, transport: Transport) -> Result<(), Fault> {
+pub fn origin(request: &RequestHeader, host: (&str, Option<u16>), transport: Transport) -> Result<(), Fault> {
     let mut origins = request.headers.get_all(ORIGIN).iter().map(http::HeaderValue::as_bytes);
     match (origins.next(), origins.next()) {
         // Only browsers send it, and only they hold cookies for somebody else's page to use.
@@ -122,13 +128,13 @@ pub fn origin(request: &RequestHeader, host: &CanonicalHost<'_>, transport: Tran
     }
 }
 
-fn is_own_origin(origin: &[u8], host: &CanonicalHost<'_>, transport: Transport) -> bool {
+fn is_own_origin(origin: &[u8], (name, port): (&str, Option<u16>), transport: Transport) -> bool {
     let (scheme, usual): (&[u8], u16) = match transport {
         Transport::Secure => (b"https://", 443),
         Transport::Plain => (b"http://", 80),
     };
     let own = origin.strip_prefix(scheme).and_then(|authority| CanonicalHost::parse(authority).ok());
-    own.is_some_and(|own| own.name() == host.name() && own.port().unwrap_or(usual) == host.port().unwrap_or(usual))
+    own.is_some_and(|own| own.name() == name && own.port().unwrap_or(usual) == port.unwrap_or(usual))
 }
 
 /// The target of a request in absolute form (RFC 9112 §3.2.2), in origin form; `None` if it is in another form. Its
@@ -189,15 +195,12 @@ fn is_name(token: &[u8]) -> bool {
     token.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 
-fn framing(headers: &HeaderMap, http1: Option<&Http1>) -> Result<(), Fault> {
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let listed = lengths.next().is_some_and(|length| length.as_bytes().contains(&b','));
-    if listed || lengths.next().is_some() {
+fn framing(survey: &Survey<'_>, http1: Option<&Http1>) -> Result<(), Fault> {
+    let Survey { length, coding, .. } = survey;
+    if length.more > 0 || length.first.is_some_and(|length| length.contains(&b',')) {
         return Err(Fault::Framing("Content-Length is given more than once"));
     }
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    let coded = codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
-    if coded || codings.next().is_some() {
+    if coding.more > 0 || (coding.is_present() && !coding.is(b"chunked")) {
         return Err(Fault::Framing("Transfer-Encoding is something else than chunked"));
     }
     let Some(http1) = http1 else { return Ok(()) };
@@ -206,14 +209,14 @@ fn framing(headers: &HeaderMap, http1: Option<&Http1>) -> Result<(), Fault> {
         return Err(Fault::Framing("a line ends without a carriage return"));
     }
     // The engine drops Content-Length where Transfer-Encoding is present; only the raw bytes still show it.
-    if headers.contains_key(TRANSFER_ENCODING) && has_content_length(&raw) {
+    if coding.is_present() && has_content_length(&raw) {
         return Err(Fault::Framing("Content-Length and Transfer-Encoding are both given"));
     }
     Ok(())
 }
 
 fn has_bare_line_feed(raw: &[u8]) -> bool {
-    memchr::memchr_iter(b'\n', raw).any(|end| !raw.get(..end).is_some_and(|line| line.ends_with(b"\r")))
+    memchr::memchr_iter(b'\n', raw).any(|end| end.checked_sub(1).and_then(|before| raw.get(before)) != Some(&b'\r'))
 }
 
 fn has_content_length(raw: &[u8]) -> bool {

@@ -43,7 +43,7 @@ pub struct Stream {
     /// Its request's method.
     pub method: Method,
     /// Its canonical host.
-    pub host: Box<str>,
+    pub host: Arc<str>,
     /// Its path and query, as they came.
     pub target: Box<[u8]>,
     /// Its request's header fields: routes may depend on them.

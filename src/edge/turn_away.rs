@@ -30,7 +30,7 @@ impl Edge {
         };
         let decision = self.decisions.keep(&refusal, decided);
         self.metrics.request(refusal.outcome());
-        self.metrics.header_refused(why.word());
+        self.metrics.headers_refused(why.word()).inc();
         if let Some(access) = self.access.as_ref().filter(|_| edition.plan.gateway.access_log) {
             let line = Line::new().show("time", &now).show("client", &client).show("request", &id);
             let line = line.number("status", status.as_u16().into()).number("edition", edition.number);

@@ -3,6 +3,7 @@
 
 use super::event_writer::{EventWriter, Flush};
 use super::guard::Guard;
+use super::orders::Orders;
 use super::{Parts, StartFailure, StateFailure};
 use crate::audit::{Event, Reported};
 use crate::edge::Tethers;
@@ -63,11 +64,19 @@ pub(super) async fn start(parts: &Parts, tasks: &Tasks) -> Result<LastWords, Sta
         clock: edge.clock.clone(),
         after: store.changes.newest().await.map_err(unreadable)?,
     };
+    let orders = Orders::new(edge.reader.clone(), store.sessions.clone());
+    tasks.spawn("orders in memory", orders.clone().run());
     let (tethers, live) = (edge.tethers.clone(), parts.live.clone());
     tasks.spawn("session feed", async move {
         let rules = move || live.hold().sessions();
-        feed.run(|change| cut(&tethers, change), rules).await;
+        let on_change = |change| {
+            cut(&tethers, change);
+            orders.hear(change);
+        };
+        feed.run(on_change, rules).await;
     });
+    let (writing, once) = (parts.writing.clone(), store.once.clone());
+    tasks.spawn("trial of writing", async move { writing.run(once).await });
     let (tethers, live, clock) = (edge.tethers.clone(), parts.live.clone(), edge.clock.clone());
     tasks.spawn("stream ends", async move {
         let mut ticks = tokio::time::interval(LAPSE_EVERY);

@@ -80,22 +80,26 @@ impl ProxyHttp for Front {
         _: bool,
         passage: &mut Passage,
     ) -> Result<()> {
-        let came = body.as_ref().map_or(0, Bytes::len);
         if passage.arrival.as_ref().is_some_and(|arrival| arrival.upgrade) {
             if !http.was_upgraded() {
                 return self.guarded(|| passage.hold_early(body));
             }
             let session = passage.admission.as_ref().and_then(|admission| admission.session.as_ref());
-            if let Some(session) = session {
-                self.edge.reader.note_use(session, self.edge.clock.now());
-            }
-            return Ok(());
+            return self.guarded(|| {
+                session.iter().for_each(|session| self.edge.reader.note_use(session, self.edge.clock.now()));
+                Ok(())
+            });
         }
-        passage.body_came(came, http.req_header(), self.edge.clock.now())
+        let Some(came) = body.as_ref().map(Bytes::len) else { return Ok(()) };
+        self.guarded(|| passage.body_came(came, http.req_header(), self.edge.clock.now()))
     }
 
     async fn upstream_peer(&self, _: &mut Session, passage: &mut Passage) -> Result<Box<HttpPeer>> {
-        self.guarded(|| passage.pick(self.edge.clock.now()))
+        self.guarded(|| {
+            // The first pick follows the judgement at once; another one may come seconds later.
+            let first = passage.arrival.as_ref().filter(|_| passage.forwarding.is_none());
+            passage.pick(first.map_or_else(|| self.edge.clock.now(), |arrival| arrival.now))
+        })
     }
 
     fn fail_to_connect(
@@ -105,8 +109,8 @@ impl ProxyHttp for Front {
         passage: &mut Passage,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        let again = passage.connect_failed(&error, self.edge.clock.now());
-        error.set_retry(again);
+        let again = self.guarded(|| Ok(passage.connect_failed(&error, self.edge.clock.now())));
+        error.set_retry(again.unwrap_or(false));
         error
     }
 
@@ -165,8 +169,8 @@ impl ProxyHttp for Front {
         Ok(None)
     }
 
-    /// Sent twice only if the first time was on a kept connection that turned out to be closed, the method may be
-    /// repeated, and all of the body is still at hand.
+    /// Sent twice only if the connection ended before an answer began, the method may be repeated, and all of the body is
+    /// still at hand.
     fn error_while_proxy(
         &self,
         _: &HttpPeer,
@@ -175,13 +179,17 @@ impl ProxyHttp for Front {
         passage: &mut Passage,
         reused: bool,
     ) -> Box<Error> {
-        passage.answer_failed(&error);
-        let repeatable = http.req_header().method.is_idempotent() && !http.as_ref().retry_buffer_truncated();
-        if repeatable && http.response_written().is_none() {
-            error.retry.decide_reuse(reused);
-        } else {
-            error.set_retry(false);
-        }
+        let upgrade = passage.arrival.as_ref().is_some_and(|arrival| arrival.upgrade);
+        let exchange = edge::forward::Exchange {
+            kept: reused,
+            // The body that is announced for an upgrade never comes.
+            whole: upgrade || http.as_mut().is_body_done(),
+            repeatable: http.req_header().method.is_idempotent()
+                && !http.as_ref().retry_buffer_truncated()
+                && http.response_written().is_none(),
+        };
+        let again = self.guarded(|| Ok(passage.answer_failed(&error, exchange, self.edge.clock.now())));
+        error.set_retry(again.unwrap_or(false));
         error
     }
 
@@ -237,7 +245,7 @@ impl Front {
             passage.outcome = Outcome::Own;
             return Ok(Some(answer));
         }
-        let admission = self.edge.admit(&passage.edition, http.req_header(), arrival).await?;
+        let admission = self.edge.admit(passage, http.req_header(), arrival).await?;
         if arrival.upgrade {
             edge::upgrade::leave_open(http.req_header_mut())?;
         }

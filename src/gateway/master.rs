@@ -39,15 +39,16 @@ fn unfit(path: &Path, why: String) -> StateFailure {
     StateFailure::Unfit { what: "the master key", path: path.to_owned(), why }
 }
 
-const GONE: &str = "it is gone, and the store was made with it: restore it from the backup. To begin anew without \
-                    anybody's factors, move the store away as well";
+const GONE: &str = "it is gone, and the store was made with it: put it back from the backup. Without it nobody's factors \
+                    can be read and the record cannot be continued; to begin anew without them, move the store away as \
+                    well";
 
 /// What is said of a key that is not the store's: the beginnings of both fingerprints, which tell nothing of the keys.
 fn other(ours: &[u8; 32], theirs: &[u8; 32]) -> String {
     let short = |fingerprint: &[u8; 32]| HEXLOWER.encode(fingerprint.first_chunk::<4>().unwrap_or(&[0; 4]));
     format!(
-        "it is another key (fingerprint {}) than the store was made with ({}): put that one back; with this one \
-         nobody's factors could be read",
+        "it is another key (fingerprint {}) than the store was made with ({}): put that one back from the backup; with \
+         this one nobody's factors could be read and the record could not be continued",
         short(ours),
         short(theirs)
     )
@@ -145,7 +146,7 @@ mod tests {
         let case = Case::new();
         case.open().await.expect("a key");
         fs::remove_file(case.path()).expect("it was there");
-        assert!(case.refusal().await.contains("restore it from the backup"));
+        assert!(case.refusal().await.contains("put it back from the backup"));
         assert!(!case.path().exists());
     }
 

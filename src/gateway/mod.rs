@@ -7,6 +7,7 @@ mod front;
 mod guard;
 mod master;
 mod operate;
+mod orders;
 mod owner;
 mod reload;
 mod run;
@@ -14,23 +15,26 @@ mod serve;
 mod state;
 mod status;
 mod watch;
+mod watchdog;
+mod writing;
 
 pub use background::event_row;
 pub use owner::{Foreign, this_user};
 pub use reload::Reloader;
 pub use run::run;
-pub use state::{State, StateFailure, has_store, open_store};
+pub use state::{State, StateFailure, open_store, open_store_without_key, store_in};
 
 use crate::admin::{self, Operate};
 use crate::audit::{Event, Recorder};
-use crate::config::{self, Environment, Loaded, Problems};
-use crate::edge::{Decisions, Edge, Tethers};
+use crate::config::{self, Environment, Loaded, Places, Problem, Problems};
+use crate::edge::{Complaints, Decisions, Edge, Tethers};
 use crate::edition::{Edition, Live};
-use crate::listen::{Certificates, ListenFailure, Listeners, Loops, Meter};
+use crate::listen::{Certificates, Drained, ListenFailure, Listeners, Loops, Meter, Unreadable};
 use crate::pool::Fleet;
 use crate::portal::Portal;
 use crate::session::{HandOffs, Keeper, Reader};
 use crate::stdx::clock::Clock;
+use crate::stdx::sparing::Sparing;
 use crate::stdx::task::Tasks;
 use crate::store::{Observer, Operation, observed};
 use crate::telemetry::{AccessLog, Metrics};
@@ -38,7 +42,8 @@ use crate::token::{Mint, Tickets};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use writing::Writing;
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +56,7 @@ pub enum StartFailure {
     State(#[from] StateFailure),
     /// Something cannot be listened on.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Listen(Vec<ListenFailure>),
+    Listen(Vec<Problem>),
     /// The operator's listener cannot be opened.
     #[error("the operator's listener cannot be opened: {0}")]
     Admin(String),
@@ -127,10 +132,14 @@ impl Gateway {
     /// Stops accepting, lets requests end, and then ends everything. Takes no longer than the configured drain and a
     /// second.
     pub async fn stop(self) {
+        self.stop_or_cut(std::future::pending()).await;
+    }
+
+    /// The same, but what is still under way when `cut` completes is cut.
+    pub async fn stop_or_cut(self, cut: impl Future<Output = ()>) {
         let began = Instant::now();
         self.reloader.leave();
-        let drain = self.reloader.live().hold().plan.gateway.drain;
-        let drained = self.listeners.drain(drain).await;
+        let drained = self.drain(cut).await;
         self.feed_end.write().await;
         let now = self.edge.clock.now();
         self.edge.recorder.report(now, Event::Lifecycle { what: "stopped" });
@@ -142,6 +151,16 @@ impl Gateway {
         self.tasks.stop().await;
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(cut = drained.left, milliseconds, "stopped");
+    }
+
+    async fn drain(&self, cut: impl Future<Output = ()>) -> Drained {
+        let longest = self.reloader.live().hold().plan.gateway.drain;
+        let told = tokio::select! {
+            drained = self.listeners.drain(longest) => return drained,
+            () = cut => self.listeners.open(),
+        };
+        tracing::warn!(connections = told, "told to stop once more: what is under way is cut");
+        self.listeners.drain(Duration::ZERO).await
     }
 }
 
@@ -158,6 +177,8 @@ struct Parts {
     loops: Loops,
     meter: Meter,
     fingerprint: [u8; 32],
+    places: Places,
+    writing: Arc<Writing>,
     events: background::Queue,
 }
 
@@ -174,7 +195,10 @@ impl Parts {
         let mut state = State::open(&loaded.plan.gateway.state, now).await?;
         let (recorder, events) = Recorder::new();
         let metrics = Arc::new(Metrics::new());
-        state.store = observed(state.store, &failures(&metrics));
+        metrics.describe_process(now);
+        let writing = Arc::new(Writing::new(clock.clone()));
+        state.store = observed(state.store, &failures(&metrics, &writing));
+        Unreadable::ALL.iter().for_each(|why| drop(metrics.headers_refused(why.word())));
         let meter = Meter::default();
         metrics.extend(|registry| meter.register(registry));
         let reader = Arc::new(Reader::new(state.store.sessions.clone()));
@@ -196,6 +220,7 @@ impl Parts {
             tethers: Arc::new(Tethers::default()),
             recorder: recorder.clone(),
             metrics,
+            complaints: Complaints::default(),
             ports: arc_swap::ArcSwap::default(),
             access,
             render: front::render,
@@ -209,6 +234,7 @@ impl Parts {
             keys: state.keys.clone(),
             forms: state.master.mac("form"),
             recorder,
+            store_down: Sparing::new(),
         });
         Ok(Parts {
             path: path.to_owned(),
@@ -222,6 +248,8 @@ impl Parts {
             loops,
             meter,
             fingerprint: loaded.fingerprint,
+            places: loaded.places,
+            writing,
             events: background::Queue::new(events),
         })
     }
@@ -233,13 +261,14 @@ impl Parts {
         let engine = Arc::new(serve::Engine::new(&front, self.loops.count(), &plan));
         let around = (self.loops.clone(), self.meter.clone());
         let listeners = Arc::new(Listeners::new(engine.clone(), self.certificates.clone(), plan.limits, around));
-        let feed_end = background::start(&self, tasks).await?;
+        let (feed_end, places) = (background::start(&self, tasks).await?, self.places.clone());
         let reloader = Arc::new(Reloader::new(self, engine, listeners.clone(), tasks.clone()));
         let operate: Arc<dyn Operate> = reloader.clone();
         let (address, socket) = (plan.gateway.admin, plan.gateway.admin_socket.as_deref());
         let bound = admin::listen(address, socket, operate, tasks);
         let bound = bound.map_err(|error| StartFailure::Admin(error.to_string()))?;
-        listeners.apply(&plan.listeners).await.map_err(StartFailure::Listen)?;
+        let listened = listeners.apply(&plan.listeners).await;
+        listened.map_err(|failures| StartFailure::Listen(unheard(&failures, &places)))?;
         reloader.opened(&edition);
         watch::start(&reloader, tasks);
         let edge = reloader.edge().clone();
@@ -248,10 +277,17 @@ impl Parts {
     }
 }
 
-/// Counts what the store did not do.
-fn failures(metrics: &Metrics) -> Observer {
-    let counters = Operation::ALL.map(|operation| metrics.store_failures(operation.word()));
-    Arc::new(move |operation| {
+/// Counts what the store did not do, and takes note of it.
+fn failures(metrics: &Metrics, writing: &Arc<Writing>) -> Observer {
+    let (counters, writing) =
+        (Operation::ALL.map(|operation| metrics.store_failures(operation.word())), writing.clone());
+    Arc::new(move |operation, error| {
         counters[operation as usize].inc();
+        writing.hear(operation, error);
     })
+}
+
+/// Addresses that cannot be listened on, each where it is written.
+fn unheard(failures: &[ListenFailure], places: &Places) -> Vec<Problem> {
+    failures.iter().map(|failure| places.problem(failure.address, failure.to_string())).collect()
 }

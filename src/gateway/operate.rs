@@ -3,8 +3,10 @@
 use super::{Reloader, status};
 use crate::admin::{Operate, Reloaded};
 use crate::edge::{DecisionId, RequestId};
+use crate::listen::Certified;
 use crate::pool::{Health, PoolStatus};
 use crate::session::Barred;
+use crate::stdx::clock::Time;
 use crate::telemetry::AccessLog;
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -17,8 +19,12 @@ impl Operate for Reloader {
         metrics.editions_held.set(i64::try_from(self.live().past()).unwrap_or(i64::MAX));
         metrics.set_lost(edge.access.as_ref().map_or(0, AccessLog::lost), edge.recorder.lost());
         metrics.set_throttled(edge.recorder.throttled());
+        metrics.ready.set(self.ready().is_ok().into());
+        metrics.degraded.set(self.degraded().is_some().into());
+        let edition = self.live().hold();
+        metrics.set_certificates(edition.plan.certificates.iter().flat_map(|certified| ends(certified)));
         metrics.clear_members();
-        for pool in self.live().hold().pools.snapshot(edge.clock.now()) {
+        for pool in edition.pools.snapshot(edge.clock.now()) {
             for (state, count) in states(&pool) {
                 metrics.set_members(&pool.name, state, count);
             }
@@ -38,6 +44,13 @@ impl Operate for Reloader {
             true => Err("nothing is listened on yet".to_owned()),
             false => Ok(()),
         }
+    }
+
+    fn degraded(&self) -> Option<String> {
+        let known = self.writing().known();
+        let (since, failed) = known.failing_since.zip(known.last)?;
+        let why = failed.error;
+        Some(format!("since {since} the store cannot be written, so nobody can sign in or enrol: {why}"))
     }
 
     async fn reload(&self) -> Reloaded {
@@ -82,6 +95,13 @@ impl Operate for Reloader {
             Barred::Account(account) => edge.tethers.cut_account(account),
         }
     }
+}
+
+/// When a certificate expires, by each of its names; one that has none answers clients that ask for none.
+fn ends(certified: &Certified) -> impl Iterator<Item = (&str, Time)> {
+    let until = certified.validity().map(|validity| validity.until);
+    let unnamed = certified.names().next().is_none().then_some("");
+    certified.names().chain(unnamed).filter_map(move |name| Some((name, until?)))
 }
 
 /// Each member counts once: an ejected one as ejected, whatever its probes say.

@@ -78,7 +78,10 @@ pub(super) fn closed(path: &Path) -> Result<(), StateFailure> {
 }
 
 /// What is at `path`, if there is anything.
-fn look(path: &Path) -> Result<Option<Metadata>, StateFailure> {
+///
+/// # Errors
+/// If it cannot be looked at.
+pub(super) fn look(path: &Path) -> Result<Option<Metadata>, StateFailure> {
     match fs::metadata(path) {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

@@ -5,6 +5,7 @@ use super::Parts;
 use super::content::Content;
 use super::serve::Engine;
 use super::state;
+use super::writing::Writing;
 use crate::admin::{Place, Problem, Reloaded};
 use crate::audit::Event;
 use crate::config::{self, Environment, Loaded, Problems, Sources};
@@ -38,8 +39,9 @@ pub struct Reloader {
     tasks: Tasks,
     /// What the current edition was read from. Held through a whole reload, so that two never mix.
     fingerprint: tokio::sync::Mutex<[u8; 32]>,
-    /// What survives a restart, for the status.
+    /// What survives a restart, and whether it can be written; for the status.
     store: Store,
+    writing: Arc<Writing>,
     /// When the gateway was started.
     started: Time,
     /// Written by reloads, read by the status.
@@ -64,10 +66,28 @@ pub(super) struct History {
 /// A reload that was refused.
 #[derive(Clone)]
 struct Refused {
+    /// What lay there, as far as it was known before.
+    content: Content,
+    /// Why that was refused.
+    setback: Setback,
+}
+
+/// Why a configuration cannot be put to use.
+#[derive(Clone)]
+struct Setback {
+    problems: Vec<Problem>,
     /// What it was read from.
     sources: Sources,
-    /// What lay there, as far as it was known before, and why that was refused.
-    reason: (Content, Vec<Problem>),
+    cure: Cure,
+}
+
+/// What it takes until a refused configuration may be put to use.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cure {
+    /// Somebody has to change it.
+    Change,
+    /// Perhaps only time: a port is taken, or a file cannot be read.
+    Time,
 }
 
 /// Why the configuration is loaded again.
@@ -96,6 +116,7 @@ impl Reloader {
             tasks,
             fingerprint: tokio::sync::Mutex::new(parts.fingerprint),
             store: parts.state.store,
+            writing: parts.writing,
             started,
             history: Mutex::new(History { published: started, last: None, waiting: Vec::new() }),
             refused: Mutex::default(),
@@ -119,6 +140,10 @@ impl Reloader {
 
     pub(super) fn store(&self) -> &Store {
         &self.store
+    }
+
+    pub(super) fn writing(&self) -> &Writing {
+        &self.writing
     }
 
     pub(super) fn started(&self) -> Time {
@@ -146,11 +171,16 @@ impl Reloader {
     /// so that a mistake is noticed to be mended wherever it is.
     pub(super) fn sources(&self) -> Sources {
         let plan = self.live.hold().plan.clone();
-        let refused = self.refused().as_ref().map(|refused| refused.sources.clone());
+        let refused = self.refused().as_ref().map(|refused| refused.setback.sources.clone());
         let mut sources = refused.unwrap_or_default();
         sources.files.extend_from_slice(&plan.files);
         sources.directories.extend_from_slice(&plan.directories);
         sources
+    }
+
+    /// Whether the last reload was refused for something that may be over by itself.
+    pub(super) fn may_mend_itself(&self) -> bool {
+        self.refused().as_ref().is_some_and(|refused| refused.setback.cure == Cure::Time)
     }
 
     /// The first edition's sockets are open: the prober starts, and ports that the system chose become known.
@@ -166,7 +196,8 @@ impl Reloader {
         self.load(Occasion::Order).await
     }
 
-    /// The same because the files look different, which need not mean that they hold anything else.
+    /// The same because the files look different, which need not mean that they hold anything else, or because what
+    /// refused them may be over.
     pub(super) async fn look(&self) {
         self.load(Occasion::Look).await;
     }
@@ -176,30 +207,27 @@ impl Reloader {
         let (path, environment, now) = (self.path.clone(), self.environment.clone(), self.edge.clock.now());
         // Before the reading, so that a change in the middle of it counts as one.
         let files = self.sources().files;
-        let loading = self.tasks.blocking(move || (Content::of(&files), config::load(&path, &environment, now)));
-        let current = self.live.hold();
-        let (content, loaded) =
-            loading.await.map_or((Content::default(), None), |(content, loaded)| (content, Some(loaded)));
-        let sources = match &loaded {
-            Some(Err(problems)) => problems.sources.clone(),
-            Some(Ok(_)) | None => Sources::default(),
+        let read = move || {
+            let content = Content::of(&files);
+            (content, config::load(&path, &environment, now).map_err(Setback::read))
         };
+        let current = self.live.hold();
+        let (content, loaded) = self.tasks.blocking(read).await.unwrap_or_else(|| {
+            (Content::default(), Err(Setback::defect("reading the configuration panicked; please report this")))
+        });
         let outcome = match loaded {
-            Some(Ok(loaded)) if loaded.fingerprint == *fingerprint => {
-                Ok(Reloaded::Unchanged { edition: current.number })
-            }
-            Some(Ok(loaded)) => {
+            Ok(loaded) if loaded.fingerprint == *fingerprint => Ok(Reloaded::Unchanged { edition: current.number }),
+            Ok(loaded) => {
                 let read = loaded.fingerprint;
                 self.publish(loaded, &current).await.inspect(|_| *fingerprint = read)
             }
-            Some(Err(problems)) => Err(told(&problems)),
-            None => Err(vec![Problem::nowhere("reading the configuration panicked; please report this".to_owned())]),
+            Err(setback) => Err(setback),
         };
-        let refused = outcome.as_ref().err().map(|problems| Refused { sources, reason: (content, problems.clone()) });
+        let refused = outcome.as_ref().err().map(|setback| Refused { content, setback: setback.clone() });
         let before = std::mem::replace(&mut *self.refused(), refused.clone());
         let again = matches!((&before, &refused), (Some(before), Some(now)) if now.repeats(before));
         match outcome {
-            Err(problems) if again && occasion == Occasion::Look => {
+            Err(Setback { problems, .. }) if again && occasion == Occasion::Look => {
                 Reloaded::Refused { edition: current.number, problems }
             }
             Ok(_) | Err(_) => self.conclude(outcome, current.number, occasion),
@@ -210,8 +238,8 @@ impl Reloader {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn publish(&self, loaded: Loaded, current: &Edition) -> Result<Reloaded, Vec<Problem>> {
-        let Loaded { mut plan, routes, warnings, .. } = loaded;
+    async fn publish(&self, loaded: Loaded, current: &Edition) -> Result<Reloaded, Setback> {
+        let Loaded { mut plan, routes, warnings, places, .. } = loaded;
         let mut notes: Vec<String> = warnings.iter().map(ToString::to_string).collect();
         let waiting = config::needs_restart(&current.plan, &plan);
         for key in &waiting {
@@ -219,14 +247,12 @@ impl Reloader {
         }
         plan.gateway.keep_started(&current.plan.gateway);
         let listened = self.listeners.apply(&plan.listeners).await;
-        listened
-            .map_err(|failures| failures.iter().map(ToString::to_string).map(Problem::nowhere).collect::<Vec<_>>())?;
+        listened.map_err(|failures| Setback::unheard(&super::unheard(&failures, &places), &plan))?;
         let actual: Vec<SocketAddr> = self.listeners.addresses().into_iter().map(|(_, actual)| actual).collect();
         let (number, plan) = (current.number + 1, Arc::new(plan));
         let pools = self.fleet.compile(&plan.pools, Some(&current.pools));
         let next = Edition::assemble(number, (plan.clone(), routes), pools.clone(), &self.edge.metrics);
-        let next =
-            next.ok_or_else(|| vec![Problem::nowhere("compiled inconsistently; please report this".to_owned())])?;
+        let next = next.ok_or_else(|| Setback::defect("compiled inconsistently; please report this"))?;
         self.edge.ports.store(Arc::new(ports(&plan, &actual)));
         self.adopt(&plan);
         self.live.publish(next);
@@ -250,9 +276,11 @@ impl Reloader {
         gone.for_each(|route| self.edge.metrics.forget_route(&route.name));
     }
 
-    fn conclude(&self, outcome: Result<Reloaded, Vec<Problem>>, current: u64, occasion: Occasion) -> Reloaded {
+    fn conclude(&self, outcome: Result<Reloaded, Setback>, current: u64, occasion: Occasion) -> Reloaded {
         let (metrics, now) = (&self.edge.metrics, self.edge.clock.now());
-        let reloaded = outcome.unwrap_or_else(|problems| Reloaded::Refused { edition: current, problems });
+        let cure = outcome.as_ref().map_or_else(|setback| setback.cure, |_| Cure::Change);
+        let reloaded =
+            outcome.unwrap_or_else(|Setback { problems, .. }| Reloaded::Refused { edition: current, problems });
         match &reloaded {
             Reloaded::Applied { edition, notes } => {
                 tracing::info!(edition, "configuration reloaded");
@@ -268,6 +296,9 @@ impl Reloader {
             Reloaded::Refused { edition, problems } => {
                 problems.iter().for_each(|problem| tracing::error!("{problem}"));
                 tracing::error!(edition, "configuration refused: the old one goes on serving");
+                if cure == Cure::Time {
+                    tracing::warn!("this may be over by itself: the configuration is tried again now and then");
+                }
                 metrics.reload("refused");
                 self.edge.recorder.report(now, Event::Reloaded { edition: *edition, outcome: "refused" });
             }
@@ -288,20 +319,39 @@ fn ports(plan: &Plan, actual: &[SocketAddr]) -> HashSet<u16> {
     configured.chain(actual.iter().map(SocketAddr::port)).chain(portal).collect()
 }
 
+impl Setback {
+    /// A configuration that cannot be read, or not be used as it is written. Blocks.
+    fn read(problems: Problems) -> Self {
+        let unread = problems.sources.files.iter().any(|file| std::fs::File::open(file).is_err());
+        let cure = if unread { Cure::Time } else { Cure::Change };
+        Setback { problems: told(problems.iter()), sources: problems.sources, cure }
+    }
+
+    /// One whose addresses cannot be listened on.
+    fn unheard(problems: &[config::Problem], plan: &Plan) -> Self {
+        let sources = Sources { files: plan.files.clone(), directories: plan.directories.clone() };
+        Setback { problems: told(problems.iter()), sources, cure: Cure::Time }
+    }
+
+    /// One that shows a mistake of ours.
+    fn defect(what: &str) -> Self {
+        Setback { problems: vec![Problem::nowhere(what.to_owned())], sources: Sources::default(), cure: Cure::Change }
+    }
+}
+
 /// As the operator is told.
-fn told(problems: &Problems) -> Vec<Problem> {
+fn told<'a>(problems: impl Iterator<Item = &'a config::Problem>) -> Vec<Problem> {
     let told = |problem: &config::Problem| {
         let place = Place { file: problem.file.display().to_string(), line: problem.line, column: problem.column };
         Problem { place: Some(place), key: problem.key.clone(), what: problem.what.clone() }
     };
-    problems.iter().map(told).collect()
+    problems.map(told).collect()
 }
 
 impl Refused {
     /// Whether it is the same refusal of the same content. Files that only this one knows of were read by the other too:
     /// that it named them is what made them known.
     fn repeats(&self, before: &Refused) -> bool {
-        let ((content, problems), (known, same)) = (&self.reason, &before.reason);
-        content.agrees_with(known) && problems == same
+        self.content.agrees_with(&before.content) && self.setback.problems == before.setback.problems
     }
 }

@@ -1,6 +1,6 @@
 //! The process in the foreground: threads, signals, the service manager, and the lines it begins with; knows no request.
 
-use super::{Gateway, StartFailure, Surroundings};
+use super::{Gateway, StartFailure, Surroundings, watchdog};
 use crate::config::{self, Environment};
 use crate::listen::Loops;
 use crate::stdx::clock::{Clock, SystemClock};
@@ -20,25 +20,19 @@ const LAST_WORDS: Duration = Duration::from_secs(15);
 /// operator is answered while a configuration is compiled.
 const BACKGROUND_THREADS: usize = 2;
 
-/// Descriptors of a connection: its own, and the member's while it is forwarded.
-const DESCRIPTORS_EACH: u64 = 2;
-
-/// Descriptors for everything that is no client's: the store, the log, the operator's connections, health checks.
-const OTHER_DESCRIPTORS: u64 = 100;
-
 /// Runs a gateway in the foreground until it is told to stop. Blocks.
 ///
 /// # Errors
 /// Why it does not start.
 pub fn run(path: &Path) -> Result<(), StartFailure> {
     let began = Instant::now();
-    let environment = Environment::of_process();
+    let open_files = descriptors::raise();
+    let environment = Environment::of_process().with_descriptors(open_files);
     // Threads and the log's level are needed before anything else is; whatever is wrong is reported by the start itself.
     let early = config::load(path, &environment, SystemClock.now()).map_err(StartFailure::Configuration)?;
     let gateway = &early.plan.gateway;
     let no_threads = |error| StartFailure::System { what: "threads cannot be started", error };
     let log = telemetry::set_up(gateway.log_level.as_str()).map_err(no_threads)?;
-    allow_descriptors(early.plan.limits.connections);
     let threads = match gateway.threads {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         threads => threads,
@@ -55,22 +49,35 @@ pub fn run(path: &Path) -> Result<(), StartFailure> {
         .map_err(|error| StartFailure::System { what: "the access log's thread cannot be started", error })?;
     let surroundings = Surroundings { clock: Arc::new(SystemClock), environment, access: Some(access), loops };
     drop(early);
-    let served = runtime.block_on(serve_until_told(path, surroundings, began));
+    let served = runtime.block_on(serve_until_told(path, surroundings, (began, open_files)));
     drop(loop_threads);
     log.flush();
     served
 }
 
-async fn serve_until_told(path: &Path, surroundings: Surroundings, began: Instant) -> Result<(), StartFailure> {
+async fn serve_until_told(
+    path: &Path,
+    surroundings: Surroundings,
+    (began, open_files): (Instant, u64),
+) -> Result<(), StartFailure> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hang_up = signal(SignalKind::hangup())?;
+    let loops = surroundings.loops.clone();
     let gateway = Gateway::start(path, surroundings).await?;
-    gateway.announce(path, began.elapsed());
+    gateway.announce(path, (began.elapsed(), open_files));
     tell(&[NotifyState::Ready]);
+    if let Some(period) = sd_notify::watchdog_enabled() {
+        gateway.tasks.spawn("watchdog", watchdog::run(loops, period, || tell(&[NotifyState::Watchdog])));
+    }
+    let mut told = async || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
     loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            () = told() => break,
             _ = hang_up.recv() => { gateway.reload().await; }
         }
     }
@@ -78,23 +85,9 @@ async fn serve_until_told(path: &Path, surroundings: Surroundings, began: Instan
     // However long the drain is configured, the service manager waits for it.
     let wait = format!("EXTEND_TIMEOUT_USEC={}", longest.as_micros());
     tell(&[NotifyState::Stopping, NotifyState::Custom(&wait)]);
-    tracing::info!("stopping: no new connections, requests under way may end");
-    gateway.stop().await;
+    tracing::info!("stopping: no new connections, requests under way may end; another SIGTERM or SIGINT cuts them");
+    gateway.stop_or_cut(told()).await;
     Ok(())
-}
-
-/// Raises the limit of open files as far as it goes, and says so if that is too little for as many connections.
-fn allow_descriptors(connections: usize) {
-    let allowed = descriptors::raise();
-    let needed = needed_descriptors(connections);
-    if allowed < needed {
-        tracing::warn!(allowed, needed, connections, "too few open files are allowed for [limits] connections");
-    }
-}
-
-fn needed_descriptors(connections: usize) -> u64 {
-    let connections = u64::try_from(connections).unwrap_or(u64::MAX);
-    connections.saturating_mul(DESCRIPTORS_EACH).saturating_add(OTHER_DESCRIPTORS)
 }
 
 fn signal(kind: SignalKind) -> Result<Signal, StartFailure> {
@@ -111,7 +104,7 @@ fn tell(states: &[NotifyState<'_>]) {
 
 impl Gateway {
     /// The lines that say what serves now, and where everything is.
-    fn announce(&self, file: &Path, took: Duration) {
+    fn announce(&self, file: &Path, (took, open_files): (Duration, u64)) {
         for (listener, actual) in self.listeners.addresses() {
             let scheme = if listener.tls { "https" } else { "http" };
             tracing::info!(address = %actual, scheme, redirect_to_https = listener.redirect_to_https, "listening");
@@ -125,6 +118,8 @@ impl Gateway {
             routes = plan.routes.len(),
             pools = plan.pools.len(),
             certificates = plan.certificates.len(),
+            connections = plan.limits.connections,
+            open_files,
             portal = plan.portal.as_ref().map_or("none", |portal| &portal.origin),
             configuration = shown(file),
             state = shown(&plan.gateway.state),

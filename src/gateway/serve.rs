@@ -20,8 +20,9 @@ use std::sync::Arc;
 /// engine's 128 a thread; each costs a few KiB.
 const KEPT_CONNECTIONS: usize = 16 * 1024;
 
-/// Tries of one request, the first among them, whatever the pools allow.
-const MOST_TRIES: usize = 8;
+/// Tries of one request, the first among them: as many members as a pool may allow (eleven), and a few kept connections
+/// that turn out closed.
+const MOST_TRIES: usize = 16;
 
 /// HTTP/2 streams at once on one connection, and the window of each: what a client can make us hold.
 const STREAMS: u32 = 100;

@@ -12,7 +12,7 @@ use crate::login::Login;
 use crate::stdx::clock::Time;
 use crate::stdx::seal::MasterKey;
 use crate::store::embedded::{self, OpenFailure};
-use crate::store::{Chain, Store};
+use crate::store::{Chain, FileId, Store};
 use crate::token::{KeyFailure, Keyring};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,6 +91,7 @@ impl State {
     /// What cannot be used, and where it lies.
     pub async fn open(directory: &Path, now: Time) -> Result<Self, StateFailure> {
         let (store, master) = open(directory).await?;
+        let master = master?;
         let keys = Arc::new(Keyring::open(store.keys.clone(), master.seal("signing-key"), now).await?);
         Ok(State { store, master, keys })
     }
@@ -101,14 +102,14 @@ impl State {
     }
 }
 
-/// Whether there is a store in a state directory.
+/// The file of the store in a state directory, if there is one.
 ///
 /// # Errors
 /// If it is another user's, others may change it, or it cannot be looked at.
-pub fn has_store(directory: &Path) -> Result<bool, StateFailure> {
+pub fn store_in(directory: &Path) -> Result<Option<FileId>, StateFailure> {
     let path = directory.join(STORE);
     owner::check(&[directory, &path])?;
-    path.try_exists().map_err(|error| StateFailure::Unseen { path, error })
+    Ok(owner::look(&path)?.map(|found| FileId::of(&found)))
 }
 
 /// The store in a state directory; made with its key if there is none. Any other user's files in it, root's among them,
@@ -117,11 +118,21 @@ pub fn has_store(directory: &Path) -> Result<bool, StateFailure> {
 /// # Errors
 /// If it is another user's, others may change it, it cannot be opened, or its key is not there.
 pub async fn open_store(directory: &Path) -> Result<Store, StateFailure> {
-    Ok(open(directory).await?.0)
+    let (store, master) = open(directory).await?;
+    master.map(|_| store)
+}
+
+/// The same, and what is wrong with its key, if something is: then nothing can be added to its record.
+///
+/// # Errors
+/// If it is another user's, others may change it, or it cannot be opened.
+pub async fn open_store_without_key(directory: &Path) -> Result<(Store, Option<StateFailure>), StateFailure> {
+    let (store, master) = open(directory).await?;
+    Ok((store, master.err()))
 }
 
 /// The store, which chains its record under the master key, and that key.
-async fn open(directory: &Path) -> Result<(Store, MasterKey), StateFailure> {
+async fn open(directory: &Path) -> Result<(Store, Result<MasterKey, StateFailure>), StateFailure> {
     let (path, keys) = (directory.join(STORE), directory.join(KEYS));
     owner::check(&[directory, &path])?;
     owner::closed(&keys)?;
@@ -130,8 +141,10 @@ async fn open(directory: &Path) -> Result<(Store, MasterKey), StateFailure> {
         OpenFailure::Unfit(why) => StateFailure::Unfit { what: "the store in", path, why },
         OpenFailure::Unavailable(why) => StateFailure::Store { path, why },
     })?;
-    let master = master::open(&keys.join(MASTER), &*store.keys).await?;
-    store.events.bind(Chain::new(master.mac("record")));
+    let master = master::open(&keys.join(MASTER), &*store.keys).await;
+    if let Ok(master) = &master {
+        store.events.bind(Chain::new(master.mac("record")));
+    }
     Ok((store, master))
 }
 

@@ -30,6 +30,7 @@ pub(super) async fn of(reloader: &Reloader) -> Value {
         "started": reloader.started().to_string(),
         "ready": unready.is_none(),
         "unready": unready,
+        "degraded": reloader.degraded(),
         "configuration": shown(reloader.path()),
         "state": shown(&absolute(&plan.gateway.state)),
         "portal": plan.portal.as_ref().map(|portal| &portal.origin),
@@ -42,6 +43,7 @@ pub(super) async fn of(reloader: &Reloader) -> Value {
         "editions_held": reloader.live().past(),
         "last_reload": last.map(|(at, reloaded)| json!({ "at": at.to_string(), "became": reloaded.to_json() })),
         "last_reload_refused": refused,
+        "last_reload_tried_again": reloader.may_mend_itself(),
         "restart_needed": history.waiting,
         "certificates": certificates(plan),
         "pools": pools.iter().map(pool).collect::<Vec<_>>(),
@@ -76,11 +78,15 @@ fn counts(reloader: &Reloader, plan: &Plan) -> Value {
 async fn store(reloader: &Reloader) -> Value {
     let asked = Instant::now();
     let answer = reloader.store().changes.newest().await;
+    let known = reloader.writing().known();
     json!({
         "answers": answer.is_ok(),
         "error": answer.err().map(|error| error.0),
         "milliseconds": u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX),
         "believed": !reloader.edge().reader.is_blind(),
+        "written": known.failing_since.is_none(),
+        "last_failed_write": known.last.map(|failed| json!({ "at": failed.at.to_string(), "error": failed.error })),
+        "file": reloader.store().ground.file().map(|file| json!({ "device": file.device, "inode": file.inode })),
     })
 }
 

@@ -135,6 +135,11 @@ impl Connection {
         self.asides.keepsake.get_or_init(|| Box::new(make())).downcast_ref()
     }
 
+    /// What was left, if anything was, as `T`.
+    pub fn kept<T: Any>(&self) -> Option<&T> {
+        self.asides.keepsake.get()?.downcast_ref()
+    }
+
     /// Whether a request line came that is none, and that the engine will have mended.
     pub fn had_odd_line(&self) -> bool {
         self.asides.odd_line.load(Ordering::Acquire)

@@ -61,6 +61,23 @@ impl Loops {
         self.each.len()
     }
 
+    /// Completes when every loop has run something, which none does while it is stuck; `false` if one has ended.
+    pub async fn answer(&self) -> bool {
+        let asked: Vec<_> = self.each.iter().map(|each| each.spawn(std::future::ready(()))).collect();
+        for answered in asked {
+            if answered.await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Keeps the first loop busy with `work`.
+    #[cfg(test)]
+    pub(crate) fn occupy(&self, work: impl FnOnce() + Send + 'static) {
+        self.first().spawn(async move { work() });
+    }
+
     /// Where connections are accepted.
     pub(super) fn first(&self) -> &Handle {
         self.each.first().expect("there is at least one loop")

@@ -41,29 +41,49 @@ pub(super) enum HandshakeEnd {
 }
 
 impl Meter {
-    /// Shows the counts in `registry`.
+    /// Shows the counts in `registry`, those by reason from zero.
     pub fn register(&self, registry: &mut Registry) {
         registry.register("connections_open", "Client connections open now", self.open.clone());
         registry.register("connections_accepted", "Client connections admitted", self.accepted.clone());
         registry.register("connections_refused", "Client connections refused at a cap", self.refused.clone());
         registry.register("tls_handshakes_failed", "TLS handshakes that failed", self.handshakes.clone());
+        for overload in Overload::ALL {
+            drop(self.refused.get_or_create(&[("reason", overload.word())]));
+        }
+        for end in HandshakeEnd::ALL {
+            drop(self.handshakes.get_or_create(&[("reason", end.word())]));
+        }
         registry.register("accept_failures", "Times the system ran out while accepting", self.exhausted.clone());
     }
 
     pub(super) fn refused(&self, overload: Overload) {
-        let reason = match overload {
-            Overload::Connections => "connections",
-            Overload::PerAddress => "per_address",
-        };
-        self.refused.get_or_create(&[("reason", reason)]).inc();
+        self.refused.get_or_create(&[("reason", overload.word())]).inc();
     }
 
     pub(super) fn handshake_failed(&self, end: HandshakeEnd) {
-        let reason = match end {
+        self.handshakes.get_or_create(&[("reason", end.word())]).inc();
+    }
+}
+
+impl Overload {
+    const ALL: [Overload; 2] = [Overload::Connections, Overload::PerAddress];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Overload::Connections => "connections",
+            Overload::PerAddress => "per_address",
+        }
+    }
+}
+
+impl HandshakeEnd {
+    const ALL: [HandshakeEnd; 3] = [HandshakeEnd::Late, HandshakeEnd::UnknownName, HandshakeEnd::Broken];
+
+    const fn word(self) -> &'static str {
+        match self {
             HandshakeEnd::Late => "late",
             HandshakeEnd::UnknownName => "unknown_name",
             HandshakeEnd::Broken => "broken",
-        };
-        self.handshakes.get_or_create(&[("reason", reason)]).inc();
+        }
     }
 }

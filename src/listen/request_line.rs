@@ -7,7 +7,7 @@
 /// then shows only what it made of it. So the line is judged on its way to the engine.
 #[derive(Debug, Default)]
 pub(super) struct RequestLine {
-    spaces: u8,
+    spaces: usize,
     begun: bool,
     ended: bool,
 }
@@ -16,29 +16,33 @@ impl RequestLine {
     /// Reads on. `false` if this is no request line (RFC 9112 §3): three words with one space between them, without
     /// controls and without characters that no target may hold.
     pub(super) fn holds(&mut self, bytes: &[u8]) -> bool {
-        self.ended || bytes.iter().all(|byte| self.ended || self.accepts(*byte))
-    }
-
-    fn accepts(&mut self, byte: u8) -> bool {
-        // RFC 9112 §2.2: empty lines before it do not count.
-        if !self.begun && matches!(byte, b'\r' | b'\n') {
+        if self.ended {
             return true;
         }
-        self.begun = true;
-        match byte {
-            b'\n' => {
-                self.ended = true;
-                self.spaces == 2
-            }
-            b' ' => {
-                self.spaces += 1;
-                self.spaces <= 2
-            }
-            b'\r' => true,
-            b'"' | b'<' | b'>' | b'#' => false,
-            other => !other.is_ascii_control(),
-        }
+        let Some(line) = self.begin(bytes) else { return true };
+        let end = memchr::memchr(b'\n', line);
+        let line = end.map_or(line, |end| &line[..end]);
+        self.ended = end.is_some();
+        self.spaces = self.spaces.saturating_add(memchr::memchr_iter(b' ', line).count());
+        // Not `any`: looking at every byte is faster than stopping early.
+        let odd = line.iter().fold(false, |odd, byte| odd | is_odd(*byte));
+        !odd && if self.ended { self.spaces == 2 } else { self.spaces <= 2 }
     }
+
+    /// The part of the line in `bytes`, if it has begun. RFC 9112 §2.2: empty lines before it do not count.
+    fn begin<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        if self.begun {
+            return Some(bytes);
+        }
+        let start = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'))?;
+        self.begun = true;
+        bytes.get(start..)
+    }
+}
+
+/// Whether a byte stands in no request line, within it or before its end.
+const fn is_odd(byte: u8) -> bool {
+    matches!(byte, b'"' | b'<' | b'>' | b'#') | (byte.is_ascii_control() & (byte != b'\r'))
 }
 
 #[cfg(test)]

@@ -18,6 +18,16 @@ pub enum Unreadable {
 }
 
 impl Unreadable {
+    /// Every reason.
+    pub const ALL: [Unreadable; 6] = [
+        Unreadable::Late,
+        Unreadable::Long,
+        Unreadable::Fields,
+        Unreadable::Line,
+        Unreadable::Method,
+        Unreadable::Header,
+    ];
+
     /// The word for it in metrics and in the access log.
     pub const fn word(self) -> &'static str {
         match self {

@@ -110,7 +110,7 @@ impl Watch {
     pub(super) fn received(&mut self, bytes: &[u8]) {
         if self.version == Version::Http1 && !self.connection.is_busy() {
             self.taken = self.taken.saturating_add(bytes.len());
-            self.lines += bytes.iter().filter(|byte| **byte == b'\n').count();
+            self.lines += memchr::memchr_iter(b'\n', bytes).count();
             if !self.line.holds(bytes) {
                 self.connection.note_odd_line();
             }

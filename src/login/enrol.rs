@@ -9,7 +9,7 @@ use crate::identity::{Account, AccountId, Credential, CredentialId, FactorName, 
 use crate::session::{LiveSession, SecretToken};
 use crate::stdx::clock::Time;
 use crate::stdx::secret::Secret;
-use crate::store::{Enrolment, OnceKind, Place, Right, Store, Unavailable};
+use crate::store::{Enrolment, EnrolmentLink, OnceKind, Place, Reset, Right, Store, Unavailable};
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -110,16 +110,29 @@ pub enum Enrolled {
     },
 }
 
-/// Makes a one-time enrolment link for an account; links made before are spent. It is for whoever asks to record.
+/// Makes a one-time enrolment link for an account; one made before is void. It is for whoever asks to record.
 ///
 /// # Errors
 /// If the store cannot be written.
 pub async fn offer(store: &Store, account: AccountId, now: Time) -> Result<SecretToken, Unavailable> {
-    store.once.spend(OnceKind::Enrolment, account).await?;
-    let token = SecretToken::fresh();
-    let (key, value) = (token.hash().0, account.to_string());
-    store.once.put(OnceKind::Enrolment, key, Some(account), value.as_bytes(), now.plus(ENROLMENT_LIFE)).await?;
+    let (token, value) = (SecretToken::fresh(), account.to_string());
+    store.credentials.offer(account, &link(&token, &value, now)).await?;
     Ok(token)
+}
+
+/// Takes from an account everything it proves itself with, every session and every link, and makes a new link for it,
+/// at once. `None` if it is gone. It is for whoever asks to record.
+///
+/// # Errors
+/// If the store cannot be written; then nothing changed.
+pub async fn reset(store: &Store, account: AccountId, now: Time) -> Result<Option<(Reset, SecretToken)>, Unavailable> {
+    let (token, value) = (SecretToken::fresh(), account.to_string());
+    let reset = store.credentials.reset(account, Some(&link(&token, &value, now))).await?;
+    Ok(reset.map(|reset| (reset, token)))
+}
+
+fn link<'a>(token: &SecretToken, value: &'a str, now: Time) -> EnrolmentLink<'a> {
+    EnrolmentLink { key: token.hash().0, value: value.as_bytes(), expires: now.plus(ENROLMENT_LIFE) }
 }
 
 impl Login {

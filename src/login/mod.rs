@@ -8,14 +8,14 @@ mod throttle;
 mod verify;
 
 pub use attempt::{ATTEMPT_LIFE, Attempt, AttemptToken, Begun, Purpose};
-pub use enrol::{ENROLMENT_LIFE, EnrolStep, Enrolled, Wanted, offer};
+pub use enrol::{ENROLMENT_LIFE, EnrolStep, Enrolled, Wanted, offer, reset};
 pub use plan::{Next, next};
 pub use recent::PastSignIn;
 pub use throttle::{PASSWORD, SOURCE, THROTTLES_KEPT, TOTP};
 
 use crate::audit::Recorder;
 use crate::factor::{Factors, Proven, Rejection};
-use crate::identity::{AccountId, Credential, CredentialId, FactorName, Need};
+use crate::identity::{AccountId, Credential, CredentialId, FactorName, Need, SessionId};
 use crate::stdx::clock::Time;
 use crate::stdx::seal::Seal;
 use crate::store::Store;
@@ -116,11 +116,16 @@ impl Login {
         self.store.credentials.of(account).await
     }
 
-    /// Removes one credential of an account, and ends its attempts: what was proven in them may rest on it.
+    /// Removes a credential of the account whose session `by` is, and ends its attempts and other sessions: what was
+    /// proven in them may rest on it. Gives the sessions that ended; `None` if the session or the credential is no more.
     ///
     /// # Errors
-    /// If the store cannot be written.
-    pub async fn remove_credential(&self, account: AccountId, id: CredentialId) -> Result<bool, Unavailable> {
-        self.store.credentials.remove(account, id).await
+    /// If the store cannot be written; then nothing changed.
+    pub async fn remove_credential(
+        &self,
+        id: CredentialId,
+        by: SessionId,
+    ) -> Result<Option<Vec<SessionId>>, Unavailable> {
+        self.store.credentials.remove(id, by).await
     }
 }

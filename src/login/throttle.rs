@@ -102,15 +102,12 @@ impl Reservation {
 
     /// The answer was right: it does not count.
     pub async fn forgive(&self, throttles: &Arc<dyn Throttles>) -> Result<(), Stop> {
-        throttles.forgive(&self.subject, self.rule).await?;
-        throttles.forgive(&self.source, SOURCE).await?;
-        Ok(())
+        Ok(throttles.forgive_all(&[(&self.subject, self.rule), (&self.source, SOURCE)]).await?)
     }
 
     /// The answer was not looked at: the source gets its attempt back; the account's wait stays as it is.
     pub async fn give_back(&self, throttles: &Arc<dyn Throttles>) -> Result<(), Stop> {
-        throttles.forgive(&self.source, SOURCE).await?;
-        Ok(())
+        Ok(throttles.forgive_all(&[(&self.source, SOURCE)]).await?)
     }
 }
 

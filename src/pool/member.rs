@@ -15,7 +15,7 @@ pub struct MemberState {
     address: SocketAddr,
     /// Requests it is serving.
     in_flight: AtomicU32,
-    /// Failures to connect since the last success.
+    /// Requests it failed since it last began to answer one.
     failures: AtomicU32,
     /// In milliseconds since the Unix epoch; 0: not ejected.
     ejected_until: AtomicU64,
@@ -23,7 +23,7 @@ pub struct MemberState {
     ejected_since: AtomicU64,
 }
 
-/// Whether a failure to connect was one too many.
+/// Whether a failure was one too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Consequence {
     /// It stays, or was out already.
@@ -54,7 +54,7 @@ impl MemberState {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Whether it is left out at `now` because connecting to it failed.
+    /// Whether it is left out at `now` because it failed requests.
     pub fn is_ejected(&self, now: Time) -> bool {
         self.ejected_until.load(Ordering::Relaxed) > now.millis()
     }
@@ -72,7 +72,7 @@ impl MemberState {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 
-    pub(super) fn connect_failed(&self, rule: Ejection, now: Time) -> Consequence {
+    pub(super) fn failed(&self, rule: Ejection, now: Time) -> Consequence {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if rule.failures == 0 || failures < rule.failures {
             return Consequence::None;
@@ -88,7 +88,7 @@ impl MemberState {
 
     /// Reads before it writes: on the usual path there is nothing to reset, and a store would cost every other core
     /// its copy of the line.
-    pub(super) fn connected(&self) {
+    pub(super) fn succeeded(&self) {
         if self.failures.load(Ordering::Relaxed) != 0 {
             self.failures.store(0, Ordering::Relaxed);
             self.ejected_until.store(0, Ordering::Relaxed);
@@ -109,8 +109,8 @@ mod tests {
     }
 
     fn eject(member: &MemberState) {
-        member.connect_failed(RULE, NOW);
-        assert_eq!(member.connect_failed(RULE, NOW), Consequence::Ejected);
+        member.failed(RULE, NOW);
+        assert_eq!(member.failed(RULE, NOW), Consequence::Ejected);
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_member_is_ejected_once_however_many_requests_fail_meanwhile() {
         let member = member();
-        let consequences = [(); 5].map(|()| member.connect_failed(RULE, NOW));
+        let consequences = [(); 5].map(|()| member.failed(RULE, NOW));
         assert_eq!(consequences.iter().filter(|c| **c == Consequence::Ejected).count(), 1);
         assert!(member.is_ejected(NOW));
     }
@@ -132,20 +132,20 @@ mod tests {
         assert_eq!(member.ejected_since(NOW), None);
         eject(&member);
         let soon = NOW.plus(Duration::from_secs(3));
-        member.connect_failed(RULE, soon);
+        member.failed(RULE, soon);
         assert_eq!(member.ejected_since(soon), Some(NOW));
         let later = soon.plus(RULE.time);
         assert_eq!(member.ejected_since(later), None);
-        member.connect_failed(RULE, later);
+        member.failed(RULE, later);
         assert_eq!(member.ejected_since(later), Some(later));
     }
 
     #[test]
     fn a_success_between_failures_starts_the_count_again() {
         let member = member();
-        member.connect_failed(RULE, NOW);
-        member.connected();
-        assert_eq!(member.connect_failed(RULE, NOW), Consequence::None);
+        member.failed(RULE, NOW);
+        member.succeeded();
+        assert_eq!(member.failed(RULE, NOW), Consequence::None);
     }
 
     #[test]
@@ -154,14 +154,14 @@ mod tests {
         eject(&member);
         let later = NOW.plus(RULE.time);
         assert!(!member.is_ejected(later));
-        assert_eq!(member.connect_failed(RULE, later), Consequence::Ejected);
+        assert_eq!(member.failed(RULE, later), Consequence::Ejected);
     }
 
     #[test]
     fn a_success_ends_an_ejection() {
         let member = member();
         eject(&member);
-        member.connected();
+        member.succeeded();
         assert!(!member.is_ejected(NOW));
     }
 
@@ -169,6 +169,6 @@ mod tests {
     fn a_rule_of_zero_failures_ejects_nobody() {
         let member = member();
         let never = Ejection { failures: 0, ..RULE };
-        assert!([(); 9].map(|()| member.connect_failed(never, NOW)).iter().all(|c| *c == Consequence::None));
+        assert!([(); 9].map(|()| member.failed(never, NOW)).iter().all(|c| *c == Consequence::None));
     }
 }

@@ -26,8 +26,8 @@ enum Flight {
 
 impl Pool {
     /// A member that has a weight and was not tried. Members known to be unhealthy are never chosen. Of the rest,
-    /// healthy ones go first; then unknown ones; and members that are ejected only when all others are: failures to
-    /// connect alone never empty a pool. Takes no lock and allocates nothing.
+    /// healthy ones go first; then unknown ones; and members that are ejected only when all others are: failures
+    /// alone never empty a pool. Takes no lock and allocates nothing.
     ///
     /// # Errors
     /// [`NoMember`] if none is left.
@@ -71,22 +71,22 @@ impl Pick {
         &self.pool
     }
 
-    /// Tells that connecting to the member failed, which counts towards its ejection.
-    pub fn connect_failed(&self, now: Time) {
+    /// Tells that the member failed the request before it began to answer, which counts towards its ejection.
+    pub fn failed(&self, now: Time) {
         let rule = self.pool.plan().ejection;
-        match self.member().state().connect_failed(rule, now) {
+        match self.member().state().failed(rule, now) {
             Consequence::None => {}
             Consequence::Ejected => {
                 self.pool.tally().ejections.inc();
                 let (member, pool) = (self.address(), self.pool.name());
-                tracing::warn!(%member, %pool, "member is ejected: it cannot be reached");
+                tracing::warn!(%member, %pool, "member is ejected: it does not answer");
             }
         }
     }
 
-    /// Tells that the member could be reached; earlier failures are forgotten.
-    pub fn connected(&self) {
-        self.member().state().connected();
+    /// Tells that the member began to answer; earlier failures are forgotten.
+    pub fn succeeded(&self) {
+        self.member().state().succeeded();
     }
 
     /// Tells that the member has answered to the end, whoever still listens to it.
@@ -155,7 +155,7 @@ pub struct NoMember {
     pub drained: usize,
     /// Those whose health check fails.
     pub unhealthy: usize,
-    /// Those left out because connecting to them failed.
+    /// Those left out because they failed requests.
     pub ejected: usize,
     /// Those this request was sent to already.
     pub tried: usize,
@@ -274,7 +274,7 @@ mod tests {
         let scene = Scene::of(&[plan("orders", &[1])]);
         scene.refuse("orders", 0, 2);
         assert!(scene.pool("orders").status(scene.now).members[0].ejected);
-        scene.pick("orders").connected();
+        scene.pick("orders").succeeded();
         assert!(!scene.pool("orders").status(scene.now).members[0].ejected);
     }
 

@@ -19,9 +19,10 @@ pub struct PoolPlan {
     pub health: Option<HealthPlan>,
     /// How long things may take.
     pub timeouts: Timeouts,
-    /// When a member is left out because connecting to it failed.
+    /// When a member is left out because it failed requests.
     pub ejection: Ejection,
-    /// How many other members are tried when one cannot be reached and nothing was sent.
+    /// How many other members are tried when one cannot be reached, or breaks off before it answers a request that may
+    /// be repeated.
     pub retries: u32,
 }
 
@@ -90,8 +91,9 @@ impl Timeouts {
 /// Passive ejection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ejection {
-    /// Failures to connect in a row after which a member is left out; 0: never. A member that comes back is left out
-    /// again at its first failure, until a connection to it succeeds.
+    /// Requests in a row that a member fails before it is left out; 0: never. It fails those for which it cannot be
+    /// connected to, and those it does not begin to answer. A member that comes back is left out again at its first
+    /// failure, until it answers.
     pub failures: u32,
     /// For how long.
     pub time: Duration,

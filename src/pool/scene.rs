@@ -52,11 +52,11 @@ impl Scene {
         self.pool(pool).pick(self.now, &Tried::new()).expect("somebody can be picked")
     }
 
-    /// Makes picks of `pool`'s member `index` fail to connect, `times` times.
+    /// Makes `pool`'s member `index` fail its picks, `times` times.
     pub fn refuse(&self, pool: &str, index: usize, times: usize) {
         let pick = (0..1000).map(|_| self.pick(pool)).find(|pick| pick.index() == index);
         let pick = pick.expect("the member is picked sooner or later");
-        (0..times).for_each(|_| pick.connect_failed(self.now));
+        (0..times).for_each(|_| pick.failed(self.now));
     }
 
     pub fn healths(&self, pool: &str) -> Vec<Health> {

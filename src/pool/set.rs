@@ -169,6 +169,6 @@ pub struct MemberStatus {
     pub since: Option<Time>,
     /// Requests it is serving, over all pools.
     pub in_flight: u32,
-    /// Whether it is left out because connecting to it failed.
+    /// Whether it is left out because it failed requests.
     pub ejected: bool,
 }

@@ -128,8 +128,8 @@ async fn a_retry_goes_to_another_member_and_an_ejected_one_returns_after_its_tim
     let mut scene = Scene::of(&[plan("orders", &[1, 2])]);
     let first = scene.pick("orders");
     let mut tried = Tried::new();
-    first.connect_failed(scene.now);
-    first.connect_failed(scene.now);
+    first.failed(scene.now);
+    first.failed(scene.now);
     tried.add(&first);
     let second = scene.pool("orders").pick(scene.now, &tried).expect("one is left");
     assert_ne!(second.address(), first.address());

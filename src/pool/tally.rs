@@ -15,7 +15,7 @@ pub(super) struct Tally {
     pub falls: Counter,
     /// Written by the prober.
     pub rises: Counter,
-    /// Written by picks that could not connect.
+    /// Written by picks whose member failed.
     pub ejections: Counter,
     /// The first two by their label.
     probes: Family<Label, Counter>,
@@ -45,7 +45,7 @@ impl Tally {
     pub fn register(&self, registry: &mut Registry) {
         registry.register("health_checks", "Probes of members, by result", self.probes.clone());
         registry.register("health_changes", "Members that became healthy or unhealthy", self.turns.clone());
-        registry.register("ejections", "Members left out because they could not be reached", self.ejections.clone());
+        registry.register("ejections", "Members left out because they did not answer", self.ejections.clone());
     }
 
     /// How far each has counted.
@@ -71,6 +71,6 @@ pub struct Counts {
     pub falls: u64,
     /// Times a health check found a member healthy that was not so before.
     pub rises: u64,
-    /// Times a member was left out because connecting to it failed.
+    /// Times a member was left out because it failed requests.
     pub ejections: u64,
 }

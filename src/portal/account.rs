@@ -176,8 +176,8 @@ impl Portal {
         let rows = rows(&self.login.factors(), &credentials);
         let id = CredentialId::parse(id).map_err(|_| Trouble::NoPage)?;
         let row = rows.iter().find(|row| row.remove.is_some() && row.id == id).ok_or(Trouble::NoPage)?;
-        self.login.remove_credential(account, id).await?;
-        self.keeper.end_all(account, Some(held.session.id)).await?;
+        let ended = self.login.remove_credential(id, held.session.id).await?.ok_or(Stop::Gone)?;
+        self.keeper.forget(&ended);
         self.recorder.report(ask.now, Event::FactorRemoved { account, factor: row.factor, by: "self" });
         Ok(respond::see_other("/"))
     }

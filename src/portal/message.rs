@@ -77,8 +77,7 @@ fn stopped(ask: &Ask<'_>, stop: &Stop) -> Answer {
     match stop {
         Stop::Gone => subject(ask, StatusCode::GONE, Subject::AttemptEnded),
         Stop::Rejected(rejection) => rejected(ask, rejection),
-        Stop::Down(error) => {
-            tracing::warn!(%error, "the portal could not ask the store");
+        Stop::Down(_) => {
             let mut answer = refused(ask, StatusCode::SERVICE_UNAVAILABLE, Some(DOWN));
             answer.field(header::RETRY_AFTER, "5");
             answer

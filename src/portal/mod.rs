@@ -25,6 +25,7 @@ use crate::reply::Answer;
 use crate::session::cookie::Name;
 use crate::session::{HandOffs, Keeper, LiveSession, Reader, Reading, SessionToken};
 use crate::stdx::digest::Mac;
+use crate::stdx::sparing::Sparing;
 use crate::token::{Keyring, Tickets};
 use http::Method;
 use std::sync::Arc;
@@ -47,6 +48,8 @@ pub struct Portal {
     pub forms: Mac,
     /// Security events.
     pub recorder: Recorder,
+    /// When it is told again that the store cannot be asked.
+    pub store_down: Sparing,
 }
 
 /// What every page's logic gives: an answer, or why there is none; [`message`] has a page for each reason.
@@ -89,7 +92,20 @@ impl Portal {
             (false, Some(portal)) => self.page(ask, portal).await,
             (false, None) => Err(Trouble::NoPage),
         };
-        outcome.unwrap_or_else(|trouble| message::trouble(ask, trouble))
+        outcome.unwrap_or_else(|trouble| {
+            self.complain(ask, &trouble);
+            message::trouble(ask, trouble)
+        })
+    }
+
+    /// Anybody who asks can cause it, so it is told sparingly, with the names that the access log uses.
+    fn complain(&self, ask: &Ask<'_>, trouble: &Trouble) {
+        if let Trouble::Stop(Stop::Down(error)) = trouble
+            && self.store_down.due()
+        {
+            let (request, client, host) = (&*ask.request, ask.client, ask.host);
+            tracing::warn!(request, %client, host, %error, "the portal could not ask the store");
+        }
     }
 
     async fn page(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {

@@ -44,7 +44,23 @@ impl Bars {
                 || self.accounts.get(&session.account.id).is_some_and(|until| session.created <= *until))
     }
 
-    /// How many orders there were.
+    /// Refuses a session no longer by an order about it.
+    pub fn lift_session(&self, session: SessionId) {
+        // `any` stays set: an order that comes at this moment must not be overlooked.
+        self.sessions.remove(&session);
+    }
+
+    /// The same for an account, if its order is still the one about sessions opened until then.
+    pub fn lift_account(&self, account: AccountId, until: Time) {
+        self.accounts.remove_if(&account, |_, ordered| *ordered == until);
+    }
+
+    /// The orders about accounts, each with until when a barred session was opened.
+    pub fn accounts(&self) -> Vec<(AccountId, Time)> {
+        self.accounts.iter().map(|order| (*order.key(), *order.value())).collect()
+    }
+
+    /// How many orders are in force.
     pub fn len(&self) -> usize {
         self.sessions.len() + self.accounts.len()
     }
@@ -72,6 +88,21 @@ mod tests {
         assert!(!bars.hold(&opened(5)) && bars.len() == 0);
         bars.add(Barred::Account(AccountId::new([1; 16])), Time::from_secs(5));
         assert!(bars.hold(&opened(4)) && bars.hold(&opened(5)) && !bars.hold(&opened(6)));
+    }
+
+    #[test]
+    fn an_order_is_let_go_of_but_not_one_that_came_after_it() {
+        let (bars, account) = (Bars::default(), AccountId::new([1; 16]));
+        bars.add(Barred::Account(account), Time::from_secs(5));
+        assert_eq!(bars.accounts(), [(account, Time::from_secs(5))]);
+        bars.add(Barred::Account(account), Time::from_secs(7));
+        bars.lift_account(account, Time::from_secs(5));
+        assert!(bars.hold(&opened(6)), "the later one stays");
+        bars.lift_account(account, Time::from_secs(7));
+        assert!(!bars.hold(&opened(4)) && bars.len() == 0);
+        bars.add(Barred::Session(SessionId::new([2; 16])), Time::from_secs(8));
+        bars.lift_session(SessionId::new([2; 16]));
+        assert!(!bars.hold(&opened(4)) && bars.len() == 0);
     }
 
     #[test]

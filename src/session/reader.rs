@@ -5,6 +5,7 @@ use super::barred::{Barred, Bars};
 use crate::identity::{AccountId, SessionId, SessionRules, TokenHash};
 use crate::stdx::bounded::BoundedMap;
 use crate::stdx::clock::Time;
+use crate::stdx::hash::FastState;
 use crate::store::{Change, Opened, Sessions, Unavailable};
 use dashmap::DashMap;
 use std::collections::HashMap;
@@ -28,7 +29,7 @@ const FROZEN: Duration = Duration::from_secs(70);
 
 /// Reads live sessions by token.
 pub struct Reader {
-    tokens: BoundedMap<TokenHash, Arc<Entry>>,
+    tokens: BoundedMap<TokenHash, Arc<Entry>, FastState>,
     /// The sessions behind the cached tokens, so that several hosts share one. Written on a miss and by the feed.
     sessions: DashMap<SessionId, Arc<LiveSession>>,
     store: Arc<dyn Sessions>,
@@ -72,7 +73,7 @@ impl Reader {
     /// A reader with an empty cache.
     pub fn new(store: Arc<dyn Sessions>) -> Self {
         Reader {
-            tokens: BoundedMap::new(CACHED_TOKENS),
+            tokens: BoundedMap::hashed(CACHED_TOKENS),
             sessions: DashMap::new(),
             store,
             gate: Semaphore::new(READS_AT_ONCE),
@@ -179,6 +180,23 @@ impl Reader {
             Barred::Session(session) => Change::SessionEnded(session),
             Barred::Account(account) => Change::Account(account),
         });
+    }
+
+    /// Lets go of the order to refuse a session, because the store has it ended.
+    pub fn unbar_session(&self, session: SessionId) {
+        self.bars.lift_session(session);
+    }
+
+    /// Lets go of the order to refuse an account's sessions that were opened until then, because the store has them ended:
+    /// what is known of them is read again at its next use.
+    pub fn unbar_account(&self, account: AccountId, until: Time) {
+        self.apply(Change::Account(account));
+        self.bars.lift_account(account, until);
+    }
+
+    /// The accounts whose sessions are refused, each with until when those were opened.
+    pub fn barred_accounts(&self) -> Vec<(AccountId, Time)> {
+        self.bars.accounts()
     }
 
     /// How many orders to refuse sessions are in force.

@@ -1,14 +1,14 @@
 //! A concurrent map with a capacity: full means that something older goes; knows nothing of what it holds.
 
 use dashmap::DashMap;
-use std::hash::{Hash, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A concurrent map that never holds more than `capacity` entries, give or take one per writing thread.
 ///
 /// Guards never leave it: values are cloned out, so `V` is an `Arc` or a small copy.
-pub struct BoundedMap<K, V> {
-    entries: DashMap<K, V, RandomState>,
+pub struct BoundedMap<K, V, S = RandomState> {
+    entries: DashMap<K, V, S>,
     capacity: usize,
     /// Written by inserters, so that not always the very first entry has to go.
     cursor: AtomicUsize,
@@ -17,7 +17,14 @@ pub struct BoundedMap<K, V> {
 impl<K: Eq + Hash + Clone, V: Clone> BoundedMap<K, V> {
     /// An empty map for at most `capacity` entries.
     pub fn new(capacity: usize) -> Self {
-        let entries = DashMap::with_hasher(RandomState::new());
+        Self::hashed(capacity)
+    }
+}
+
+impl<K: Eq + Hash + Clone, V: Clone, S: BuildHasher + Clone + Default> BoundedMap<K, V, S> {
+    /// The same with another hash than the standard library's.
+    pub fn hashed(capacity: usize) -> Self {
+        let entries = DashMap::with_hasher(S::default());
         BoundedMap { entries, capacity: capacity.max(1), cursor: AtomicUsize::new(0) }
     }
 

@@ -17,9 +17,12 @@ pub fn base32(bytes: &[u8]) -> String {
     BASE32.encode(bytes)
 }
 
+/// How many characters 128 bits make.
+pub const LENGTH: usize = 26;
+
 /// The same for 128 bits, without a place on the heap.
-pub fn base32_of(bits: [u8; 16]) -> [u8; 26] {
-    let mut text = [0; 26];
+pub fn base32_of(bits: [u8; 16]) -> [u8; LENGTH] {
+    let mut text = [0; LENGTH];
     BASE32.encode_mut(&bits, &mut text);
     text
 }
@@ -64,6 +67,15 @@ macro_rules! id {
                 self.0.to_be_bytes()
             }
 
+            /// The printed form, without a place on the heap.
+            pub fn text(self) -> [u8; concat!($prefix, "_").len() + $crate::stdx::id::LENGTH] {
+                let mut text = [0; concat!($prefix, "_").len() + $crate::stdx::id::LENGTH];
+                let (prefix, body) = text.split_at_mut(concat!($prefix, "_").len());
+                prefix.copy_from_slice(concat!($prefix, "_").as_bytes());
+                body.copy_from_slice(&$crate::stdx::id::base32_of(self.bits()));
+                text
+            }
+
             /// Reads the printed form.
             ///
             /// # Errors
@@ -79,8 +91,7 @@ macro_rules! id {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(concat!($prefix, "_"))?;
-                f.write_str(str::from_utf8(&$crate::stdx::id::base32_of(self.bits())).expect("the alphabet is ASCII"))
+                f.write_str(str::from_utf8(&self.text()).expect("prefix and alphabet are ASCII"))
             }
         }
 

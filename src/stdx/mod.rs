@@ -5,6 +5,7 @@ pub mod clock;
 pub mod descriptors;
 pub mod digest;
 pub mod entropy;
+pub mod hash;
 pub mod id;
 pub mod lifeline;
 pub mod memo;

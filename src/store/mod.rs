@@ -29,6 +29,8 @@ use crate::identity::{
 };
 use crate::stdx::clock::Time;
 use async_trait::async_trait;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 /// The store could not be asked, or did not answer in time. Nothing is known of whether a write happened.
@@ -70,6 +72,24 @@ pub trait Ground: Send + Sync {
     /// # Errors
     /// What happened to it and what to do, in a sentence.
     fn check(&self) -> Result<()>;
+    /// The file it was opened on; `None` if it stands on none.
+    fn file(&self) -> Option<FileId>;
+}
+
+/// Which file something is, whatever its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileId {
+    /// The number of its file system.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
+}
+
+impl FileId {
+    /// Of the file that this is known of.
+    pub fn of(found: &Metadata) -> Self {
+        FileId { device: found.dev(), inode: found.ino() }
+    }
 }
 
 /// People. Every write also appends a [`Change::Account`] in the same transaction.
@@ -138,11 +158,37 @@ pub trait Credentials: Send + Sync {
     /// Writes a new state and time of use if `version` is still the stored one, and raises the version by one;
     /// `false` if another was faster. This is what makes a code work once.
     async fn advance(&self, id: CredentialId, version: u64, state: &[u8], used: Time) -> Result<bool>;
-    /// Removes one credential of an account and spends the account's attempts, for they may rest on it; `false` if it
-    /// has no such credential.
-    async fn remove(&self, account: AccountId, id: CredentialId) -> Result<bool>;
-    /// Removes all credentials of an account.
-    async fn clear(&self, account: AccountId) -> Result<()>;
+    /// Removes a credential of the account whose session `by` is, in one transaction: spends the account's attempts, for
+    /// they may rest on it, and ends its sessions but that one. Gives the sessions that ended; `None`, and nothing
+    /// changes, if the session is no more, or its account has no such credential.
+    async fn remove(&self, id: CredentialId, by: SessionId) -> Result<Option<Vec<SessionId>>>;
+    /// Keeps an enrolment link in place of all that the account had, in one transaction: of any number made at once, one
+    /// is good. Nothing is kept if the account is gone.
+    async fn offer(&self, account: AccountId, link: &EnrolmentLink<'_>) -> Result<()>;
+    /// Takes from an account what it proves itself with, in one transaction: removes its credentials, spends its
+    /// one-time values, enrolment links among them, ends its sessions, and keeps `link`, if there is one. `None`, and
+    /// nothing changes, if the account is gone.
+    async fn reset(&self, account: AccountId, link: Option<&EnrolmentLink<'_>>) -> Result<Option<Reset>>;
+}
+
+/// An enrolment link, to be kept as a one-time value of [`OnceKind::Enrolment`].
+#[derive(Clone, Copy, Debug)]
+pub struct EnrolmentLink<'a> {
+    /// SHA-256 of the secret that the holder presents.
+    pub key: [u8; 32],
+    /// What it opens.
+    pub value: &'a [u8],
+    /// Until when.
+    pub expires: Time,
+}
+
+/// What a reset took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reset {
+    /// How many credentials.
+    pub credentials: usize,
+    /// The sessions that ended.
+    pub sessions: Vec<SessionId>,
 }
 
 /// A session as a token opens it.
@@ -230,8 +276,6 @@ pub trait Once: Send + Sync {
     async fn take(&self, kind: OnceKind, key: [u8; 32], now: Time) -> Result<Option<Vec<u8>>>;
     /// Until when the last of the values of one kind that belong to an account is good; `None` if none is.
     async fn until(&self, kind: OnceKind, owner: AccountId, now: Time) -> Result<Option<Time>>;
-    /// Removes the values of one kind that belong to an account; gives how many.
-    async fn spend(&self, kind: OnceKind, owner: AccountId) -> Result<usize>;
     /// Removes what expired; gives how many.
     async fn sweep(&self, now: Time) -> Result<usize>;
 }

@@ -1,8 +1,9 @@
 //! A store that tells of every operation that failed, by its sort, before any engine; changes no answer.
 
 use super::{
-    Accounts, Chain, Chained, Change, Changes, Credentials, Enrolment, EventRow, Events, Keys, Once, OnceKind, Opened,
-    Reserved, Result, Seal, SealedKey, Sessions, Store, ThrottleRule, Throttled, Throttles,
+    Accounts, Chain, Chained, Change, Changes, Credentials, Enrolment, EnrolmentLink, EventRow, Events, Keys, Once,
+    OnceKind, Opened, Reserved, Reset, Result, Seal, SealedKey, Sessions, Store, ThrottleRule, Throttled, Throttles,
+    Unavailable,
 };
 use crate::identity::{
     Account, AccountId, AccountName, Credential, CredentialId, Group, Proofs, Session, SessionId, SessionRules,
@@ -44,8 +45,8 @@ impl Operation {
     }
 }
 
-/// Hears of each operation that failed.
-pub type Observer = Arc<dyn Fn(Operation) + Send + Sync>;
+/// Hears of each operation that failed, and why.
+pub type Observer = Arc<dyn Fn(Operation, &Unavailable) + Send + Sync>;
 
 /// The same store, with `observer` hearing of each operation that fails.
 pub fn observed(store: Store, observer: &Observer) -> Store {
@@ -74,7 +75,7 @@ impl<T: ?Sized> Observed<T> {
     }
 
     fn tell<A>(&self, operation: Operation, answer: Result<A>) -> Result<A> {
-        answer.inspect_err(|_| (self.observer)(operation))
+        answer.inspect_err(|error| (self.observer)(operation, error))
     }
 
     fn reading<A>(&self, answer: Result<A>) -> Result<A> {
@@ -147,12 +148,16 @@ impl Credentials for Observed<dyn Credentials> {
         self.writing(self.store.advance(id, version, state, used).await)
     }
 
-    async fn remove(&self, account: AccountId, id: CredentialId) -> Result<bool> {
-        self.writing(self.store.remove(account, id).await)
+    async fn remove(&self, id: CredentialId, by: SessionId) -> Result<Option<Vec<SessionId>>> {
+        self.writing(self.store.remove(id, by).await)
     }
 
-    async fn clear(&self, account: AccountId) -> Result<()> {
-        self.writing(self.store.clear(account).await)
+    async fn offer(&self, account: AccountId, link: &EnrolmentLink<'_>) -> Result<()> {
+        self.writing(self.store.offer(account, link).await)
+    }
+
+    async fn reset(&self, account: AccountId, link: Option<&EnrolmentLink<'_>>) -> Result<Option<Reset>> {
+        self.writing(self.store.reset(account, link).await)
     }
 }
 
@@ -228,10 +233,6 @@ impl Once for Observed<dyn Once> {
         self.reading(self.store.until(kind, owner, now).await)
     }
 
-    async fn spend(&self, kind: OnceKind, owner: AccountId) -> Result<usize> {
-        self.writing(self.store.spend(kind, owner).await)
-    }
-
     async fn sweep(&self, now: Time) -> Result<usize> {
         self.sweeping(self.store.sweep(now).await)
     }
@@ -243,8 +244,8 @@ impl Throttles for Observed<dyn Throttles> {
         self.writing(self.store.reserve_all(counters, now).await)
     }
 
-    async fn forgive(&self, whose: &Throttled, rule: ThrottleRule) -> Result<()> {
-        self.writing(self.store.forgive(whose, rule).await)
+    async fn forgive_all(&self, counters: &[(&Throttled, ThrottleRule)]) -> Result<()> {
+        self.writing(self.store.forgive_all(counters).await)
     }
 
     async fn sweep(&self, now: Time, most: usize) -> Result<usize> {
@@ -324,7 +325,7 @@ impl Keys for Observed<dyn Keys> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Unavailable, embedded};
+    use crate::store::embedded;
     use std::sync::Mutex;
 
     #[tokio::test]
@@ -333,7 +334,7 @@ mod tests {
         let path = directory.path().join("portcullis.db");
         let told = Arc::new(Mutex::new(Vec::new()));
         let heard = told.clone();
-        let observer: Observer = Arc::new(move |operation| heard.lock().expect("nobody panics").push(operation));
+        let observer: Observer = Arc::new(move |operation, _| heard.lock().expect("nobody panics").push(operation));
         let store = observed(embedded::open(&path, |_| None).await.expect("the store opens"), &observer);
         store.events.bind(Chain::new(crate::stdx::digest::Mac::new(&[1; 32])));
         let ask = async || -> usize {

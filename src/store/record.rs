@@ -1,9 +1,9 @@
 //! The durable record of security events, and the chain that shows whether it was altered; knows no event's meaning.
 //!
 //! Each event's hash covers the hash before it, its number and everything in it, under a key that does not lie in the
-//! record, so that whoever has the record alone can change, remove or insert none unseen. A seal says under the same
-//! key where the chain begins and ends. Whoever puts an older record back together with its seal, or has the key, is
-//! found out by a head that was kept elsewhere.
+//! record, so that whoever has the record alone can change, remove or insert none unseen: the chain begins with the first
+//! event there ever was, and a seal says under the same key where it ends. Whoever puts an older record back together
+//! with its seal, or has the key, is found out by a head that was kept elsewhere.
 
 use super::Result;
 use crate::identity::AccountId;
@@ -37,7 +37,7 @@ pub struct Chained {
     pub number: u64,
     /// The event.
     pub row: EventRow,
-    /// What it was chained with; `None` if it was written by a release that had no chain, or not by us.
+    /// What it was chained with; `None` if what lies there is no hash, so not ours.
     pub hash: Option<[u8; 32]>,
 }
 
@@ -59,32 +59,30 @@ impl Chain {
         self.0.tag(&[b"event", &before, &number, &at, account, row.name.as_bytes(), row.body.as_bytes()])
     }
 
-    /// The seal of a chain that begins with the event `begins` and ends with the event `newest`, whose hash is `head`.
-    pub(super) fn seal(&self, begins: u64, newest: u64, head: [u8; 32]) -> Seal {
-        let tag = self.0.tag(&[b"seal", &begins.to_be_bytes(), &newest.to_be_bytes(), &head]);
-        Seal { begins, newest, head, tag: Some(tag) }
+    /// The seal of a chain that ends with the event `newest`, whose hash is `head`.
+    pub(super) fn seal(&self, newest: u64, head: [u8; 32]) -> Seal {
+        Seal { newest, head, tag: self.0.tag(&[b"seal", &newest.to_be_bytes(), &head]) }
     }
 
-    /// Whether a seal was made with this key, or is that of a chain that has not begun.
-    pub(super) fn made(&self, seal: &Seal) -> bool {
-        match seal.tag {
-            Some(tag) => self.seal(seal.begins, seal.newest, seal.head).tag.is_some_and(|right| same(&right, &tag)),
-            None => seal.newest.checked_add(1) == Some(seal.begins) && seal.head == BEGINNING,
+    /// With which event the record ends and what its hash is: what the seal says, if it was made with this key. A
+    /// record that never had an event, so that `newest` is 0, has none. `None` if the seal was altered or removed.
+    pub(super) fn end(&self, seal: Option<&Seal>, newest: u64) -> Option<(u64, [u8; 32])> {
+        match seal {
+            Some(seal) => same(&self.seal(seal.newest, seal.head).tag, &seal.tag).then_some((seal.newest, seal.head)),
+            None => (newest == 0).then_some((0, BEGINNING)),
         }
     }
 }
 
-/// Where the chain begins and ends.
+/// Where the chain ends. It begins with event 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seal {
-    /// The number of its first event: those before are from a release that had no chain.
-    pub begins: u64,
-    /// The number of its newest event; one less than `begins` while it has none.
+    /// The number of its newest event.
     pub newest: u64,
     /// That one's hash.
     pub head: [u8; 32],
-    /// Shows that we said so; `None` while the chain has no event.
-    pub tag: Option<[u8; 32]>,
+    /// Shows that we said so.
+    pub tag: [u8; 32],
 }
 
 /// The durable record of security events: appended to, never changed. Events are numbered from 1, and each is chained
@@ -104,7 +102,8 @@ pub trait Events: Send + Sync {
     async fn after(&self, after: u64, limit: usize) -> Result<Vec<(u64, EventRow)>>;
     /// The same, as they stand in the chain.
     async fn chained(&self, after: u64, limit: usize) -> Result<Vec<Chained>>;
-    /// Where the chain begins and ends, as it is kept beside the events; `None` if somebody removed it.
+    /// Where the chain ends, as it is kept beside the events; `None` if there never was an event, or somebody removed
+    /// or spoiled it.
     async fn seal(&self) -> Result<Option<Seal>>;
     /// The last `limit` events of that name about an account, newest first. It reads no more than it gives.
     async fn of(&self, account: AccountId, name: &str, limit: usize) -> Result<Vec<EventRow>>;
@@ -117,10 +116,8 @@ pub trait Events: Send + Sync {
 pub enum Record {
     /// Nothing was altered.
     Sound {
-        /// Events in the chain.
+        /// How many there are.
         events: u64,
-        /// Events before it, from a release that had no chain: nothing is known of them.
-        older: u64,
         /// The newest event's hash: kept elsewhere, it proves later that nothing up to it was written anew.
         head: [u8; 32],
     },
@@ -131,7 +128,7 @@ pub enum Record {
         /// How, in a sentence.
         why: &'static str,
     },
-    /// What says where the chain begins and ends was altered or removed.
+    /// What says where the chain ends was altered or removed.
     Unsealed,
     /// It is one chain, but not the one whose head was kept.
     Rewritten,
@@ -145,18 +142,17 @@ pub async fn verify(events: &dyn Events, kept: Option<[u8; 32]>) -> Result<Recor
     let chain = events.chain()?;
     // Every record leads past its beginning.
     let kept = kept.filter(|kept| *kept != BEGINNING);
-    let mut walk = Walk { chain, begins: 0, seen: 0, head: BEGINNING, kept };
+    let mut walk = Walk { chain, seen: 0, head: BEGINNING, kept };
     loop {
-        let Some(seal) = events.seal().await?.filter(|seal| walk.chain.made(seal)) else { return Ok(Record::Unsealed) };
-        walk.begins = seal.begins;
-        if let Err(broken) = walk.follow(events, &seal).await? {
+        let Some(end) = walk.end(events).await? else { return Ok(Record::Unsealed) };
+        if let Err(broken) = walk.follow(events, end).await? {
             return Ok(broken);
         }
         if events.chained(walk.seen, 1).await?.is_empty() {
             return Ok(walk.found());
         }
         // Either it was appended meanwhile, and the seal says so by now, or it is none of ours.
-        if events.seal().await?.is_none_or(|now| now.newest <= seal.newest) {
+        if events.seal().await?.is_none_or(|now| now.newest <= end.0) {
             return Ok(Record::Broken { number: walk.seen + 1, why: "it was put behind the end of the record" });
         }
     }
@@ -165,8 +161,7 @@ pub async fn verify(events: &dyn Events, kept: Option<[u8; 32]>) -> Result<Recor
 /// A walk along the chain.
 struct Walk {
     chain: Chain,
-    /// The first event that has to have a hash.
-    begins: u64,
+    /// The event that was reached, and its hash.
     seen: u64,
     head: [u8; 32],
     /// The head that is looked for, until it is found.
@@ -174,10 +169,22 @@ struct Walk {
 }
 
 impl Walk {
+    /// Where the chain ends by its seal; `None` if that was altered or removed.
+    async fn end(&self, events: &dyn Events) -> Result<Option<(u64, [u8; 32])>> {
+        // In this order, for whoever appends the first event writes the seal with it.
+        let newest = events.newest().await?;
+        let seal = events.seal().await?;
+        Ok(self.chain.end(seal.as_ref(), newest))
+    }
+
     /// As far as the seal says; gives what is broken before.
-    async fn follow(&mut self, events: &dyn Events, seal: &Seal) -> Result<std::result::Result<(), Record>> {
-        while self.seen < seal.newest {
-            let left = usize::try_from(seal.newest - self.seen).unwrap_or(usize::MAX);
+    async fn follow(
+        &mut self,
+        events: &dyn Events,
+        (newest, head): (u64, [u8; 32]),
+    ) -> Result<std::result::Result<(), Record>> {
+        while self.seen < newest {
+            let left = usize::try_from(newest - self.seen).unwrap_or(usize::MAX);
             let page = events.chained(self.seen, PAGE.min(left)).await?;
             if page.is_empty() {
                 return Ok(Err(Record::Broken { number: self.seen + 1, why: "it and all after it are gone" }));
@@ -188,7 +195,7 @@ impl Walk {
                 }
             }
         }
-        let fits = self.head == seal.head;
+        let fits = self.head == head;
         let why = "it is not the one that was written last";
         Ok(if fits { Ok(()) } else { Err(Record::Broken { number: self.seen, why }) })
     }
@@ -197,13 +204,11 @@ impl Walk {
         if event.number != self.seen + 1 {
             return Err("it is gone");
         }
-        if event.number >= self.begins {
-            let hash = event.hash.ok_or("it has no hash: it was inserted, or its hash removed")?;
-            if !same(&hash, &self.chain.link(self.head, event.number, &event.row)) {
-                return Err("it, or the one before it, is not what was written");
-            }
-            self.head = hash;
+        let hash = event.hash.ok_or("it has no hash: it was inserted, or its hash removed")?;
+        if !same(&hash, &self.chain.link(self.head, event.number, &event.row)) {
+            return Err("it, or the one before it, is not what was written");
         }
+        self.head = hash;
         self.kept = self.kept.filter(|kept| *kept != self.head);
         self.seen = event.number;
         Ok(())
@@ -214,8 +219,7 @@ impl Walk {
         if self.kept.is_some() {
             return Record::Rewritten;
         }
-        let older = self.begins.saturating_sub(1);
-        Record::Sound { events: self.seen.saturating_sub(older), older, head: self.head }
+        Record::Sound { events: self.seen, head: self.head }
     }
 }
 
@@ -251,18 +255,23 @@ mod tests {
 
     #[test]
     fn a_seal_covers_everything_it_says_and_the_key() {
-        let seal = chain(1).seal(1, 5, [7; 32]);
-        assert!(chain(1).made(&seal) && !chain(2).made(&seal));
+        let seal = chain(1).seal(5, [7; 32]);
+        let end = |key, seal: &Seal| chain(key).end(Some(seal), 5);
+        assert_eq!((end(1, &seal), end(2, &seal)), (Some((5, [7; 32])), None));
         let others = [
-            Seal { begins: 2, ..seal.clone() },
             Seal { newest: 4, ..seal.clone() },
+            Seal { newest: 0, ..seal.clone() },
             Seal { head: [8; 32], ..seal.clone() },
-            Seal { tag: None, ..seal.clone() },
-            Seal { begins: 6, tag: None, ..seal.clone() },
+            Seal { tag: [0; 32], ..seal.clone() },
         ];
         for other in &others {
-            assert!(!chain(1).made(other), "{other:?}");
+            assert_eq!(end(1, other), None, "{other:?}");
         }
-        assert!(chain(1).made(&Seal { begins: 6, newest: 5, head: BEGINNING, tag: None }), "none has begun");
+    }
+
+    #[test]
+    fn only_a_record_that_never_had_an_event_needs_no_seal() {
+        assert_eq!(chain(1).end(None, 0), Some((0, BEGINNING)));
+        assert_eq!(chain(1).end(None, 1), None);
     }
 }

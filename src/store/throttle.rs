@@ -74,8 +74,9 @@ pub trait Throttles: Send + Sync {
     /// their order. Unless all say [`Reserved::Go`] nothing was counted. One atomic step. For an account that is gone
     /// nothing is kept.
     async fn reserve_all(&self, counters: &[(&Throttled, ThrottleRule)], now: Time) -> Result<Vec<Reserved>>;
-    /// The attempt succeeded: a `Backoff` starts over, a `Window` gets its one reservation back.
-    async fn forgive(&self, whose: &Throttled, rule: ThrottleRule) -> Result<()>;
+    /// An attempt that these counters counted succeeded: a `Backoff` starts over, a `Window` gets its one reservation
+    /// back. One atomic step.
+    async fn forgive_all(&self, counters: &[(&Throttled, ThrottleRule)]) -> Result<()>;
     /// Removes the counters of names and sources that hold nobody back any more (a `Backoff` untouched for a day, a
     /// `Window` that is over), and of what is left of names and of sources, those that end first beyond `most` each.
     /// Accounts' counters stay. Gives how many went.

@@ -91,7 +91,12 @@ impl Line {
     }
 
     /// A number.
-    pub fn number(mut self, name: &'static str, value: u64) -> Self {
+    pub fn number(self, name: &'static str, value: u64) -> Self {
+        self.bare(name, &value)
+    }
+
+    /// A field whose value is JSON as it is displayed: any finite number, `true` and `false`.
+    pub(super) fn bare(mut self, name: &'static str, value: &dyn std::fmt::Display) -> Self {
         self.name(name);
         let _ = write!(self.0, "{value}");
         self
@@ -104,9 +109,13 @@ impl Line {
         let _ = write!(self.0, "\"{name}\":");
     }
 
-    fn finish(mut self) -> Vec<u8> {
+    pub(super) fn finish(mut self) -> Vec<u8> {
         self.0.extend_from_slice(b"}\n");
         self.0
+    }
+
+    pub(super) fn into_text(self) -> String {
+        String::from_utf8(self.finish()).expect("only texts are written into it, and signs of JSON between them")
     }
 }
 

@@ -1,16 +1,26 @@
 //! Sets up the program's own log: JSON lines on standard error, or plain text where a person watches.
 
+use super::json::{Json, beginning};
 use super::queue::{Habit, Lines};
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Events of Pingora that a flood of bad clients can cause by the thousand, and that say nothing a metric or the access
-/// log does not: kept down to what an operator must see.
-const QUIETED: [&str; 4] = ["pingora_proxy=off", "pingora_core=error", "pingora_core::connectors=off", "sqlx=warn"];
+/// Events of Pingora and what it stands on that a flood of bad clients can cause by the thousand, and that say nothing a
+/// metric or the access log does not: kept down to what an operator must see.
+const QUIETED: [&str; 7] = [
+    "pingora_proxy=off",
+    "pingora_core=error",
+    "pingora_core::apps=off",
+    "pingora_core::connectors=off",
+    "h2=error",
+    "rustls=error",
+    "sqlx=warn",
+];
 
 /// Every line at once: it may be the last. Whoever reads it must know that lines are missing.
 const HABIT: Habit = Habit { name: "log", linger: Duration::from_millis(20), notice: Some(notice) };
@@ -35,7 +45,7 @@ pub fn set_up(level: &str) -> io::Result<Log> {
     let started = if io::stderr().is_terminal() {
         registry.with(layer.with_target(false).compact()).try_init()
     } else {
-        registry.with(layer.json().flatten_event(true)).try_init()
+        registry.with(layer.event_format(Json)).try_init()
     };
     // An error means that logging was started before, which is what was wanted.
     drop(started);
@@ -72,5 +82,5 @@ impl Write for Event<'_> {
 }
 
 fn notice(lost: u64) -> Vec<u8> {
-    format!("{{\"level\":\"WARN\",\"message\":\"{lost} lines of this log were lost: nobody read it\"}}\n").into_bytes()
+    beginning(Level::WARN).text("message", &format!("{lost} lines of this log were lost: nobody read it")).finish()
 }

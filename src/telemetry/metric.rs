@@ -1,5 +1,7 @@
 //! The metrics registry, made once and passed down; every label has a bounded set of values.
 
+use super::process::{Process, seconds};
+use crate::stdx::clock::Time;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -7,7 +9,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
-use std::sync::atomic::Ordering;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// How a request ended, seen from the gate.
@@ -90,6 +93,16 @@ struct OperationLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NameLabel {
+    name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VersionLabel {
+    version: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct MemberLabel {
     pool: String,
     state: &'static str,
@@ -133,6 +146,11 @@ pub struct Metrics {
     reloads: Family<ResultLabel, Counter>,
     sign_ins: Family<ResultLabel, Counter>,
     members: Family<MemberLabel, Gauge>,
+    /// 1 while the gateway should get traffic.
+    pub ready: Gauge,
+    /// 1 while it serves, but cannot do everything.
+    pub degraded: Gauge,
+    certificates: Family<NameLabel, Gauge<f64, AtomicU64>>,
     /// The number of the current edition.
     pub edition: Gauge,
     /// Editions that are no longer current but still held by requests.
@@ -176,6 +194,9 @@ impl Metrics {
             reloads: at_zero(&["applied", "refused"]),
             sign_ins: at_zero(&["succeeded", "wrong", "throttled"]),
             members: Family::default(),
+            ready: Gauge::default(),
+            degraded: Gauge::default(),
+            certificates: Family::default(),
             edition: Gauge::default(),
             editions_held: Gauge::default(),
             sessions_cached: Gauge::default(),
@@ -199,6 +220,13 @@ impl Metrics {
         registry.register("reloads", "Configurations loaded, by result", self.reloads.clone());
         registry.register("sign_ins", "Sign-ins, by result", self.sign_ins.clone());
         registry.register("pool_members", "Members of pools, by state", self.members.clone());
+        registry.register("ready", "Whether traffic should come here", self.ready.clone());
+        registry.register("degraded", "Whether not everything can be done", self.degraded.clone());
+        registry.register(
+            "certificate_not_after_seconds",
+            "When the first certificate for a name expires, Unix time",
+            self.certificates.clone(),
+        );
         registry.register("edition", "Number of the current edition", self.edition.clone());
         registry.register("editions_held", "Past editions still in use", self.editions_held.clone());
         registry.register("sessions_cached", "Session tokens in memory", self.sessions_cached.clone());
@@ -213,6 +241,17 @@ impl Metrics {
     pub fn extend(&self, add: impl FnOnce(&mut Registry)) {
         let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         add(registry.sub_registry_with_prefix("portcullis"));
+    }
+
+    /// Lets the process be told of too: which version it is, and what the system says of it. It was started then.
+    pub fn describe_process(&self, started: Time) {
+        self.extend(|registry| {
+            let build: Family<VersionLabel, Gauge> = Family::default();
+            build.get_or_create_owned(&VersionLabel { version: env!("CARGO_PKG_VERSION") }).set(1);
+            registry.register("build_info", "Which version this is", build);
+        });
+        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        registry.register_collector(Box::new(Process::new(started)));
     }
 
     /// Counts a request.
@@ -258,9 +297,9 @@ impl Metrics {
         }
     }
 
-    /// Counts a header that never became a request.
-    pub fn header_refused(&self, reason: &'static str) {
-        self.headers_refused.get_or_create_owned(&ReasonLabel { reason }).inc();
+    /// The counter of headers that never became a request for one reason.
+    pub fn headers_refused(&self, reason: &'static str) -> Counter {
+        self.headers_refused.get_or_create_owned(&ReasonLabel { reason })
     }
 
     /// Takes over how many lines of the access log and how many security events were lost so far.
@@ -273,6 +312,18 @@ impl Metrics {
     pub fn set_members(&self, pool: &str, state: &'static str, count: usize) {
         let label = MemberLabel { pool: pool.to_owned(), state };
         self.members.get_or_create_owned(&label).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Sets when the certificates for each name expire. Of several for one name the first to expire counts.
+    pub fn set_certificates<'a>(&self, ends: impl Iterator<Item = (&'a str, Time)>) {
+        let mut first: BTreeMap<&str, Time> = BTreeMap::new();
+        for (name, until) in ends {
+            first.entry(name).and_modify(|earliest| *earliest = until.min(*earliest)).or_insert(until);
+        }
+        self.certificates.clear();
+        for (name, until) in first {
+            self.certificates.get_or_create_owned(&NameLabel { name: name.to_owned() }).set(seconds(until));
+        }
     }
 
     /// Forgets every pool's members, before they are set anew.
@@ -318,6 +369,20 @@ mod tests {
         ] {
             assert!(text.contains(series), "{series} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn the_certificate_that_expires_first_counts_for_a_name() {
+        let metrics = Metrics::new();
+        let ends = [("a.test", 30), ("b.test", 20), ("a.test", 10), ("a.test", 40)];
+        metrics.set_certificates(ends.into_iter().map(|(name, secs)| (name, Time::from_secs(secs))));
+        let text = metrics.text();
+        for (name, until) in [("a.test", 10), ("b.test", 20)] {
+            let line = format!("portcullis_certificate_not_after_seconds{{name=\"{name}\"}} {until}");
+            assert!(text.contains(&line), "{line} is not in\n{text}");
+        }
+        metrics.set_certificates(std::iter::empty());
+        assert!(!metrics.text().contains("a.test"), "one that is configured no more is forgotten");
     }
 
     #[test]

@@ -2,8 +2,10 @@
 //! not why.
 
 mod access;
+mod json;
 mod log;
 mod metric;
+mod process;
 mod queue;
 
 pub use access::{AccessLog, Line};

@@ -1,6 +1,7 @@
 //! What an operator's eyes see: metrics, health, readiness; and that nobody else's eyes do.
 
 use crate::rig::{Line, Member, RawMember, Rig, TWO_HOSTS, exchange, filled, get};
+use portcullis::stdx::clock::Clock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -54,7 +55,8 @@ fn sample(line: &str) -> Sample {
         (name, rest.strip_suffix('}').unwrap_or_else(|| panic!("not closed: {line}")))
     });
     let plain = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    assert!(plain(name) && name.starts_with("portcullis_"), "{line}");
+    let of_process = name.starts_with("process_");
+    assert!(plain(name) && (of_process || name.starts_with("portcullis_")), "{line}");
     let mut parsed = BTreeMap::new();
     for label in labels.split(',').filter(|label| !label.is_empty()) {
         let (key, quoted) = label.split_once('=').unwrap_or_else(|| panic!("no value: {line}"));
@@ -93,6 +95,43 @@ async fn every_line_of_the_metrics_can_be_read() {
     for name in ["portcullis_edition", "portcullis_editions_held", "portcullis_sessions_cached"] {
         assert!(value(&samples, name, &[]).is_some(), "{name} in {samples:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_process_is_told_of_under_the_usual_names() {
+    let (rig, _app, _wiki) = Rig::two_hosts().await;
+    let samples = metrics(&rig).await;
+    let version = [("version", env!("CARGO_PKG_VERSION"))];
+    assert_eq!(value(&samples, "portcullis_build_info", &version), Some(1.0));
+    let of = |name: &str| value(&samples, name, &[]).unwrap_or_else(|| panic!("{name} in {samples:?}"));
+    let started = of("process_start_time_seconds");
+    let age = rig.clock.now().secs() as f64 - started;
+    assert!((-1.0..3600.0).contains(&age), "{started}");
+    assert!(of("process_resident_memory_bytes") > 1_000_000.0);
+    assert!(of("process_cpu_seconds_total") > 0.0);
+    let (open, most) = (of("process_open_fds"), of("process_max_fds"));
+    assert!((3.0..most).contains(&open), "{open} of {most}");
+    assert_eq!((of("portcullis_ready"), of("portcullis_degraded")), (1.0, 0.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_each_certificate_is_told_by_its_names() {
+    let (rig, app, _wiki) = Rig::two_hosts().await;
+    let mut wanted = rcgen::CertificateParams::new(vec!["a.test".to_owned(), "*.b.test".to_owned()]).expect("names");
+    wanted.not_after = rcgen::date_time_ymd(2999, 1, 1);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let made = wanted.self_signed(&key).expect("a certificate");
+    std::fs::write(rig.directory().join("a.pem"), made.pem()).expect("written");
+    std::fs::write(rig.directory().join("a.key"), key.serialize_pem()).expect("written");
+    let text = filled(TWO_HOSTS, &[("app", &app), ("wiki", &app)]);
+    rig.reload(&format!("{text}\n[[certificate]]\ncert = \"a.pem\"\nkey = {{ file = \"a.key\" }}\n")).await;
+    let samples = metrics(&rig).await;
+    for name in ["a.test", "*.b.test"] {
+        let end = value(&samples, "portcullis_certificate_not_after_seconds", &[("name", name)]);
+        assert_eq!(end, Some(32_472_144_000.0), "{name}");
+    }
+    rig.reload(&text).await;
+    assert!(!metrics(&rig).await.iter().any(|sample| sample.name.contains("certificate")), "it is gone");
 }
 
 #[tokio::test(flavor = "multi_thread")]

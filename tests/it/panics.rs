@@ -1,6 +1,6 @@
 //! A filter that panics denies one request and nothing else.
 
-use crate::rig::{Line, Rig, get};
+use crate::rig::{Line, Rig, get, post};
 
 async fn panics(rig: &Rig) -> u64 {
     let (_, metrics) = rig.admin("/metrics").await;
@@ -36,10 +36,10 @@ async fn a_panic_denies_its_own_request_is_counted_and_touches_nobody_else() {
 async fn a_panic_on_the_way_to_a_member_denies_the_request_too() {
     let (rig, app, _wiki) = Rig::two_hosts().await;
     rig.trap.arm(2);
-    let answer = Line::to(rig.address()).await.ask(get("/open/x", "")).await;
+    let answer = Line::to(rig.address()).await.ask(post("/open/x", "", "hi")).await;
     rig.trap.disarm();
     assert_eq!(answer.status, 500, "{answer:?}");
-    assert!(app.seen().is_empty());
+    assert!(app.seen().is_empty(), "it did not get all of it");
     assert_eq!(panics(&rig).await, 1);
     assert_eq!(Line::to(rig.address()).await.ask(get("/open/x", "")).await.status, 200);
 }

@@ -301,8 +301,40 @@ async fn an_address_that_is_taken_refuses_the_whole_reload() {
     let outcome = rig.reload(&text).await;
     let Reloaded::Refused { edition: 1, problems } = outcome else { panic!("{outcome:?}") };
     assert!(problems[0].what.contains(&format!("cannot listen on {taken}: ")), "{problems:?}");
+    let line = text.lines().position(|line| line.contains(&taken.to_string()) && line.starts_with("address")).unwrap();
+    let place = format!("portcullis.toml:{}:11: listen[1].address: cannot listen", line + 1);
+    assert!(problems[0].to_string().contains(&place), "{problems:?}");
     assert_eq!(answers(&rig, "/x").await, "app");
     assert_eq!(rig.gateway().addresses(), [rig.address()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_whose_port_was_taken_opens_by_itself_once_it_is_free() {
+    let (rig, _app, text) = Rig::one_route(identity).await;
+    let other = std::net::TcpListener::bind("127.0.0.3:0").expect("a free port");
+    let taken = other.local_addr().expect("an address");
+    rig.save(&format!("{text}\n[[listen]]\naddress = \"{taken}\"\n"));
+    let retried = async || rig.status().await["last_reload_tried_again"] == true;
+    rig.eventually("it is refused, for now", retried).await;
+    drop(other);
+    rig.eventually("it is live", async || rig.gateway().addresses().contains(&taken)).await;
+    assert!(!retried().await);
+    assert_eq!(metric(&rig, REFUSED).await, Some(1.0), "what was said once is not said again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_wrongly_is_not_tried_again_and_a_file_that_cannot_be_read_is() {
+    let (rig, _app, text) = Rig::one_route(identity).await;
+    rig.reload(&text.replace("policy =", "polcy =")).await;
+    assert_eq!(rig.status().await["last_reload_tried_again"], false);
+    rig.reload(&format!("{text}\n[[certificate]]\ncert = \"a/a.pem\"\nkey = {{ file = \"a/a.key\" }}\n")).await;
+    assert_eq!(rig.status().await["last_reload_tried_again"], true);
+    let made = rcgen::generate_simple_self_signed(vec!["app.localhost".to_owned()]).expect("a certificate");
+    let there = rig.directory().join("a");
+    std::fs::create_dir(&there).expect("made");
+    std::fs::write(there.join("a.key"), made.signing_key.serialize_pem()).expect("written");
+    std::fs::write(there.join("a.pem"), made.cert.pem()).expect("written");
+    rig.eventually("it is live", async || rig.status().await["edition"] == 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -244,6 +244,43 @@ async fn crumbs_of_cookies_become_one_field_again() {
     assert_eq!(ask2(&mut sender, &url, &twice).await.expect("an answer").0, 401);
 }
 
+/// The frames of a `GET` as they stand on the wire, with a path that no library would send. RFC 7541: that method and
+/// `https` are entries 2 and 7 of its table, `:authority` and `:path` are 1 and 4.
+fn frames(path: &str) -> Vec<u8> {
+    let length = |bytes: &[u8]| u8::try_from(bytes.len()).expect("it is short");
+    let literal = |entry: u8, value: &str| [&[entry, length(value.as_bytes())], value.as_bytes()].concat();
+    let fields = [vec![0x82, 0x87], literal(1, "app.localhost"), literal(4, path)].concat();
+    let headers = [0, 0, length(&fields), 1, 0x05, 0, 0, 0, 1];
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &settings, &headers, &fields].concat()
+}
+
+/// Whether the answer to the only request of a connection is a 200, which is entry 8 of that table.
+async fn is_fine(stream: &mut TlsStream<TcpStream>) -> bool {
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.expect("a frame");
+        let [_, high, low, kind, ..] = head;
+        let mut payload = vec![0; usize::from(high) << 8 | usize::from(low)];
+        stream.read_exact(&mut payload).await.expect("its payload");
+        if kind == 1 {
+            return payload.first() == Some(&0x88);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fragment_in_a_path_of_http_2_is_neither_matched_nor_forwarded() {
+    let case = Case::new().await;
+    for (path, open) in [("/open/a#b", true), ("/open/a?b#c", true), ("/admin/a#/../open/b", false)] {
+        let mut stream = case.connect("app.localhost", &[b"h2"]).await.expect("a handshake");
+        stream.write_all(&frames(path)).await.expect("sent");
+        assert_eq!(is_fine(&mut stream).await, open, "{path}");
+    }
+    let arrived: Vec<_> = case.app.seen().into_iter().map(|seen| seen.target).collect();
+    assert_eq!(arrived, ["/open/a", "/open/a?b"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_of_http_2_is_held_to_the_same_rules() {
     let case = Case::new().await;

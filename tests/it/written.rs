@@ -253,6 +253,22 @@ async fn a_header_that_is_no_request_is_answered_by_the_gateway_and_leaves_a_lin
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_reason_for_which_a_client_is_refused_is_counted_from_zero() {
+    let app = Member::echo("app").await;
+    let rig = before(&[app.address()], "").await;
+    for (family, reasons) in [
+        ("headers_refused", "no-request-line too-many-fields header-too-long header-malformed method header-late"),
+        ("connections_refused", "connections per_address"),
+        ("tls_handshakes_failed", "late unknown_name broken"),
+    ] {
+        for reason in reasons.split(' ') {
+            let counted = metric(&rig, &format!(r#"portcullis_{family}_total{{reason="{reason}"}}"#)).await;
+            assert_eq!(counted, Some(0.0), "{family} {reason}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_ends_without_a_word_leaves_none() {
     let app = Member::echo("app").await;
     let rig = with(&[app.address()], "", "[limits]\nheader_deadline = \"200ms\"").await;

@@ -10,7 +10,7 @@ use crate::cli::unwritten;
 use crate::identity::{Account, AccountId, AccountName, Group};
 use crate::login::ENROLMENT_LIFE;
 use crate::session::Barred;
-use crate::store::OnceKind;
+use crate::store::Reset;
 use serde_json::{Value, json};
 use std::io::{self, BufRead, IsTerminal, Write};
 
@@ -56,7 +56,7 @@ pub async fn add(opened: &Opened, name: AccountName, mut groups: Vec<Group>) -> 
 pub async fn enrol(opened: &Opened, name: &AccountName) -> anyhow::Result<Changed> {
     let account = opened.account(name).await?;
     let link = opened.offer(&account).await?;
-    let (notes, sentence) = (shut(&account), format!("{name} may enrol; links made before have ended"));
+    let (notes, sentence) = (shut(&account), format!("{name} may enrol; links made before are void"));
     Ok(Changed { account, change: "enrolment-offered", sentence, notes, link: Some(link), counts: Vec::new() })
 }
 
@@ -92,24 +92,20 @@ pub async fn enable(opened: &Opened, name: &AccountName) -> anyhow::Result<Chang
     changed(opened, account, ("enabled", sentence), &[]).await
 }
 
-/// Forgets what the account proves itself with, ends its sessions, and makes a new link.
+/// Forgets what the account proves itself with, ends its sessions and its link, and makes a new one.
 pub async fn reset(opened: &Opened, name: &AccountName, reason: &str) -> anyhow::Result<Changed> {
     let account = opened.account(name).await?;
-    let credentials = opened.store.credentials.of(account.id).await?.len();
-    opened.store.credentials.clear(account.id).await?;
-    // A sign-in or a hand-off under way must not open a session behind the end of all of them.
-    for kind in [OnceKind::Attempt, OnceKind::HandOff] {
-        opened.store.once.spend(kind, account.id).await?;
-    }
-    let sessions = opened.store.sessions.end_all(account.id, None).await?;
-    let sentence =
-        format!("{name} is reset; {} forgotten, {} ended", count(credentials, "factor"), count(sessions, "session"));
+    let (Reset { credentials, sessions }, token) = opened.reset(&account).await?;
+    let (factors, ended) = (count(credentials, "factor"), count(sessions.len(), "session"));
+    let sentence = format!("{name} is reset; {factors} forgotten, {ended} ended; links made before are void");
     let mut done = changed(opened, account, ("reset", sentence), &[("reason", reason.to_owned())]).await?;
-    done.counts = vec![("factors_removed", credentials), ("sessions_ended", sessions)];
+    done.counts = vec![("factors_removed", credentials), ("sessions_ended", sessions.len())];
     done.notes = shut(&done.account);
-    match opened.essentials.portal() {
-        Ok(_) => done.link = Some(opened.offer(&done.account).await?),
-        Err(why) => done.notes.push(format!("no link was made ({why}); `portcullis account enrol {name}` makes one")),
+    if let Err(why) = opened.essentials.portal() {
+        done.notes.push(format!("no link was made ({why}); `portcullis account enrol {name}` makes one"));
+    }
+    if let Some(token) = token {
+        done.link = Some(opened.offered(&done.account, &token).await?);
     }
     Ok(done)
 }
@@ -210,7 +206,10 @@ impl View for Changed {
         if let Some(link) = &self.link {
             let life = moment::span(ENROLMENT_LIFE);
             let until = moment::date(link.expires);
-            text += &format!("\n\n  {}\n\ngood once, until {until} ({life}); send it the way you trust", link.address);
+            text += &format!(
+                "\n\n  {}\n\ngood once, until {until} ({life}) or until another is made; send it the way you trust",
+                link.address
+            );
         }
         text
     }

@@ -38,7 +38,7 @@ enum Verb {
         #[arg(value_parser = AccountName::parse)]
         user: AccountName,
     },
-    /// Print a new enrolment link; older ones end
+    /// Print a new enrolment link; the one before is void
     Enrol {
         /// The account
         #[arg(value_parser = AccountName::parse)]
@@ -56,7 +56,7 @@ enum Verb {
         #[arg(value_parser = AccountName::parse)]
         user: AccountName,
     },
-    /// Forget an account's factors, end its sessions, and print a new enrolment link
+    /// Forget an account's factors, end its sessions and its link, and print a new enrolment link
     Reset {
         /// The account
         #[arg(value_parser = AccountName::parse)]
@@ -100,14 +100,14 @@ impl GroupList {
 pub async fn account(arguments: Arguments, out: &Output) -> anyhow::Result<Ending> {
     let opened = match &arguments.verb {
         Verb::Add { .. } => with_portal(&arguments.home).await?,
-        Verb::List
-        | Verb::Show { .. }
-        | Verb::Enrol { .. }
-        | Verb::Disable { .. }
+        Verb::List | Verb::Show { .. } | Verb::Disable { .. } | Verb::Groups { set: None, .. } => {
+            arguments.home.open_without_key().await?
+        }
+        Verb::Enrol { .. }
         | Verb::Enable { .. }
         | Verb::Reset { .. }
         | Verb::Remove { .. }
-        | Verb::Groups { .. } => arguments.home.open().await?,
+        | Verb::Groups { set: Some(_), .. } => arguments.home.open().await?,
     };
     match arguments.verb {
         Verb::Add { user, groups } => out.show(&change::add(&opened, user, groups).await?)?,

@@ -155,6 +155,40 @@ mod tests {
     }
 
     #[test]
+    fn every_step_and_every_trial_has_its_label_above_it() {
+        let (config, dir) = (Path::new(".demo/portcullis.toml"), Path::new(".demo"));
+        let text = Guide { ports: Ports::from(8080), config, dir, link: None }.text(Ink::Plain);
+        let mut rest = text.as_str();
+        for (label, command) in [
+            ("Portcullis, a demo: two services of two servers each, and one account", "Only this machine reaches it"),
+            ("  1  Open a page deep inside a service; it sends you to sign in", "http://app.localhost:8080/orders/42"),
+            ("  2  Sign in", "as demo, with the password and the app you enrolled; "),
+            ("  3  Open the other service; nobody asks again", "http://wiki.localhost:8080/"),
+            ("  4  See and end your sessions; end all, and both services are closed", "http://auth.localhost:8080/"),
+            ("In a second terminal", ""),
+            ("a program gets a challenge, never a redirect", "curl -i http://app.localhost:8080/api/orders"),
+            ("an open route, because it says so", "curl -i http://app.localhost:8080/public/hello"),
+            ("two readings of one path are refused", "curl -i --path-as-is '"),
+            ("why demo may not open /admin/", " explain http://app.localhost:8080/admin/ --as demo "),
+            ("once you are signed in: let demo into /admin/", " account groups demo --set staff,admin "),
+            ("the routes as they are matched", " routes --config .demo/portcullis.toml"),
+            ("saving is a reload: a new edition, without dropping a request", "sed -i "),
+            ("which edition serves, since when, and how everything stands", " status --config "),
+            ("a server goes away for 20 s; its twin answers", "curl -X POST http://127.0.0.1:8081/stop"),
+            ("once you are signed in: cut the account off, open streams included", " account disable demo "),
+            ("and let it sign in again", " account enable demo "),
+            ("who did what", " audit tail "),
+            ("counted", "curl http://127.0.0.1:8085/metrics"),
+            ("Everything is in .demo; saving .demo/portcullis.toml is a reload.", "Ctrl-C ends it all."),
+        ] {
+            for part in [label, command] {
+                let (_, behind) = rest.split_once(part).unwrap_or_else(|| panic!("{part:?} is not next in\n{rest}"));
+                rest = behind;
+            }
+        }
+    }
+
+    #[test]
     fn the_guide_names_every_address_and_the_link() {
         let address = "http://auth.localhost:8080/enrol/TOKEN".to_owned();
         let link = Some(Link { address, expires: Time::from_secs(0) });

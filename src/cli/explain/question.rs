@@ -157,10 +157,10 @@ enum Enrolled {
 
 /// The account as the store has it; `None` if there is no store yet.
 async fn stored(name: &AccountName, essentials: Essentials) -> anyhow::Result<Option<(Account, Enrolled)>> {
-    if !gateway::has_store(&essentials.state).map_err(advised)? {
+    if gateway::store_in(&essentials.state).map_err(advised)?.is_none() {
         return Ok(None);
     }
-    let opened = Opened::open(essentials, Absent::Say).await?;
+    let opened = Opened::open_without_key(essentials, Absent::Say).await?;
     match opened.store.accounts.by_name(name).await? {
         Some(account) => {
             let credentials = opened.store.credentials.of(account.id).await?;

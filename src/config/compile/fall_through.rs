@@ -21,6 +21,9 @@ const METHODS: [(Method, Effect); 5] = [
     (Method::DELETE, Effect::Writes),
 ];
 
+/// Methods that no usual list has: one that some services know (RFC 4918), and one that none does.
+const UNUSUAL: [&str; 2] = ["PROPFIND", "FOO"];
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Effect {
     Reads,
@@ -41,10 +44,15 @@ pub fn warn(written: &[At<Route>], routes: &Routes, pools: &[PoolPlan], reading:
             let what = "without these headers, which every client may leave out, a request falls to";
             guard.tell(&words.headers.place, (what, lower), reading);
         }
-        if let Some(place) = words.methods.as_ref().map(|methods| &methods.place)
-            && let Some((method, lower)) = guard.with_other_methods()
-        {
+        let Some(place) = words.methods.as_ref().map(|methods| &methods.place) else { continue };
+        if let Some((method, lower)) = guard.with_other_methods() {
             guard.tell(place, (&format!("with {method} a request falls to"), lower), reading);
+        } else if let Some((method, lower)) = guard.with_unusual_methods() {
+            let what = format!(
+                "leave it out, and the route is for every method: with one that is not listed, such as {method}, a \
+                 request falls to"
+            );
+            guard.tell(place, (&what, lower), reading);
         }
     }
 }
@@ -71,6 +79,17 @@ impl<'a> Guard<'a> {
         let reads = self.plan.methods.allow(&Method::GET);
         METHODS.into_iter().find_map(|(method, effect)| {
             let missed = !self.plan.methods.allow(&method) && (reads || effect == Effect::Writes);
+            let lower = Some(()).filter(|()| missed).and_then(|()| self.lower(&method))?;
+            lower.methods.is_any().then_some((method, lower))
+        })
+    }
+
+    /// The same for a method that nobody thinks of; only where reading is guarded too, for who leaves that out has a lower
+    /// route on purpose.
+    fn with_unusual_methods(&self) -> Option<(Method, &'a RoutePlan)> {
+        let reads = self.plan.methods.allow(&Method::GET);
+        UNUSUAL.iter().filter_map(|name| name.parse::<Method>().ok()).find_map(|method| {
+            let missed = reads && !self.plan.methods.allow(&method);
             let lower = Some(()).filter(|()| missed).and_then(|()| self.lower(&method))?;
             lower.methods.is_any().then_some((method, lower))
         })

@@ -10,6 +10,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+/// Descriptors of a connection: its own, and the member's while it is forwarded.
+const DESCRIPTORS_EACH: u64 = 2;
+
+/// Descriptors for everything that is no client's: the store, the log, the operator's connections, health checks.
+const OTHER_DESCRIPTORS: u64 = 100;
+
 /// The listeners: at least one, each with an address of its own.
 pub fn listeners(main: &Main, reading: &Reading<'_>) -> Vec<ListenPlan> {
     let At { place, value: listeners } = &main.listen;
@@ -65,9 +71,9 @@ fn open(certificate: &Certificate, reading: &Reading<'_>) -> Option<Certified> {
 }
 
 /// Caps and deadlines.
-pub fn limits(limits: &Limits) -> ConnectionLimits {
+pub fn limits(limits: &Limits, reading: &Reading<'_>) -> ConnectionLimits {
     ConnectionLimits {
-        connections: limits.connections.value as usize,
+        connections: connections(limits.connections.as_ref(), reading),
         per_address: limits.per_address.value as usize,
         handshake: limits.handshake.value,
         header: limits.header_deadline.value,
@@ -75,6 +81,27 @@ pub fn limits(limits: &Limits) -> ConnectionLimits {
         idle: limits.idle.value,
         requests: limits.requests.value,
     }
+}
+
+/// As many connections as were asked for, with a warning if the process may not open so many files; by itself no more than
+/// it may.
+fn connections(written: Option<&At<u32>>, reading: &Reading<'_>) -> usize {
+    let allowed = reading.environment.descriptors();
+    let room = allowed.map(|allowed| allowed.saturating_sub(OTHER_DESCRIPTORS) / DESCRIPTORS_EACH);
+    let room = room.and_then(|room| usize::try_from(room).ok()).unwrap_or(usize::MAX).max(1);
+    let Some(At { place, value }) = written else { return ConnectionLimits::DEFAULT.connections.min(room) };
+    let wanted = *value as usize;
+    if let Some(allowed) = allowed.filter(|_| wanted > room) {
+        let needed = u64::from(*value) * DESCRIPTORS_EACH + OTHER_DESCRIPTORS;
+        reading.warn(
+            place,
+            format!(
+                "so many need {needed} open files, and this process may have {allowed}: raise the limit (LimitNOFILE=, \
+                 ulimit -n), or write {room}"
+            ),
+        );
+    }
+    wanted
 }
 
 /// Warns of listeners over which sessions would travel in the clear.

@@ -59,7 +59,7 @@ pub fn compile(raw: &Raw, reading: &Reading<'_>) -> (Plan, Option<Table<Arc<Rout
     let plan = Plan {
         gateway: gateway::compile(main, reading),
         listeners: listen::listeners(main, reading),
-        limits: listen::limits(&main.limits.value),
+        limits: listen::limits(&main.limits.value, reading),
         certificates: certificates.iter().map(|(_, certified)| certified.clone()).collect(),
         sessions: portal::sessions(&main.session, reading),
         pools,

@@ -214,6 +214,42 @@ fn a_guard_that_a_request_walks_around_is_a_warning() {
 }
 
 #[test]
+fn a_guard_for_every_usual_method_is_walked_around_by_an_unusual_one() {
+    let usual = r#"methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]"#;
+    let falls = |with: &str| {
+        format!(
+            "5:11: route[0].methods (route \"guarded\"): leave it out, and the route is for every method: with one that is \
+             not listed, such as {with}, a request falls to the route \"rest\" at main.toml:8, whose policy \"open\" does \
+             not ask for all that \"mfa\" does"
+        )
+    };
+    assert_eq!(guarded(usual, "mfa", "open"), [falls("PROPFIND")]);
+    assert_eq!(guarded(&usual.replace("]", ", \"PROPFIND\"]"), "mfa", "open"), [falls("FOO")]);
+    assert_eq!(guarded(usual, "staff", "admin"), [""; 0], "what it falls to asks for more");
+    assert_eq!(guarded("", "mfa", "open"), [""; 0], "a route for every method leaves none");
+}
+
+#[test]
+fn more_connections_than_the_process_may_open_files_for_are_a_warning_and_without_a_number_fewer_are_taken() {
+    let loaded = |limits: &str, allowed: u64| {
+        let files = Files::new().with("main.toml", format!("{limits}{ROUTE}{REST}"));
+        let environment = Environment::default().with_descriptors(allowed);
+        load(&files.path().join("main.toml"), &environment, NOW).expect("no problem")
+    };
+    let written = loaded("[limits]\nconnections = 500\n", 1000);
+    let said = "so many need 1100 open files, and this process may have 1000: raise the limit (LimitNOFILE=, ulimit -n), \
+                or write 450";
+    let warned: Vec<_> = written.warnings.iter().map(|warning| (warning.line, &*warning.key, &*warning.what)).collect();
+    assert_eq!((warned, written.plan.limits.connections), (vec![(2, "limits.connections", said)], 500));
+    let fits = loaded("[limits]\nconnections = 450\n", 1000);
+    assert_eq!((fits.warnings, fits.plan.limits.connections), (Vec::new(), 450));
+    for (allowed, connections) in [(1000, 450), (40_100, 20_000), (1_000_000, 20_000), (0, 1)] {
+        let unsaid = loaded("", allowed);
+        assert_eq!((unsaid.warnings, unsaid.plan.limits.connections), (Vec::new(), connections), "{allowed}");
+    }
+}
+
+#[test]
 fn a_guard_that_leaves_only_what_was_meant_is_no_warning() {
     let post = "methods = [\"POST\"]";
     for (guard, policy, below) in [

@@ -54,8 +54,8 @@ table! {
 table! {
     /// Caps and deadlines of clients' connections, over all listeners together.
     Limits {
-        /// Connections open at once.
-        connections: Number<1, 1_000_000>, or(number(LIMITS.connections)), "20000";
+        /// Connections open at once. If it is not given: 20000, or as many as the limit of open files allows.
+        connections: Number<1, 1_000_000>, optional, "20000";
         /// Connections open at once from one IPv4 address or one IPv6 /64.
         per_address: Number<1, 1_000_000>, or(number(LIMITS.per_address)), "1000";
         /// From accepting a connection to the end of its TLS handshake.

@@ -23,9 +23,10 @@ table! {
         health: Sub<Health>, optional, r#"{ path = "/healthz", every = "5s" }"#;
         /// How long things may take.
         timeouts: Sub<Timeouts>, implied, r#"{ connect = "3s", read = "30s" }"#;
-        /// When a member is left out because connecting to it failed.
+        /// When a member is left out because it failed requests.
         eject: Sub<Eject>, implied, r#"{ failures = 3, time = "10s" }"#;
-        /// How many other members are tried when one cannot be reached and nothing was sent yet.
+        /// How many other members are tried when one cannot be reached, or when it ends a new connection before it
+        /// answers a request that may be repeated: no POST or PATCH, and no body of more than 64 KiB.
         retries: Number<0, 10>, or(1), "2";
     }
 }
@@ -75,7 +76,9 @@ table! {
 }
 
 table! {
-    /// When a member is left out because connecting to it failed.
+    /// When a member is left out because it failed requests: it could not be connected to, ended a new connection
+    /// before it answered, did not begin to answer in time, or answered with what is not HTTP. An answer with any status is
+    /// none of these, and starts the count again. While all members are left out, all are used.
     Eject {
         /// Failures in a row; 0 means never.
         failures: Number<0, 1000>, or(EJECTION.failures), "3";

@@ -1,6 +1,6 @@
 //! From a host to the trees of routes that may be for it; knows no path.
 
-use std::collections::HashMap;
+use crate::stdx::hash::FastMap;
 
 use super::node::Node;
 use crate::route::pattern::HostPattern;
@@ -8,9 +8,9 @@ use crate::route::pattern::HostPattern;
 /// One tree for each host pattern.
 #[derive(Debug, Default)]
 pub(super) struct Hosts {
-    exact: HashMap<Box<str>, Node>,
+    exact: FastMap<Box<str>, Node>,
     /// By what follows `*.`.
-    wildcards: HashMap<Box<str>, Node>,
+    wildcards: FastMap<Box<str>, Node>,
     /// Bytes of the longest name in `wildcards`: spares most hosts most lookups.
     longest_wildcard: usize,
 }

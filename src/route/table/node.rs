@@ -1,6 +1,6 @@
 //! The tree of one host's paths, a level for each segment; knows where routes stand, not what they ask or lead to.
 
-use std::collections::HashMap;
+use crate::stdx::hash::FastMap;
 
 use crate::route::escape;
 use crate::route::pattern::{MAX_SEGMENT_BYTES, PathRegex, Step};
@@ -8,7 +8,7 @@ use crate::route::pattern::{MAX_SEGMENT_BYTES, PathRegex, Step};
 /// Where one sequence of literals and stars leads. Places are indexes into the table's entries, ascending.
 #[derive(Debug, Default)]
 pub(super) struct Node {
-    literals: HashMap<Box<[u8]>, Node>,
+    literals: FastMap<Box<[u8]>, Node>,
     star: Option<Box<Node>>,
     /// Most specific first.
     regexes: Vec<(PathRegex, Vec<usize>)>,

@@ -1,7 +1,7 @@
 //! What every engine promises of credentials.
 
 use super::*;
-use crate::store::OnceKind;
+use crate::store::{EnrolmentLink, OnceKind, Reset};
 use std::time::Duration;
 
 on_every_engine!(
@@ -16,9 +16,12 @@ on_every_engine!(
     of_a_hundred_who_enrol_with_one_link_exactly_one_does,
     advancing_from_an_old_reading_is_refused,
     of_a_hundred_who_advance_from_one_version_exactly_one_does,
-    only_the_accounts_own_credential_is_removed,
-    a_removal_spends_what_rested_on_the_credential,
-    clearing_leaves_other_accounts_alone,
+    a_session_removes_a_credential_of_its_own_account_alone,
+    a_removal_takes_what_rested_on_the_credential_with_it_or_nothing_changes,
+    a_new_link_voids_the_account_s_earlier_ones_and_nothing_else,
+    of_a_hundred_links_that_are_made_at_once_one_is_good,
+    a_reset_takes_everything_an_account_gets_in_by_and_leaves_others_alone,
+    a_reset_without_a_link_leaves_none_and_one_of_nobody_changes_nothing,
 );
 
 async fn credentials_read_back_oldest_first(store: Store) -> Result<()> {
@@ -167,35 +170,119 @@ async fn of_a_hundred_who_advance_from_one_version_exactly_one_does(store: Store
     Ok(())
 }
 
-async fn only_the_accounts_own_credential_is_removed(store: Store) -> Result<()> {
+async fn a_session_removes_a_credential_of_its_own_account_alone(store: Store) -> Result<()> {
+    let (alice, bob) = (added(&store, "alice").await?, added(&store, "bob").await?);
+    let held = [credential(&alice, TOTP), credential(&alice, TOTP)];
+    for held in &held {
+        store.credentials.add(held).await?;
+    }
+    let (own, bobs) = (opened(&store, &alice, token(1)).await?, opened(&store, &bob, token(2)).await?);
+    assert_eq!(store.credentials.remove(held[0].id, bobs.id).await?, None, "another account's");
+    assert_eq!(store.credentials.remove(held[0].id, own.id).await?, Some(vec![]));
+    assert_eq!(store.credentials.remove(held[0].id, own.id).await?, None, "it is gone");
+    store.sessions.end(own.id).await?;
+    assert_eq!(store.credentials.remove(held[1].id, own.id).await?, None, "the session is gone");
+    assert_eq!(store.credentials.of(alice.id).await?, [held[1].clone()]);
+    Ok(())
+}
+
+async fn a_removal_takes_what_rested_on_the_credential_with_it_or_nothing_changes(store: Store) -> Result<()> {
     let (alice, bob) = (added(&store, "alice").await?, added(&store, "bob").await?);
     let held = credential(&alice, TOTP);
     store.credentials.add(&held).await?;
-    assert!(!store.credentials.remove(bob.id, held.id).await?);
-    assert!(store.credentials.remove(alice.id, held.id).await?);
-    assert!(!store.credentials.remove(alice.id, held.id).await?);
-    Ok(())
-}
-
-async fn a_removal_spends_what_rested_on_the_credential(store: Store) -> Result<()> {
-    let alice = added(&store, "alice").await?;
-    let held = credential(&alice, TOTP);
-    store.credentials.add(&held).await?;
-    store.once.put(OnceKind::Attempt, [3; 32], Some(alice.id), b"x", at(10)).await?;
-    assert!(!store.credentials.remove(alice.id, CredentialId::fresh()).await?);
+    let (own, other) = (opened(&store, &alice, token(1)).await?, opened(&store, &alice, token(2)).await?);
+    opened(&store, &bob, token(3)).await?;
+    for (kind, owner, key) in [
+        (OnceKind::Attempt, &alice, [3; 32]),
+        (OnceKind::Attempt, &bob, [4; 32]),
+        (OnceKind::Enrolment, &alice, [5; 32]),
+    ] {
+        store.once.put(kind, key, Some(owner.id), b"x", at(10)).await?;
+    }
+    let before = store.changes.newest().await?;
+    assert_eq!(store.credentials.remove(CredentialId::fresh(), own.id).await?, None);
     assert!(store.once.peek(OnceKind::Attempt, [3; 32], at(6)).await?.is_some());
-    assert!(store.credentials.remove(alice.id, held.id).await?);
+    assert_eq!(store.sessions.of(alice.id).await?.len(), 2);
+    assert_eq!(store.credentials.remove(held.id, own.id).await?, Some(vec![other.id]));
+    assert_eq!(changes_after(&store, before).await?, [Change::SessionEnded(other.id)]);
     assert_eq!(store.once.peek(OnceKind::Attempt, [3; 32], at(6)).await?, None);
+    assert!(store.once.peek(OnceKind::Attempt, [4; 32], at(6)).await?.is_some());
+    assert!(store.once.peek(OnceKind::Enrolment, [5; 32], at(6)).await?.is_some());
+    assert_eq!(store.sessions.of(bob.id).await?.len(), 1);
     Ok(())
 }
 
-async fn clearing_leaves_other_accounts_alone(store: Store) -> Result<()> {
+async fn a_new_link_voids_the_account_s_earlier_ones_and_nothing_else(store: Store) -> Result<()> {
+    let (alice, bob) = (added(&store, "alice").await?, added(&store, "bob").await?);
+    store.once.put(OnceKind::Attempt, [1; 32], Some(alice.id), b"x", at(10)).await?;
+    store.credentials.offer(bob.id, &offered(1)).await?;
+    for number in [2, 3, 4] {
+        store.credentials.offer(alice.id, &offered(number)).await?;
+    }
+    let peek = async |kind, number: u8| store.once.peek(kind, [number; 32], at(6)).await;
+    assert_eq!((peek(OnceKind::Enrolment, 2).await?, peek(OnceKind::Enrolment, 3).await?), (None, None));
+    assert_eq!(peek(OnceKind::Enrolment, 4).await?, Some(b"who".to_vec()));
+    assert!(peek(OnceKind::Enrolment, 1).await?.is_some() && peek(OnceKind::Attempt, 1).await?.is_some());
+    assert_eq!(store.once.until(OnceKind::Enrolment, alice.id, at(6)).await?, Some(at(10)));
+    store.credentials.offer(AccountId::fresh(), &offered(5)).await?;
+    assert_eq!(peek(OnceKind::Enrolment, 5).await?, None, "nobody's");
+    Ok(())
+}
+
+async fn of_a_hundred_links_that_are_made_at_once_one_is_good(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    let offers = all_at_once(100, |number| {
+        let (credentials, alice) = (store.credentials.clone(), alice.id);
+        async move { credentials.offer(alice, &offered(number as u8)).await }
+    });
+    offers.await?;
+    let mut good = 0;
+    for number in 0..100 {
+        good += usize::from(store.once.peek(OnceKind::Enrolment, [number; 32], at(6)).await?.is_some());
+    }
+    assert_eq!(good, 1);
+    Ok(())
+}
+
+async fn a_reset_takes_everything_an_account_gets_in_by_and_leaves_others_alone(store: Store) -> Result<()> {
     let (alice, bob) = (added(&store, "alice").await?, added(&store, "bob").await?);
     for held in [credential(&alice, TOTP), credential(&alice, PASSWORD), credential(&bob, TOTP)] {
         store.credentials.add(&held).await?;
     }
-    store.credentials.clear(alice.id).await?;
+    let sessions = [opened(&store, &alice, token(1)).await?.id, opened(&store, &alice, token(2)).await?.id];
+    opened(&store, &bob, token(3)).await?;
+    let kinds = [OnceKind::Attempt, OnceKind::Enrolment, OnceKind::HandOff];
+    for kind in kinds {
+        store.once.put(kind, [1; 32], Some(alice.id), b"x", at(10)).await?;
+        store.once.put(kind, [2; 32], Some(bob.id), b"x", at(10)).await?;
+    }
+    let before = store.changes.newest().await?;
+    let mut reset = store.credentials.reset(alice.id, Some(&offered(4))).await?.expect("the account is there");
+    reset.sessions.sort_by_key(|session| sessions.iter().position(|known| known == session));
+    assert_eq!(reset, Reset { credentials: 2, sessions: sessions.to_vec() });
+    assert_eq!(changes_after(&store, before).await?.len(), 2, "each end is heard of");
     assert_eq!(store.credentials.of(alice.id).await?, []);
-    assert_eq!(store.credentials.of(bob.id).await?.len(), 1);
+    assert_eq!(store.sessions.of(alice.id).await?, []);
+    for kind in kinds {
+        assert_eq!(store.once.peek(kind, [1; 32], at(6)).await?, None, "{kind:?}");
+        assert!(store.once.peek(kind, [2; 32], at(6)).await?.is_some(), "{kind:?}");
+    }
+    assert_eq!(store.once.peek(OnceKind::Enrolment, [4; 32], at(6)).await?, Some(b"who".to_vec()));
+    assert_eq!((store.credentials.of(bob.id).await?.len(), store.sessions.of(bob.id).await?.len()), (1, 1));
     Ok(())
+}
+
+async fn a_reset_without_a_link_leaves_none_and_one_of_nobody_changes_nothing(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    store.credentials.offer(alice.id, &offered(1)).await?;
+    assert_eq!(store.credentials.reset(AccountId::fresh(), Some(&offered(2))).await?, None);
+    assert_eq!(store.once.peek(OnceKind::Enrolment, [2; 32], at(6)).await?, None);
+    assert_eq!(store.credentials.reset(alice.id, None).await?, Some(Reset { credentials: 0, sessions: Vec::new() }));
+    assert_eq!(store.once.until(OnceKind::Enrolment, alice.id, at(6)).await?, None);
+    Ok(())
+}
+
+/// An enrolment link that is good until the time 10 into the test.
+fn offered(number: u8) -> EnrolmentLink<'static> {
+    EnrolmentLink { key: [number; 32], value: b"who", expires: at(10) }
 }

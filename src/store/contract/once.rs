@@ -9,7 +9,6 @@ on_every_engine!(
     a_value_of_one_kind_does_not_open_another,
     an_expired_value_is_gone,
     a_value_put_again_replaces_the_first,
-    spending_takes_one_kind_of_one_account,
     it_is_known_until_when_the_last_value_of_an_account_is_good,
     sweeping_takes_what_expired,
 );
@@ -60,20 +59,6 @@ async fn a_value_put_again_replaces_the_first(store: Store) -> Result<()> {
     store.once.put(OnceKind::Attempt, [1; 32], None, b"second", at(10)).await?;
     assert_eq!(store.once.take(OnceKind::Attempt, [1; 32], at(7)).await?, Some(b"second".to_vec()));
     assert_eq!(store.once.take(OnceKind::Attempt, [1; 32], at(1)).await?, None);
-    Ok(())
-}
-
-async fn spending_takes_one_kind_of_one_account(store: Store) -> Result<()> {
-    let (alice, bob) = (added(&store, "alice").await?, added(&store, "bob").await?);
-    store.once.put(OnceKind::Enrolment, [1; 32], Some(alice.id), b"a", at(10)).await?;
-    store.once.put(OnceKind::Attempt, [1; 32], Some(alice.id), b"b", at(10)).await?;
-    store.once.put(OnceKind::Enrolment, [2; 32], Some(bob.id), b"c", at(10)).await?;
-    store.once.put(OnceKind::Enrolment, [3; 32], None, b"d", at(10)).await?;
-    assert_eq!(store.once.spend(OnceKind::Enrolment, alice.id).await?, 1);
-    assert_eq!(store.once.peek(OnceKind::Enrolment, [1; 32], at(1)).await?, None);
-    assert!(store.once.peek(OnceKind::Attempt, [1; 32], at(1)).await?.is_some());
-    assert!(store.once.peek(OnceKind::Enrolment, [2; 32], at(1)).await?.is_some());
-    assert!(store.once.peek(OnceKind::Enrolment, [3; 32], at(1)).await?.is_some());
     Ok(())
 }
 

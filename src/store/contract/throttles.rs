@@ -10,6 +10,7 @@ on_every_engine!(
     a_window_counts_from_its_first_failure,
     a_success_gives_a_window_one_reservation_back,
     a_success_starts_a_backoff_over,
+    a_success_is_forgiven_by_every_counter_that_counted_it,
     a_clock_that_goes_back_unlocks_nothing,
     failures_count_until_a_success_however_long_the_pauses,
     a_counter_goes_with_its_account,
@@ -85,11 +86,11 @@ async fn a_window_counts_from_its_first_failure(store: Store) -> Result<()> {
 }
 
 async fn a_success_gives_a_window_one_reservation_back(store: Store) -> Result<()> {
-    store.throttles.forgive(&nobody(), WINDOW).await?;
+    store.throttles.forgive_all(&[(&nobody(), WINDOW)]).await?;
     for _ in 0..2 {
         assert_eq!(reserve(&store, &nobody(), WINDOW, at(0)).await?, Reserved::Go);
     }
-    store.throttles.forgive(&nobody(), WINDOW).await?;
+    store.throttles.forgive_all(&[(&nobody(), WINDOW)]).await?;
     assert_eq!(reserve(&store, &nobody(), WINDOW, at(1)).await?, Reserved::Go);
     assert_eq!(reserve(&store, &nobody(), WINDOW, at(1)).await?, Reserved::Wait(at(60)));
     Ok(())
@@ -101,8 +102,28 @@ async fn a_success_starts_a_backoff_over(store: Store) -> Result<()> {
             assert_eq!(reserve(&store, &nobody(), BACKOFF, at(0)).await?, Reserved::Go);
         }
         assert_eq!(reserve(&store, &nobody(), BACKOFF, at(0)).await?, Reserved::Wait(at(1)));
-        store.throttles.forgive(&nobody(), BACKOFF).await?;
+        store.throttles.forgive_all(&[(&nobody(), BACKOFF)]).await?;
     }
+    Ok(())
+}
+
+async fn a_success_is_forgiven_by_every_counter_that_counted_it(store: Store) -> Result<()> {
+    let source = Throttled::Source("192.0.2.1".to_owned());
+    let both = [(&source, WINDOW), (&nobody(), BACKOFF)];
+    for _ in 0..20 {
+        assert_eq!(store.throttles.reserve_all(&both, at(0)).await?, [Reserved::Go, Reserved::Go]);
+        store.throttles.forgive_all(&both).await?;
+    }
+    store.throttles.forgive_all(&[]).await?;
+    store.throttles.reserve_all(&both, at(0)).await?;
+    store.throttles.forgive_all(&both[..1]).await?;
+    for failures in 1..5 {
+        assert_eq!(reserve(&store, &nobody(), BACKOFF, at(0)).await?, Reserved::Go, "{failures}");
+    }
+    assert_eq!(reserve(&store, &nobody(), BACKOFF, at(0)).await?, Reserved::Wait(at(1)), "it forgave nothing");
+    assert_eq!(reserve(&store, &source, WINDOW, at(0)).await?, Reserved::Go);
+    assert_eq!(reserve(&store, &source, WINDOW, at(0)).await?, Reserved::Go);
+    assert_eq!(reserve(&store, &source, WINDOW, at(0)).await?, Reserved::Wait(at(60)));
     Ok(())
 }
 
@@ -125,7 +146,7 @@ async fn failures_count_until_a_success_however_long_the_pauses(store: Store) ->
     }
     store.throttles.sweep(at(1_000 * DAY), MOST).await?;
     assert_eq!(reserve(&store, &alice, BACKOFF, at(1_000 * DAY)).await?, Reserved::Locked);
-    store.throttles.forgive(&alice, BACKOFF).await?;
+    store.throttles.forgive_all(&[(&alice, BACKOFF)]).await?;
     assert_eq!(reserve(&store, &alice, BACKOFF, at(1_000 * DAY)).await?, Reserved::Go);
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::changes::note;
 use super::database::{Database, Query, within};
-use super::{row, sessions};
+use super::{once, row, sessions};
 use crate::identity::{Account, AccountId, AccountName, Group};
 use crate::store::{Accounts, Change, Result};
 use async_trait::async_trait;
@@ -77,7 +77,7 @@ impl Database {
         within(async {
             let mut write = self.write().await?;
             sessions::end_all(&mut write, id, None).await?;
-            write.run(sqlx::query("DELETE FROM once WHERE owner = ?").bind(&id.bits()[..])).await?;
+            once::disown(&mut write, id).await?;
             let changed = write.run(statement).await? > 0;
             if changed {
                 note(&mut write, Change::Account(id)).await?;

@@ -4,7 +4,7 @@ use super::database::{Database, Write, within};
 use super::{once, row, sessions, throttles};
 use crate::identity::{AccountId, Credential, CredentialId, SessionId};
 use crate::stdx::clock::Time;
-use crate::store::{Credentials, Enrolment, OnceKind, Place, Result, Right, Throttled};
+use crate::store::{Credentials, Enrolment, EnrolmentLink, OnceKind, Place, Reset, Result, Right, Throttled};
 use async_trait::async_trait;
 
 #[async_trait]
@@ -38,7 +38,7 @@ impl Credentials for Database {
                 insert(&mut write, credential).await?;
                 throttles::forget(&mut write, &Throttled::Account(enrolment.account, credential.factor)).await?;
             }
-            spend_attempts(&mut write, enrolment.account).await?;
+            once::spend_all(&mut write, enrolment.account, OnceKind::Attempt).await?;
             let keeps = match enrolment.right {
                 Right::Session(id) => Some(id),
                 Right::Link(_) => None,
@@ -58,23 +58,50 @@ impl Credentials for Database {
         Ok(self.run(update).await? > 0)
     }
 
-    async fn remove(&self, account: AccountId, id: CredentialId) -> Result<bool> {
+    async fn remove(&self, id: CredentialId, by: SessionId) -> Result<Option<Vec<SessionId>>> {
         within(async {
             let mut write = self.write().await?;
+            let Some(account) = sessions::account_of(&mut write, by).await? else { return Ok(None) };
             let delete = sqlx::query("DELETE FROM credential WHERE account = ? AND credential = ?");
-            let removed = write.run(delete.bind(&account.bits()[..]).bind(&id.bits()[..])).await? > 0;
-            if removed {
-                spend_attempts(&mut write, account).await?;
+            if write.run(delete.bind(&account.bits()[..]).bind(&id.bits()[..])).await? == 0 {
+                return Ok(None);
             }
+            once::spend_all(&mut write, account, OnceKind::Attempt).await?;
+            let ended = sessions::end_all(&mut write, account, Some(by)).await?;
             write.commit().await?;
-            Ok(removed)
+            Ok(Some(ended))
         })
         .await
     }
 
-    async fn clear(&self, account: AccountId) -> Result<()> {
-        self.run(sqlx::query("DELETE FROM credential WHERE account = ?").bind(&account.bits()[..])).await?;
-        Ok(())
+    async fn offer(&self, account: AccountId, link: &EnrolmentLink<'_>) -> Result<()> {
+        within(async {
+            let mut write = self.write().await?;
+            once::spend_all(&mut write, account, OnceKind::Enrolment).await?;
+            once::keep_link(&mut write, account, link).await?;
+            write.commit().await
+        })
+        .await
+    }
+
+    async fn reset(&self, account: AccountId, link: Option<&EnrolmentLink<'_>>) -> Result<Option<Reset>> {
+        within(async {
+            let mut write = self.write().await?;
+            let known = sqlx::query("SELECT 1 FROM account WHERE account = ?");
+            if write.rows(known.bind(&account.bits()[..])).await?.is_empty() {
+                return Ok(None);
+            }
+            let delete = sqlx::query("DELETE FROM credential WHERE account = ?");
+            let credentials = write.run(delete.bind(&account.bits()[..])).await? as usize;
+            once::disown(&mut write, account).await?;
+            if let Some(link) = link {
+                once::keep_link(&mut write, account, link).await?;
+            }
+            let sessions = sessions::end_all(&mut write, account, None).await?;
+            write.commit().await?;
+            Ok(Some(Reset { credentials, sessions }))
+        })
+        .await
     }
 }
 
@@ -86,14 +113,8 @@ async fn may_enrol(write: &mut Write<'_>, enrolment: &Enrolment<'_>, now: Time) 
     }
     match enrolment.right {
         Right::Link(link) => once::spend(write, (OnceKind::Enrolment, link), now).await,
-        Right::Session(id) => sessions::is_open(write, id, enrolment.account).await,
+        Right::Session(id) => Ok(sessions::account_of(write, id).await? == Some(enrolment.account)),
     }
-}
-
-async fn spend_attempts(write: &mut Write<'_>, account: AccountId) -> Result<()> {
-    let delete = sqlx::query("DELETE FROM once WHERE kind = ? AND owner = ?");
-    write.run(delete.bind(OnceKind::Attempt.as_str()).bind(&account.bits()[..])).await?;
-    Ok(())
 }
 
 /// Adds a credential, if its account is still there.

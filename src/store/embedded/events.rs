@@ -1,5 +1,5 @@
 //! The record of security events as a table that is only appended to, each row chained to the one before, and a row
-//! beside it that says where the chain begins and ends.
+//! beside it that says where the chain ends.
 
 use super::database::{Database, Write, within};
 use super::row;
@@ -13,7 +13,7 @@ use sqlx::sqlite::SqliteRow;
 /// The sequence, not the table: a number is not given twice, though its event may have been removed.
 const NEWEST: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'event'";
 
-const SEAL: &str = "SELECT begins, newest, head, tag FROM chain";
+const SEAL: &str = "SELECT newest, head, tag FROM chain";
 
 #[async_trait]
 impl Events for Database {
@@ -30,17 +30,21 @@ impl Events for Database {
         let chain = self.chain()?;
         within(async {
             let mut write = self.write().await?;
-            let seal = write.rows(sqlx::query(SEAL)).await?.first().map(seal).transpose()?;
-            // What somebody altered is left as it is: sealed anew it would look sound.
-            let sound = seal.filter(|seal| chain.made(seal));
-            let (mut number, mut hash) = end(&mut write, sound.as_ref()).await?;
+            let newest = newest(write.rows(sqlx::query(NEWEST)).await?.first())?;
+            let seal = write.rows(sqlx::query(SEAL)).await?.first().and_then(seal);
+            let end = chain.end(seal.as_ref(), newest);
+            let (mut number, mut hash) = match end {
+                Some((sealed, head)) => (newest.max(sealed), head),
+                None => (newest, last_hash(&mut write).await?),
+            };
             for event in events {
                 number += 1;
                 hash = chain.link(hash, number, event);
                 insert(&mut write, event, (number, hash)).await?;
             }
-            if let Some(seal) = sound.filter(|_| !events.is_empty()) {
-                keep(&mut write, &chain.seal(seal.begins, number, hash)).await?;
+            // What somebody altered is left as it is: sealed anew it would look sound.
+            if end.is_some() && !events.is_empty() {
+                keep(&mut write, &chain.seal(number, hash)).await?;
             }
             write.commit().await
         })
@@ -59,7 +63,7 @@ impl Events for Database {
     }
 
     async fn seal(&self) -> Result<Option<Seal>> {
-        self.read_one(sqlx::query(SEAL)).await?.as_ref().map(seal).transpose()
+        Ok(self.read_one(sqlx::query(SEAL)).await?.as_ref().and_then(seal))
     }
 
     async fn of(&self, account: AccountId, name: &str, limit: usize) -> Result<Vec<EventRow>> {
@@ -69,30 +73,27 @@ impl Events for Database {
     }
 
     async fn newest(&self) -> Result<u64> {
-        let newest = self.read_one(sqlx::query(NEWEST)).await?;
-        newest.map_or(Ok(0), |row| row::count(&row, "seq"))
+        newest(self.read_one(sqlx::query(NEWEST)).await?.as_ref())
     }
 }
 
-/// The newest number that there ever was, and the hash that the next event's covers: the sealed one, as far as there is
-/// one.
-async fn end(write: &mut Write<'_>, sealed: Option<&Seal>) -> Result<(u64, [u8; 32])> {
-    let newest = write.rows(sqlx::query(NEWEST)).await?;
-    let number = newest.first().map_or(Ok(0), |row| row::count(row, "seq"))?;
-    if let Some(seal) = sealed {
-        return Ok((number.max(seal.newest), seal.head));
-    }
+/// The newest number that there ever was, from what [`NEWEST`] found.
+fn newest(found: Option<&SqliteRow>) -> Result<u64> {
+    found.map_or(Ok(0), |row| row::count(row, "seq"))
+}
+
+/// The hash of the last event, as far as it has one.
+async fn last_hash(write: &mut Write<'_>) -> Result<[u8; 32]> {
     let last = write.rows(sqlx::query("SELECT hash FROM event ORDER BY number DESC LIMIT 1")).await?;
-    let hash = last.first().map_or(Ok(None), |row| hash(row, "hash"))?;
-    Ok((number, hash.unwrap_or(BEGINNING)))
+    Ok(last.first().and_then(|row| hash(row, "hash")).unwrap_or(BEGINNING))
 }
 
 async fn keep(write: &mut Write<'_>, seal: &Seal) -> Result<()> {
-    let update = sqlx::query("UPDATE chain SET newest = ?, head = ?, tag = ?")
+    let keep = sqlx::query("INSERT OR REPLACE INTO chain (only, newest, head, tag) VALUES (1, ?, ?, ?)")
         .bind(row::integer(seal.newest))
         .bind(seal.head.to_vec())
-        .bind(seal.tag.map(|tag| tag.to_vec()));
-    write.run(update).await?;
+        .bind(seal.tag.to_vec());
+    write.run(keep).await?;
     Ok(())
 }
 
@@ -109,17 +110,17 @@ async fn insert(write: &mut Write<'_>, event: &EventRow, (number, hash): (u64, [
 }
 
 fn chained(row: &SqliteRow) -> Result<Chained> {
-    Ok(Chained { number: row::count(row, "number")?, row: event(row)?, hash: hash(row, "hash")? })
+    Ok(Chained { number: row::count(row, "number")?, row: event(row)?, hash: hash(row, "hash") })
 }
 
-fn seal(row: &SqliteRow) -> Result<Seal> {
-    let (begins, newest) = (row::count(row, "begins")?, row::count(row, "newest")?);
-    Ok(Seal { begins, newest, head: row::digest(row, "head")?, tag: hash(row, "tag")? })
+/// A seal that somebody spoiled is as good as none.
+fn seal(row: &SqliteRow) -> Option<Seal> {
+    Some(Seal { newest: row::count(row, "newest").ok()?, head: hash(row, "head")?, tag: hash(row, "tag")? })
 }
 
-fn hash(row: &SqliteRow, column: &str) -> Result<Option<[u8; 32]>> {
-    let hash: Option<Vec<u8>> = row.try_get(column)?;
-    hash.map(|_| row::digest(row, column)).transpose()
+/// What is no hash was not written by us, and is no hash.
+fn hash(row: &SqliteRow, column: &str) -> Option<[u8; 32]> {
+    row::digest(row, column).ok()
 }
 
 fn event(row: &SqliteRow) -> Result<EventRow> {

@@ -3,10 +3,9 @@
 
 use super::database::Database;
 use super::{Result, Unavailable};
-use crate::store::Ground;
+use crate::store::{FileId, Ground};
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -14,14 +13,11 @@ use std::sync::OnceLock;
 pub(super) struct File {
     path: PathBuf,
     /// Written by the first look, compared by every later one.
-    found: OnceLock<Place>,
+    found: OnceLock<FileId>,
     /// The log and its index, which lie beside the file as long as a connection is open. Written when the first
     /// connection is, compared by every later look.
-    beside: OnceLock<Vec<(PathBuf, Place)>>,
+    beside: OnceLock<Vec<(PathBuf, FileId)>>,
 }
-
-/// Device and inode.
-type Place = (u64, u64);
 
 /// What SQLite adds to the file's name for its log, and for the log's index.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
@@ -42,8 +38,8 @@ impl File {
             let mut path = self.path.clone().into_os_string();
             path.push(suffix);
             let path = PathBuf::from(path);
-            let place = place(&path).map_err(|_| Unavailable(parted(&path)))?;
-            beside.push((path, place));
+            let lies_there = at(&path).map_err(|_| Unavailable(parted(&path)))?;
+            beside.push((path, lies_there));
         }
         self.beside.get_or_init(|| beside);
         Ok(())
@@ -52,7 +48,7 @@ impl File {
     /// Whether the file under the path is the one that was first found there, and its log the one that is written to.
     pub fn check(&self) -> Result<()> {
         let path = self.path.display();
-        match place(&self.path) {
+        match at(&self.path) {
             Ok(now) if *self.found.get_or_init(|| now) == now => self.check_beside(),
             Ok(_) => Err(Unavailable(replaced(&self.path))),
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -64,14 +60,13 @@ impl File {
 
     fn check_beside(&self) -> Result<()> {
         let mut beside = self.beside.get().into_iter().flatten();
-        let lost = beside.find(|(path, remembered)| place(path).ok() != Some(*remembered));
+        let lost = beside.find(|(path, remembered)| at(path).ok() != Some(*remembered));
         lost.map_or(Ok(()), |(path, _)| Err(Unavailable(parted(path))))
     }
 }
 
-fn place(path: &Path) -> io::Result<Place> {
-    let found = fs::metadata(path)?;
-    Ok((found.dev(), found.ino()))
+fn at(path: &Path) -> io::Result<FileId> {
+    fs::metadata(path).map(|found| FileId::of(&found))
 }
 
 fn parted(path: &Path) -> String {
@@ -87,5 +82,9 @@ fn replaced(path: &Path) -> String {
 impl Ground for Database {
     fn check(&self) -> Result<()> {
         self.file.check()
+    }
+
+    fn file(&self) -> Option<FileId> {
+        self.file.found.get().copied()
     }
 }

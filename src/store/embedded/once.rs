@@ -1,10 +1,10 @@
 //! One-time values as a table.
 
-use super::database::{Database, Write, within};
+use super::database::{Database, Query, Write, within};
 use super::row;
 use crate::identity::AccountId;
 use crate::stdx::clock::Time;
-use crate::store::{Once, OnceKind, Result};
+use crate::store::{EnrolmentLink, Once, OnceKind, Result};
 use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -19,17 +19,7 @@ impl Once for Database {
         value: &[u8],
         expires: Time,
     ) -> Result<()> {
-        let insert = sqlx::query(
-            "INSERT OR REPLACE INTO once (kind, key, owner, value, expires)
-             SELECT ?1, ?2, ?3, ?4, ?5 WHERE ?3 IS NULL OR EXISTS (SELECT 1 FROM account WHERE account = ?3)",
-        );
-        let insert = insert
-            .bind(kind.as_str())
-            .bind(&key[..])
-            .bind(owner.map(|owner| owner.bits().to_vec()))
-            .bind(value)
-            .bind(row::stamp(expires));
-        self.run(insert).await?;
+        self.run(insert((kind, key), owner, (value, expires))).await?;
         Ok(())
     }
 
@@ -56,11 +46,6 @@ impl Once for Database {
         Ok(expires.filter(|expires| now < *expires))
     }
 
-    async fn spend(&self, kind: OnceKind, owner: AccountId) -> Result<usize> {
-        let delete = sqlx::query("DELETE FROM once WHERE kind = ? AND owner = ?");
-        Ok(self.run(delete.bind(kind.as_str()).bind(&owner.bits()[..])).await? as usize)
-    }
-
     async fn sweep(&self, now: Time) -> Result<usize> {
         Ok(self.run(sqlx::query("DELETE FROM once WHERE expires <= ?").bind(row::stamp(now))).await? as usize)
     }
@@ -69,6 +54,35 @@ impl Once for Database {
 /// Spends a value as part of a larger step; `false` if there is none, or it expired.
 pub(super) async fn spend(write: &mut Write<'_>, what: (OnceKind, [u8; 32]), now: Time) -> Result<bool> {
     Ok(remove(write, what, now).await?.is_some())
+}
+
+/// Spends the values of one kind that belong to an account.
+pub(super) async fn spend_all(write: &mut Write<'_>, owner: AccountId, kind: OnceKind) -> Result<()> {
+    let delete = sqlx::query("DELETE FROM once WHERE kind = ? AND owner = ?");
+    write.run(delete.bind(kind.as_str()).bind(&owner.bits()[..])).await?;
+    Ok(())
+}
+
+/// Spends all values that belong to an account.
+pub(super) async fn disown(write: &mut Write<'_>, owner: AccountId) -> Result<()> {
+    write.run(sqlx::query("DELETE FROM once WHERE owner = ?").bind(&owner.bits()[..])).await?;
+    Ok(())
+}
+
+/// Keeps an enrolment link of an account.
+pub(super) async fn keep_link(write: &mut Write<'_>, owner: AccountId, link: &EnrolmentLink<'_>) -> Result<()> {
+    write.run(insert((OnceKind::Enrolment, link.key), Some(owner), (link.value, link.expires))).await?;
+    Ok(())
+}
+
+/// Keeps a value, unless it has an owner who is gone.
+fn insert((kind, key): (OnceKind, [u8; 32]), owner: Option<AccountId>, (value, expires): (&[u8], Time)) -> Query {
+    let insert = sqlx::query(
+        "INSERT OR REPLACE INTO once (kind, key, owner, value, expires)
+         SELECT ?1, ?2, ?3, ?4, ?5 WHERE ?3 IS NULL OR EXISTS (SELECT 1 FROM account WHERE account = ?3)",
+    );
+    let insert = insert.bind(kind.as_str()).bind(key.to_vec()).bind(owner.map(|owner| owner.bits().to_vec()));
+    insert.bind(value.to_vec()).bind(row::stamp(expires))
 }
 
 async fn remove(write: &mut Write<'_>, (kind, key): (OnceKind, [u8; 32]), now: Time) -> Result<Option<Vec<u8>>> {

@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Row};
 const APPLICATION: i32 = 0x5043_4c53;
 
 /// One step for each version, the first from an empty file. Never edited once released; a change is a new step.
-const STEPS: [&str; 3] = [FIRST, SECOND, THIRD];
+const STEPS: [&str; 1] = [FIRST];
 
 /// Ids are their 16 bytes, times are milliseconds since the epoch (the greatest integer is never), groups are joined by
 /// commas, which no group contains, and proofs are a JSON array. No column that holds a value shares its name with
@@ -71,10 +71,13 @@ const FIRST: &str = "
 
     CREATE TABLE throttle (
         key      TEXT NOT NULL PRIMARY KEY,
+        account  BLOB REFERENCES account ON DELETE CASCADE,
         failures INTEGER NOT NULL,
+        rested   INTEGER NOT NULL,
         until    INTEGER NOT NULL,
         expires  INTEGER NOT NULL
     ) STRICT;
+    CREATE INDEX throttle_of_account ON throttle (account);
     CREATE INDEX throttle_by_end ON throttle (expires);
 
     CREATE TABLE event (
@@ -82,7 +85,16 @@ const FIRST: &str = "
         at      INTEGER NOT NULL,
         name    TEXT NOT NULL,
         account BLOB,
-        body    TEXT NOT NULL
+        body    TEXT NOT NULL,
+        hash    BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX event_of_account ON event (account, name, number);
+
+    CREATE TABLE chain (
+        only   INTEGER PRIMARY KEY CHECK (only = 1),
+        newest INTEGER NOT NULL,
+        head   BLOB NOT NULL,
+        tag    BLOB NOT NULL
     ) STRICT;
 
     CREATE TABLE change (
@@ -91,18 +103,6 @@ const FIRST: &str = "
         kind   TEXT NOT NULL,
         id     BLOB NOT NULL
     ) STRICT;
-";
-
-/// Failures are counted by account, not by name, and so begin anew; events are chained, and found by account; the store
-/// knows the master key's fingerprint, and keeps the keys that sign, sealed.
-const SECOND: &str = "
-    DELETE FROM throttle;
-    ALTER TABLE throttle ADD COLUMN rested INTEGER NOT NULL DEFAULT 0;
-    ALTER TABLE throttle ADD COLUMN account BLOB REFERENCES account ON DELETE CASCADE;
-    CREATE INDEX throttle_of_account ON throttle (account);
-
-    ALTER TABLE event ADD COLUMN hash BLOB;
-    CREATE INDEX event_of_account ON event (account, name, number);
 
     CREATE TABLE master (
         only        INTEGER PRIMARY KEY CHECK (only = 1),
@@ -116,20 +116,6 @@ const SECOND: &str = "
     ) STRICT;
 ";
 
-/// Events are chained under a key, from the next one on: what was written before could have been written by anybody.
-const THIRD: &str = "
-    CREATE TABLE chain (
-        only   INTEGER PRIMARY KEY CHECK (only = 1),
-        begins INTEGER NOT NULL,
-        newest INTEGER NOT NULL,
-        head   BLOB NOT NULL,
-        tag    BLOB
-    ) STRICT;
-    INSERT INTO chain (only, begins, newest, head)
-    SELECT 1, seen + 1, seen, zeroblob(32)
-    FROM (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0) AS seen);
-";
-
 type Result<T> = std::result::Result<T, OpenFailure>;
 
 /// Brings the file to the newest version, in one transaction that holds the write lock: of any number of processes that
@@ -138,14 +124,9 @@ type Result<T> = std::result::Result<T, OpenFailure>;
 /// # Errors
 /// If the file is not a database, not ours, or newer than this release knows.
 pub(super) async fn migrate(database: &Database) -> Result<()> {
-    migrate_to(database, STEPS.len()).await
-}
-
-/// The same, to one of the versions there were; for tests.
-pub(super) async fn migrate_to(database: &Database, newest: usize) -> Result<()> {
     // Looked at before anything is written: connections that write turn WAL on, even in a file that is not ours.
     let found = database.look(sqlx::query(HEAD)).await?;
-    let is_current = steps_seen(&found)? >= newest;
+    let is_current = steps_seen(&found)? == STEPS.len();
     if is_current && has_log(&database.look(sqlx::query(MODE)).await?)? {
         return Ok(());
     }
@@ -156,7 +137,7 @@ pub(super) async fn migrate_to(database: &Database, newest: usize) -> Result<()>
             return Err(OpenFailure::Unavailable(why.to_owned()));
         }
         let found = write.rows(sqlx::query(HEAD)).await?;
-        for (step, version) in STEPS.iter().zip(1..).take(newest).skip(steps_seen(&found)?) {
+        for (step, version) in STEPS.iter().zip(1..).skip(steps_seen(&found)?) {
             write.script(*step).await?;
             write.script(AssertSqlSafe(format!("PRAGMA user_version = {version}"))).await?;
             write.script(AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION}"))).await?;

@@ -164,10 +164,10 @@ pub(super) async fn end_all(
     Ok(ended)
 }
 
-/// Whether a session of an account is there.
-pub(super) async fn is_open(write: &mut Write<'_>, id: SessionId, account: AccountId) -> Result<bool> {
-    let query = sqlx::query("SELECT 1 FROM session WHERE session = ? AND account = ?");
-    Ok(!write.rows(query.bind(&id.bits()[..]).bind(&account.bits()[..])).await?.is_empty())
+/// Whose a session is, if it is there.
+pub(super) async fn account_of(write: &mut Write<'_>, id: SessionId) -> Result<Option<AccountId>> {
+    let rows = write.rows(sqlx::query("SELECT account FROM session WHERE session = ?").bind(&id.bits()[..])).await?;
+    rows.first().map(|row| row::bits(row, "account").map(AccountId::new)).transpose()
 }
 
 /// Adds a session, if its account is still there and enabled; whether it did.

@@ -1,6 +1,7 @@
 //! What only a file can do: be shared, be another's, be damaged, and fill a disk.
 
 mod record;
+mod whole;
 
 use super::*;
 use crate::identity::{Account, AccountId, AccountName};
@@ -273,23 +274,6 @@ async fn a_file_that_will_never_do_is_told_from_one_that_cannot_be_used_now() {
     }
     let failure = open(&notes.join("portcullis.db"), no_factors).await.err();
     assert!(matches!(failure, Some(OpenFailure::Unavailable(_))), "{failure:?}");
-}
-
-#[tokio::test]
-async fn what_a_release_without_the_newer_columns_wrote_is_taken_over() {
-    let (_directory, path) = somewhere();
-    prepare(&path).expect("the test may make files");
-    let database = Database::new(&path, no_factors);
-    schema::migrate_to(&database, 1).await.expect("a new file");
-    sql(&path, "INSERT INTO event (at, name, body) VALUES (1, 'sign-in.failed', '{}')").await;
-    sql(&path, "INSERT INTO throttle VALUES ('account:alice:password', 3, 0, 9)").await;
-    drop(database);
-    let store = opened(&path).await;
-    assert_eq!(store.events.newest().await.expect("the store answers"), 1);
-    let source = Throttled::Source("k".to_owned());
-    let rule = ThrottleRule::Window { most: 5, per: Duration::from_secs(60) };
-    let reserved = store.throttles.reserve_all(&[(&source, rule)], Time::from_secs(1)).await;
-    assert_eq!(reserved.expect("the store answers"), [Reserved::Go]);
 }
 
 #[tokio::test]

@@ -38,12 +38,14 @@ impl Throttles for Database {
         .await
     }
 
-    async fn forgive(&self, whose: &Throttled, rule: ThrottleRule) -> Result<()> {
+    async fn forgive_all(&self, counters: &[(&Throttled, ThrottleRule)]) -> Result<()> {
         within(async {
             let mut write = self.write().await?;
-            match load(&mut write, whose).await?.and_then(|counter| counter.forgiven(rule)) {
-                Some(left) => save(&mut write, whose, left).await?,
-                None => forget(&mut write, whose).await?,
+            for (whose, rule) in counters {
+                match load(&mut write, whose).await?.and_then(|counter| counter.forgiven(*rule)) {
+                    Some(left) => save(&mut write, whose, left).await?,
+                    None => forget(&mut write, whose).await?,
+                }
             }
             write.commit().await
         })

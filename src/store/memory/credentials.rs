@@ -1,9 +1,9 @@
 //! Credentials in memory.
 
-use super::{Memory, State};
+use super::{Kept, Memory, State};
 use crate::identity::{AccountId, Credential, CredentialId, SessionId};
 use crate::stdx::clock::Time;
-use crate::store::{Credentials, Enrolment, OnceKind, Place, Result, Right, Throttled};
+use crate::store::{Credentials, Enrolment, EnrolmentLink, OnceKind, Place, Reset, Result, Right, Throttled};
 use async_trait::async_trait;
 
 #[async_trait]
@@ -41,7 +41,7 @@ impl Credentials for Memory {
             state.credentials.push(credential.clone());
             state.throttles.remove(&Throttled::Account(account, factor));
         }
-        state.spend_attempts(account);
+        state.spend_all(account, OnceKind::Attempt);
         Ok(Some(state.end_where(|session| session.account == account && Right::Session(session.id) != enrolment.right)))
     }
 
@@ -55,20 +55,41 @@ impl Credentials for Memory {
         Ok(true)
     }
 
-    async fn remove(&self, account: AccountId, id: CredentialId) -> Result<bool> {
+    async fn remove(&self, id: CredentialId, by: SessionId) -> Result<Option<Vec<SessionId>>> {
         let mut state = self.state()?;
+        let Some(account) = state.sessions.get(&by).map(|session| session.account) else { return Ok(None) };
         let before = state.credentials.len();
         state.credentials.retain(|held| held.account != account || held.id != id);
-        let removed = state.credentials.len() < before;
-        if removed {
-            state.spend_attempts(account);
+        if state.credentials.len() == before {
+            return Ok(None);
         }
-        Ok(removed)
+        state.spend_all(account, OnceKind::Attempt);
+        Ok(Some(state.end_where(|session| session.account == account && session.id != by)))
     }
 
-    async fn clear(&self, account: AccountId) -> Result<()> {
-        self.state()?.credentials.retain(|held| held.account != account);
+    async fn offer(&self, account: AccountId, link: &EnrolmentLink<'_>) -> Result<()> {
+        let mut state = self.state()?;
+        state.spend_all(account, OnceKind::Enrolment);
+        if state.accounts.contains_key(&account) {
+            state.keep_link(account, link);
+        }
         Ok(())
+    }
+
+    async fn reset(&self, account: AccountId, link: Option<&EnrolmentLink<'_>>) -> Result<Option<Reset>> {
+        let mut state = self.state()?;
+        if !state.accounts.contains_key(&account) {
+            return Ok(None);
+        }
+        let before = state.credentials.len();
+        state.credentials.retain(|held| held.account != account);
+        let credentials = before - state.credentials.len();
+        state.once.retain(|_, kept| kept.owner != Some(account));
+        if let Some(link) = link {
+            state.keep_link(account, link);
+        }
+        let sessions = state.end_where(|session| session.account == account);
+        Ok(Some(Reset { credentials, sessions }))
     }
 }
 
@@ -81,7 +102,12 @@ impl State {
         }
     }
 
-    fn spend_attempts(&mut self, account: AccountId) {
-        self.once.retain(|(kind, _), kept| *kind != OnceKind::Attempt || kept.owner != Some(account));
+    fn spend_all(&mut self, account: AccountId, kind: OnceKind) {
+        self.once.retain(|(of, _), kept| *of != kind || kept.owner != Some(account));
+    }
+
+    fn keep_link(&mut self, account: AccountId, link: &EnrolmentLink<'_>) {
+        let kept = Kept { owner: Some(account), value: link.value.to_vec(), expires: link.expires };
+        self.once.insert((OnceKind::Enrolment, link.key), kept);
     }
 }

@@ -9,7 +9,7 @@ mod sessions;
 mod throttles;
 
 use super::counter::Counter;
-use super::{Chain, Change, EventRow, Ground, OnceKind, Result, SealedKey, Store, Throttled, Unavailable};
+use super::{Chain, Change, EventRow, FileId, Ground, OnceKind, Result, SealedKey, Store, Throttled, Unavailable};
 use crate::identity::{Account, AccountId, Credential, Session, SessionId, TokenHash};
 use crate::stdx::clock::{Clock, SystemClock, Time};
 use std::collections::HashMap;
@@ -89,6 +89,10 @@ impl Memory {
 impl Ground for Memory {
     fn check(&self) -> Result<()> {
         Ok(())
+    }
+
+    fn file(&self) -> Option<FileId> {
+        None
     }
 }
 

@@ -40,13 +40,6 @@ impl Once for Memory {
         Ok(theirs.map(|(_, kept)| kept.expires).filter(|expires| now < *expires).max())
     }
 
-    async fn spend(&self, kind: OnceKind, owner: AccountId) -> Result<usize> {
-        let mut state = self.state()?;
-        let before = state.once.len();
-        state.once.retain(|(of, _), kept| *of != kind || kept.owner != Some(owner));
-        Ok(before - state.once.len())
-    }
-
     async fn sweep(&self, now: Time) -> Result<usize> {
         let mut state = self.state()?;
         let before = state.once.len();

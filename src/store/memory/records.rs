@@ -43,8 +43,7 @@ impl Events for Memory {
 
     async fn seal(&self) -> Result<Option<Seal>> {
         let (chain, state) = (self.chain()?, self.state()?);
-        let head = state.events.last().map_or(BEGINNING, |(_, hash)| *hash);
-        Ok(Some(chain.seal(1, state.events.len() as u64, head)))
+        Ok(state.events.last().map(|(_, head)| chain.seal(state.events.len() as u64, *head)))
     }
 
     async fn of(&self, account: AccountId, name: &str, limit: usize) -> Result<Vec<EventRow>> {

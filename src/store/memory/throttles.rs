@@ -23,10 +23,12 @@ impl Throttles for Memory {
         Ok(said)
     }
 
-    async fn forgive(&self, whose: &Throttled, rule: ThrottleRule) -> Result<()> {
+    async fn forgive_all(&self, counters: &[(&Throttled, ThrottleRule)]) -> Result<()> {
         let mut state = self.state()?;
-        if let Some(left) = state.throttles.remove(whose).and_then(|counter| counter.forgiven(rule)) {
-            state.throttles.insert(whose.clone(), left);
+        for (whose, rule) in counters {
+            if let Some(left) = state.throttles.remove(*whose).and_then(|counter| counter.forgiven(*rule)) {
+                state.throttles.insert((*whose).clone(), left);
+            }
         }
         Ok(())
     }

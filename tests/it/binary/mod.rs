@@ -5,6 +5,8 @@ mod commands;
 mod explained;
 mod night;
 mod process;
+mod standing;
+mod warnings;
 
 use crate::rig::{Line, exchange, get};
 use process::{eventually, two_hosts};
@@ -113,7 +115,8 @@ async fn every_request_leaves_one_line_that_says_what_became_of_it() {
     eventually("both are written", || running.access().len() >= 2).await;
     let lines = running.access();
     let text = |line: &Value, key: &str| line[key].as_str().unwrap_or_default().to_owned();
-    let open = &lines[0];
+    let of = |path: &str| lines.iter().find(|line| line["path"] == path).expect("its line");
+    let open = of("/open/x");
     for (key, expected) in [("route", "app-open"), ("policy", "open"), ("outcome", "permitted"), ("pool", "app")] {
         assert_eq!(text(open, key), expected, "{open}");
     }
@@ -121,7 +124,7 @@ async fn every_request_leaves_one_line_that_says_what_became_of_it() {
     assert_eq!((&open["edition"], &open["status"], &open["path"]), (&2.into(), &200.into(), &"/open/x".into()));
     assert!(!open.to_string().contains("secret"), "no query: {open}");
     assert!(open["micros"].is_u64() && open["time"].is_string() && open["client"] == "127.0.0.1", "{open}");
-    let denied = &lines[1];
+    let denied = of("/");
     assert_eq!((text(denied, "outcome"), text(denied, "refused")), ("sign-in".to_owned(), "sign-in".to_owned()));
     let problem: Value = serde_json::from_str(&refused.body).expect("JSON");
     assert_eq!(denied["decision"], problem["decision"], "the same id as the caller was told");
@@ -194,14 +197,6 @@ async fn what_no_restart_mends_ends_with_a_code_of_its_own_and_what_one_may_mend
     assert_eq!(said.code, 3, "the store may be out of reach for now: {said:?}");
     let said = site.tell(&["run", "--config", "/nowhere/portcullis.toml"]).await;
     assert_eq!(said.code, 3, "a configuration may not be there yet: {said:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn too_low_a_limit_of_open_files_is_told_at_the_start() {
-    let (site, ..) = two_hosts().await;
-    let running = site.run_after("ulimit -n 1000").await;
-    let told = running.logged("too few open files are allowed for [limits] connections");
-    assert_eq!(told.expect("a warning")["needed"], 40_100);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -158,7 +158,7 @@ async fn sessions_end_at_once_when_the_store_cannot_be_written_but_not_for_good(
         assert_eq!(said.code, 3, "{said:?}");
         assert!(said.err.contains("nothing is written: the store is unavailable"), "{said:?}");
         assert!(said.err.contains("is refused by the running gateway from now on, but only until"), "{said:?}");
-        assert!(said.err.contains("make room, then give the command again"), "{said:?}");
+        assert!(said.err.contains("once the store can be written, give the command again"), "{said:?}");
         assert_eq!(browser.fetch(&format!("{}/", running.origin("app.localhost"))).await.status, 401, "{verb:?}");
     }
     let status = site.tell(&["status"]).await.out;
@@ -168,6 +168,109 @@ async fn sessions_end_at_once_when_the_store_cannot_be_written_but_not_for_good(
     let running = site.run().await;
     let page = browser.fetch(&format!("{}/", running.origin("app.localhost"))).await;
     assert_eq!(page.status, 200, "as the operator was told: {page:?}");
+}
+
+/// Another program with a store open.
+async fn other_program(store: &std::path::Path) -> sqlx::SqliteConnection {
+    use sqlx::ConnectOptions;
+    sqlx::sqlite::SqliteConnectOptions::new().filename(store).connect().await.expect("it opens the file")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_shut_out_although_another_program_holds_the_lock_of_the_store() {
+    let (site, ..) = two_hosts().await;
+    let (running, mut browser) = with_alice(&site).await;
+    let mut other = other_program(&site.path("state/portcullis.db")).await;
+    sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut other).await.expect("nobody else writes");
+    let said = site.tell(&["account", "disable", "alice"]).await;
+    assert_eq!(said.code, 3, "{said:?}");
+    assert!(said.err.contains("nothing is written: ") && said.err.contains("holds the store's lock"), "{said:?}");
+    assert!(said.err.contains("is refused by the running gateway from now on, but only until"), "{said:?}");
+    assert!(said.err.contains("once the store can be written, give the command again"), "{said:?}");
+    assert_eq!(browser.fetch(&format!("{}/", running.origin("app.localhost"))).await.status, 401);
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.expect("it lets go");
+    let said = site.tell(&["account", "disable", "alice"]).await;
+    assert!(said.code == 0 && said.out.contains("alice is disabled; 1 session ended"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_in_place_of_the_store_is_not_written_to_while_the_gateway_has_another_file_open() {
+    let (site, ..) = two_hosts().await;
+    let (running, _browser) = with_alice(&site).await;
+    let (store, copy) = (site.path("state/portcullis.db"), site.path("copy.db"));
+    let copying = format!("VACUUM INTO '{}'", copy.display());
+    let mut other = other_program(&store).await;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(copying)).execute(&mut other).await.expect("it is copied");
+    std::fs::rename(&copy, &store).expect("it is put in place");
+    let before = std::fs::read(&store).expect("it is there");
+    for verb in [
+        &["account", "disable", "alice"][..],
+        &["account", "add", "bob"],
+        &["account", "list"],
+        &["session", "revoke", "--all", "alice"],
+        &["audit", "tail"],
+    ] {
+        let said = site.tell(verb).await;
+        assert_eq!((said.code, said.out.as_str()), (3, ""), "{verb:?}: {said:?}");
+        assert!(said.err.contains("another file lies in place of the store"), "{verb:?}: {said:?}");
+        assert!(said.err.contains("restart the gateway to use the file that lies there"), "{verb:?}: {said:?}");
+    }
+    assert!(std::fs::read(&store).expect("it is there") == before, "the copy was changed");
+    running.kill().await;
+    // What belonged to the other file, as the documentation says.
+    for suffix in ["-wal", "-shm"] {
+        std::fs::remove_file(site.path(&format!("state/portcullis.db{suffix}"))).expect("it was left");
+    }
+    let running = site.run().await;
+    assert_eq!(site.tell(&["account", "disable", "alice"]).await.code, 0);
+    drop(running);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_right_master_key_one_may_look_and_shut_people_out_and_nothing_else() {
+    for (key, told) in [(None, "it is gone, and the store was made with it"), (Some([7; 32]), "it is another key")] {
+        let (site, ..) = two_hosts().await;
+        let (running, mut browser) = with_alice(&site).await;
+        let (path, kept) = (site.path("state/keys/master.key"), site.path("kept.key"));
+        std::fs::copy(&path, &kept).expect("it is there");
+        match key {
+            Some(key) => std::fs::write(&path, key).expect("it is written"),
+            None => std::fs::remove_file(&path).expect("it is there"),
+        }
+        for verb in [
+            &["account", "enrol", "alice"][..],
+            &["account", "reset", "alice", "--reason", "lost phone"],
+            &["account", "enable", "alice"],
+            &["account", "groups", "alice", "--set", "boss"],
+            &["account", "remove", "alice", "--yes"],
+            &["account", "add", "bob"],
+            &["audit", "verify"],
+        ] {
+            let said = site.tell(verb).await;
+            assert_eq!((said.code, said.out.as_str()), (3, ""), "{verb:?}: {said:?}");
+            assert!(said.err.contains(told) && said.err.contains(" back from the backup"), "{verb:?}: {said:?}");
+        }
+        for (verb, word) in [
+            (&["account", "list"][..], "alice"),
+            (&["account", "show", "alice"], "staff"),
+            (&["account", "groups", "alice"], "staff"),
+            (&["session", "list"], "alice"),
+            (&["audit", "tail"], "sign-in.succeeded"),
+        ] {
+            let said = site.tell(verb).await;
+            assert!(said.code == 0 && said.out.contains(word), "{verb:?}: {said:?}");
+            assert!(said.err.starts_with("portcullis: warning: ") && said.err.contains(told), "{verb:?}: {said:?}");
+        }
+        let said = site.tell(&["account", "disable", "alice"]).await;
+        assert!(said.code == 0 && said.out.contains("alice is disabled; 1 session ended"), "{said:?}");
+        assert!(said.err.contains(told) && said.err.contains("not in the record"), "{said:?}");
+        refused_within_a_second(&running, &mut browser).await;
+        assert!(site.tell(&["session", "revoke", "--all", "alice"]).await.err.contains("not in the record"));
+        std::fs::rename(&kept, &path).expect("it is put back");
+        let said = site.tell(&["audit", "verify"]).await;
+        assert!(said.code == 0 && said.err.is_empty(), "the record is as it was: {said:?}");
+        assert!(!site.tell(&["audit", "tail"]).await.out.contains("change=disabled"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -118,6 +118,13 @@ impl Site {
         Self::started(command)
     }
 
+    /// The same under one that wants a heartbeat this often.
+    pub fn start_watched(&self, manager: &Path, period: Duration) -> Running {
+        let mut command = self.command(&["run"]);
+        command.env("NOTIFY_SOCKET", manager).env("WATCHDOG_USEC", period.as_micros().to_string());
+        Self::started(command)
+    }
+
     fn started(mut command: Command) -> Running {
         let mut child = command.spawn().expect("it can be started");
         let out = Lines::of(child.stdout.take().expect("piped"));

@@ -119,23 +119,6 @@ async fn a_post_that_was_sent_is_never_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_breaks_on_a_fresh_connection_is_not_repeated() {
-    let rude = RawMember::play(|mut line| async move {
-        line.head().await;
-    })
-    .await;
-    let live = Member::echo("live").await;
-    let rig = before(&[rude.address(), live.address()], "").await;
-    let mut statuses = Vec::new();
-    for _ in 0..4 {
-        statuses.push(Line::to(rig.address()).await.ask(get("/open/x", "")).await.status);
-    }
-    statuses.sort_unstable();
-    assert_eq!(statuses, [200, 200, 502, 502], "it may have been worked on");
-    assert_eq!(rude.heard().len(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_member_that_cannot_be_reached_is_left_out_for_a_while_and_then_tried_again() {
     let (mut gone, live) = (Member::echo("gone").await, Member::echo("live").await);
     gone.stop().await;

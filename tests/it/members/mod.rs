@@ -3,4 +3,5 @@
 mod bodies;
 mod broken;
 mod health;
+mod lapses;
 mod turns;

@@ -102,7 +102,10 @@ async fn a_reset_ends_everything_offers_a_link_and_records_the_reason() {
     let alice = add(&opened, name("alice"), Vec::new()).await.expect("a new name").account;
     sign_in(&opened, &alice).await;
     let done = reset(&opened, &alice.name, "lost phone").await.expect("an account");
-    assert!(done.text(Ink::Plain).starts_with("alice is reset; 0 factors forgotten, 1 session ended\n\n  http"));
+    let text = done.text(Ink::Plain);
+    assert!(
+        text.starts_with("alice is reset; 0 factors forgotten, 1 session ended; links made before are void\n\n  http")
+    );
     assert_eq!((&done.json()["factors_removed"], &done.json()["sessions_ended"]), (&json!(0), &json!(1)));
     assert!(opened.sessions(&alice).await.expect("the store").is_empty());
     let events = events(&opened).await;
@@ -120,7 +123,7 @@ async fn somebody_who_is_not_enrolled_is_shown_with_the_link_or_without_one() {
     }
     let again = enable(&opened, &alice.name).await.expect("an account").text(Ink::Plain);
     assert!(again.starts_with("alice is enabled, but not enrolled: the link it has is good until 2"), "{again}");
-    opened.store.once.spend(OnceKind::Enrolment, alice.id).await.expect("the store");
+    opened.store.credentials.reset(alice.id, None).await.expect("the store");
     for text in [show().await, list().await] {
         assert!(text.contains("not enrolled, no link"), "{text}");
     }
@@ -165,4 +168,17 @@ async fn groups_are_set_whole_and_removal_leaves_only_the_record() {
     assert!(matches!(gone.downcast_ref(), Some(Stopped::No(_))), "{gone}");
     let events = events(&opened).await;
     assert!(events.last().is_some_and(|event| event.contains(r#""change":"removed""#)), "{events:?}");
+}
+
+#[tokio::test]
+async fn a_reset_voids_the_link_that_was_open_even_where_no_new_one_can_be_made() {
+    let (folder, opened) = rig().await;
+    let alice = add(&opened, name("alice"), Vec::new()).await.expect("a new name").account;
+    let file = folder.path().join("portcullis.toml");
+    std::fs::write(&file, "[gateway]\nstate = \"state\"\n[portal]\norigin = \"auth\"\n").expect("a file");
+    let essentials = Home::of(ConfigFile { file }).essentials().expect("the state can be told");
+    let opened = Opened::open(essentials, Absent::Say).await.expect("the store");
+    let done = reset(&opened, &alice.name, "lost phone").await.expect("an account").text(Ink::Plain);
+    assert!(done.contains("links made before are void") && done.contains("no link was made"), "{done}");
+    assert_eq!(opened.link_until(&alice).await.expect("the store"), None);
 }
