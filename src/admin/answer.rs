@@ -2,7 +2,7 @@
 //! is asked, not how it is found out.
 
 use super::{Operate, Problem, Reloaded};
-use crate::identity::{AccountId, SessionId};
+use crate::identity::{AccountId, AccountName, SessionId};
 use crate::session::Barred;
 use crate::stdx::task::Tasks;
 use bytes::Bytes;
@@ -44,6 +44,7 @@ enum Page<'a> {
     Ready,
     Status,
     Decision(&'a str),
+    Account(AccountName),
     Reload,
     Bar(Barred),
 }
@@ -82,6 +83,11 @@ pub(super) async fn answer(
             Some(decision) => in_json(StatusCode::OK, &decision),
             None => refusal(StatusCode::NOT_FOUND, "no refusal of this id is remembered", surface),
         },
+        Page::Account(name) => match operate.account(&name).await {
+            Ok(Some(account)) => in_json(StatusCode::OK, &json!({ "id": account.to_string() })),
+            Ok(None) => refusal(StatusCode::NOT_FOUND, "there is no such account", surface),
+            Err(why) => refusal(StatusCode::SERVICE_UNAVAILABLE, &why, surface),
+        },
         Page::Reload => reload(operate, &tasks, surface).await,
         Page::Bar(barred) => bar(operate.as_ref(), barred, surface),
     })
@@ -106,6 +112,7 @@ impl<'a> Page<'a> {
         let (page, id) = path.strip_prefix('/')?.split_once('/')?;
         match page {
             "decisions" if !id.is_empty() => Some(Page::Decision(id)),
+            "accounts" => AccountName::parse(id).ok().map(Page::Account),
             "bar" => {
                 let session = SessionId::parse(id).map(Barred::Session);
                 session.or_else(|_| AccountId::parse(id).map(Barred::Account)).ok().map(Page::Bar)
@@ -116,7 +123,7 @@ impl<'a> Page<'a> {
 
     fn methods(&self) -> &'static [Method] {
         match self {
-            Page::Metrics | Page::Health | Page::Ready | Page::Status | Page::Decision(_) => {
+            Page::Metrics | Page::Health | Page::Ready | Page::Status | Page::Decision(_) | Page::Account(_) => {
                 &[Method::GET, Method::HEAD]
             }
             Page::Reload | Page::Bar(_) => &[Method::POST],
@@ -179,9 +186,9 @@ impl Reloaded {
                 json!({ "outcome": "applied", "edition": edition, "notes": notes })
             }
             Reloaded::Unchanged { edition } => json!({ "outcome": "unchanged", "edition": edition }),
-            Reloaded::Refused { edition, problems } => {
+            Reloaded::Refused { edition, problems, tried_again } => {
                 let problems: Vec<Value> = problems.iter().map(Problem::to_json).collect();
-                json!({ "outcome": "refused", "edition": edition, "problems": problems })
+                json!({ "outcome": "refused", "edition": edition, "problems": problems, "tried_again": tried_again })
             }
         }
     }
@@ -197,7 +204,10 @@ impl Reloaded {
             }
             "unchanged" => Some(Reloaded::Unchanged { edition }),
             "refused" => {
-                Some(Reloaded::Refused { edition, problems: list("problems").filter_map(Problem::from_json).collect() })
+                let problems = list("problems").filter_map(Problem::from_json).collect();
+                // An older gateway does not say.
+                let tried_again = value.get("tried_again").and_then(Value::as_bool).unwrap_or(false);
+                Some(Reloaded::Refused { edition, problems, tried_again })
             }
             _ => None,
         }

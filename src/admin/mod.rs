@@ -16,6 +16,7 @@ mod tests;
 pub use ask::{Unanswered, ask};
 pub use problem::{Place, Problem};
 
+use crate::identity::{AccountId, AccountName};
 use crate::session::Barred;
 use crate::stdx::sparing::Sparing;
 use crate::stdx::task::Tasks;
@@ -76,6 +77,12 @@ pub trait Operate: Send + Sync + 'static {
     /// keys.
     async fn status(&self) -> serde_json::Value;
 
+    /// The account of that name, even where the store's files are not in their place any more.
+    ///
+    /// # Errors
+    /// Why the store does not tell, in a sentence.
+    async fn account(&self, name: &AccountName) -> Result<Option<AccountId>, String>;
+
     /// Refuses sessions from now on, for as long as the process lives: what is left when the store cannot be written.
     fn bar(&self, barred: Barred);
 }
@@ -101,6 +108,8 @@ pub enum Reloaded {
         edition: u64,
         /// Every problem.
         problems: Vec<Problem>,
+        /// Whether it is tried again by itself, because what stands in the way may be over.
+        tried_again: bool,
     },
 }
 

@@ -1,7 +1,7 @@
 //! The operator's listener and socket over real sockets.
 
 use super::*;
-use crate::identity::{AccountId, SessionId};
+use crate::identity::{AccountId, AccountName, SessionId};
 use http::Method;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
@@ -42,13 +42,17 @@ impl Operate for Scripted {
         json!({ "edition": 7 })
     }
 
+    async fn account(&self, name: &AccountName) -> Result<Option<AccountId>, String> {
+        Ok((name.as_str() == "alice").then(AccountId::fresh))
+    }
+
     fn bar(&self, barred: Barred) {
         self.barred.lock().expect("no test panicked with it").push(barred);
     }
 }
 
 fn scripted() -> Arc<dyn Operate> {
-    let reloaded = Reloaded::Refused { edition: 7, problems: vec![nothing_listens()] };
+    let reloaded = Reloaded::Refused { edition: 7, problems: vec![nothing_listens()], tried_again: true };
     Arc::new(Scripted { ready: Ok(()), reloaded, barred: Mutex::default() })
 }
 
@@ -128,7 +132,7 @@ async fn the_network_reads_and_orders_nothing() {
     let posted = rig.says("POST /metrics HTTP/1.1\r\nHost: localhost").await;
     assert!(posted.starts_with("HTTP/1.1 405 ") && posted.contains("allow: GET, HEAD\r\n"), "{posted}");
     let bar = "POST /bar/acc_00000000000000000000000000";
-    for request in ["POST /reload", "GET /status", "GET /decisions/dec_1", "GET /", bar] {
+    for request in ["POST /reload", "GET /status", "GET /decisions/dec_1", "GET /accounts/alice", "GET /", bar] {
         let answer = rig.says(&format!("{request} HTTP/1.1\r\nHost: localhost")).await;
         assert!(answer.starts_with("HTTP/1.1 404 "), "{request}: {answer}");
     }
@@ -145,12 +149,17 @@ async fn the_socket_takes_orders_from_its_user_and_group_alone() {
     assert_eq!(mode, 0o660);
     let (status, answer) = ask(&socket, Method::POST, "/reload").await.expect("an answer");
     let problems = vec![nothing_listens()];
-    assert_eq!((status, Reloaded::from_json(&answer)), (422, Some(Reloaded::Refused { edition: 7, problems })));
+    assert_eq!(
+        (status, Reloaded::from_json(&answer)),
+        (422, Some(Reloaded::Refused { edition: 7, problems, tried_again: true }))
+    );
     assert_eq!(ask(&socket, Method::GET, "/reload").await.expect("an answer").0, 405);
     assert_eq!(ask(&socket, Method::GET, "/status").await.expect("an answer"), (200, json!({ "edition": 7 })));
     let known = ask(&socket, Method::GET, "/decisions/dec_1").await.expect("an answer");
     assert_eq!(known, (200, json!({ "decision": "dec_1" })));
     assert_eq!(ask(&socket, Method::GET, "/decisions/dec_2").await.expect("an answer").0, 404);
+    assert_eq!(ask(&socket, Method::GET, "/accounts/alice").await.expect("an answer").0, 200);
+    assert_eq!(ask(&socket, Method::GET, "/accounts/bob").await.expect("an answer").0, 404);
 }
 
 #[tokio::test]
@@ -206,7 +215,12 @@ fn a_reload_s_outcome_reads_back_as_written() {
     let outcomes = [
         Reloaded::Applied { edition: 2, notes: vec!["gateway.threads needs a restart".to_owned()] },
         Reloaded::Unchanged { edition: 2 },
-        Reloaded::Refused { edition: 2, problems: vec![nothing_listens(), Problem::nowhere("it panicked".to_owned())] },
+        Reloaded::Refused { edition: 2, problems: vec![nothing_listens()], tried_again: true },
+        Reloaded::Refused {
+            edition: 2,
+            problems: vec![Problem::nowhere("it panicked".to_owned())],
+            tried_again: false,
+        },
     ];
     for outcome in outcomes {
         assert_eq!(Reloaded::from_json(&outcome.to_json()), Some(outcome));

@@ -203,7 +203,7 @@ mod tests {
         let body = json!({ "name": "alice\u{1b}[2J\n", "why": "wrong", "address": "" }).to_string();
         let row = EventRow { at: Time::from_secs(0), name: "sign-in.failed".to_owned(), account: None, body };
         let text = Line { number: 1, row: &row, account: None, widths: Widths::default() }.text(Ink::Plain);
-        assert_eq!(text, "1970-01-01 00:00:00  sign-in.failed  -  name=alice\\u{1b}[2J\\n why=wrong");
+        assert_eq!(text, "1970-01-01 00:00:00 UTC  sign-in.failed  -  name=alice\\u{1b}[2J\\n why=wrong");
     }
 
     #[test]
@@ -212,7 +212,7 @@ mod tests {
         let row = EventRow { at: Time::from_secs(0), name: "account.changed".to_owned(), account: None, body };
         let (account, widths) = (Some("bo".to_owned()), Widths { event: 17, account: 5 });
         let text = Line { number: 1, row: &row, account, widths }.text(Ink::Plain);
-        let expected = r#"1970-01-01 00:00:00  account.changed    bo     change=reset reason="lost \"phone\"""#;
+        let expected = r#"1970-01-01 00:00:00 UTC  account.changed    bo     change=reset reason="lost \"phone\"""#;
         assert_eq!(text, expected);
     }
 }

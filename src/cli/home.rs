@@ -2,15 +2,15 @@
 //! as it can be told. They are needed most when the configuration is broken, so they do not ask that it is not.
 
 use super::ending::{Stopped, complain};
-use super::opened::{Absent, Opened, Running};
+use super::opened::{Absent, Opened};
 use super::output::count;
-use super::refusal::advised;
+use super::running::{Parted, Running, same};
 use super::settings::{ConfigFile, Told, state_in};
+use super::unwritten::{self, Whom};
 use crate::config::Wreck;
 use crate::edition::Plan;
-use crate::gateway;
+use crate::gateway::StateFailure;
 use crate::identity::{Group, SessionRules};
-use crate::store::FileId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -55,44 +55,60 @@ impl Home {
     /// # Errors
     /// If it is not, or cannot be told or opened, or if the running gateway works on another.
     pub async fn open(&self) -> anyhow::Result<Opened> {
-        let essentials = self.essentials()?;
-        self.agree(&essentials).await?;
-        Opened::open(essentials, Absent::Say).await
+        let (essentials, running) = self.beside(self.essentials()?).await?;
+        Opened::open_beside(&running, essentials, Absent::Say).await
     }
 
-    /// The same for what can be done without the store's key: see [`Opened::open_without_key`].
+    /// The store, made if there is none; not before it is clear that there is somewhere to enrol.
+    ///
+    /// # Errors
+    /// If there is no portal, or the store cannot be told, made or opened, or if the running gateway works on another.
+    pub async fn open_to_enrol(&self) -> anyhow::Result<Opened> {
+        let essentials = self.essentials()?;
+        essentials.portal()?;
+        let (essentials, running) = self.beside(essentials).await?;
+        Opened::open_beside(&running, essentials, Absent::Make).await
+    }
+
+    /// The same as [`Home::open`] for what can be done without the store's key: see [`Opened::open_without_key`].
     ///
     /// # Errors
     /// If the store is not there, or cannot be told or opened, or if the running gateway works on another.
     pub async fn open_without_key(&self) -> anyhow::Result<Opened> {
-        let essentials = self.essentials()?;
-        self.agree(&essentials).await?;
-        Opened::open_without_key(essentials, Absent::Say).await
+        let (essentials, running) = self.beside(self.essentials()?).await?;
+        Opened::open_without_key_beside(&running, essentials, Absent::Say).await
     }
 
-    /// Makes sure that the running gateway, if there is one, works on the same store: a configuration that was edited
-    /// may name the next one already, where a word is enough if the store was named by hand, and a copy may lie in the
-    /// place of the file that the gateway has open.
+    /// The same to shut somebody out. Where the store is not to be had, the running gateway is asked to refuse the
+    /// sessions from memory, which is what the error then says; `whose` they are is said to the operator.
     ///
     /// # Errors
-    /// If it works on another.
-    pub async fn agree(&self, essentials: &Essentials) -> anyhow::Result<()> {
-        let Some(socket) = &essentials.socket else { return Ok(()) };
-        let Running::On { state: theirs, store } = Running::behind(socket).await else { return Ok(()) };
-        if same(&theirs, &essentials.state) {
-            return in_place(store, &essentials.state);
+    /// The same, and if the sessions are refused from memory alone.
+    pub async fn open_to_end(&self, whom: &Whom, whose: &str) -> anyhow::Result<Opened> {
+        let (essentials, running) = self.beside(self.essentials()?).await?;
+        match Opened::open_without_key_beside(&running, essentials.clone(), Absent::Say).await {
+            Err(error) if is_out_of_reach(&error) => Err(unwritten::bar(&essentials, whom, (whose, &error)).await),
+            opened => opened,
         }
-        let (theirs, ours) = (theirs.display(), essentials.state.display());
-        match &self.state {
-            Some(_) => {
-                complain(&format!("portcullis: note: the running gateway's store is {theirs}; this is about {ours}"));
-                Ok(())
-            }
-            None => Err(Stopped::no(format!(
+    }
+
+    /// The gateway that runs beside the command. It must work on the same store: a configuration that was edited may
+    /// name the next one already, where a word is enough if the store was named by hand.
+    async fn beside(&self, essentials: Essentials) -> anyhow::Result<(Essentials, Running)> {
+        let running = Running::beside(&essentials).await;
+        let theirs = match &running {
+            Running::On { state, .. } if !same(state, &essentials.state) => state.display(),
+            Running::On { .. } | Running::Somewhere | Running::Nowhere => return Ok((essentials, running)),
+        };
+        let ours = essentials.state.display();
+        if self.state.is_none() {
+            return Err(Stopped::no(format!(
                 "the running gateway's store is {theirs}, and the configuration now names {ours}\nuse --state {theirs}, \
                  or restart the gateway"
-            ))),
+            )));
         }
+        complain(&format!("portcullis: note: the running gateway's store is {theirs}; this is about {ours}"));
+        Ok((essentials, running))
     }
 
     /// What a broken configuration tells.
@@ -115,22 +131,10 @@ impl Home {
     }
 }
 
-/// Makes sure that the file in a state directory is the one that the gateway has open, as far as it says.
-fn in_place(open: Option<FileId>, state: &Path) -> anyhow::Result<()> {
-    match (open, gateway::store_in(state).map_err(advised)?) {
-        (Some(open), Some(found)) if open != found => anyhow::bail!(
-            "another file lies in place of the store in {} than the one that the running gateway has open, so it would \
-             not see what is written now\nrestart the gateway to use the file that lies there, or put the other one back",
-            state.display()
-        ),
-        (Some(_) | None, _) => Ok(()),
-    }
-}
-
-/// Whether two paths are of one directory.
-pub fn same(one: &Path, other: &Path) -> bool {
-    let real = |path: &Path| std::fs::canonicalize(path).or_else(|_| std::path::absolute(path));
-    matches!((real(one), real(other)), (Ok(one), Ok(other)) if one == other)
+/// Whether it is the store that failed, not the question.
+fn is_out_of_reach(error: &anyhow::Error) -> bool {
+    let failure = error.downcast_ref::<StateFailure>();
+    error.is::<Parted>() || matches!(failure, Some(StateFailure::Store { .. } | StateFailure::Unfit { .. }))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod record;
 mod refusal;
 mod reload;
 mod routes;
+mod running;
 mod session;
 mod settings;
 mod status;

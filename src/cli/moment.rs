@@ -13,11 +13,11 @@ pub fn date(at: Time) -> String {
     }
 }
 
-/// `2026-03-01 14:05:09`, for records.
+/// `2026-03-01 14:05:09 UTC`, for records.
 pub fn exact(at: Time) -> String {
     let stamp = at.to_string();
     match (stamp.get(..10), stamp.get(11..19)) {
-        (Some(day), Some(second)) => format!("{day} {second}"),
+        (Some(day), Some(second)) => format!("{day} {second} UTC"),
         (None, _) | (_, None) => stamp,
     }
 }
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn times_are_dates_in_utc() {
         let at = Time::from_millis(1_700_000_000_123);
-        assert_eq!((date(at), exact(at)), ("2023-11-14 22:13 UTC".to_owned(), "2023-11-14 22:13:20".to_owned()));
+        assert_eq!((date(at), exact(at)), ("2023-11-14 22:13 UTC".to_owned(), "2023-11-14 22:13:20 UTC".to_owned()));
         assert_eq!(ago(at.plus(Duration::from_secs(65)), at), "1m 5s ago");
         assert_eq!(ago(at, at), "just now");
         assert_eq!(parse(&at.to_string()), Ok(at));

@@ -1,21 +1,18 @@
 //! The store, opened by a command beside a running gateway or without one; decides nothing.
 
 use super::ending::{Stopped, complain};
-use super::home::{Essentials, Soundness, same};
+use super::home::{Essentials, Soundness};
 use super::record;
 use super::refusal::advised;
-use crate::admin::{self, Unanswered};
+use super::running::{Running, taken_away};
 use crate::audit::Event;
 use crate::gateway;
 use crate::identity::{Account, AccountName, Session};
 use crate::login::{self, ENROLMENT_LIFE};
 use crate::session::SecretToken;
 use crate::stdx::clock::{Clock, SystemClock, Time};
-use crate::store::{FileId, OnceKind, Reset, Store};
+use crate::store::{OnceKind, Reset, Store};
 use anyhow::Context;
-use http::Method;
-use serde_json::Value;
-use std::path::{Path, PathBuf};
 
 /// What commands on accounts, sessions and events work with.
 pub struct Opened {
@@ -59,20 +56,42 @@ impl Opened {
     /// Opens the store, as the user whose store it is.
     ///
     /// # Errors
-    /// If the store is another user's, is not there and may not be made, cannot be opened, or its key is not there.
+    /// If the store is another user's, is not there and may not be made, cannot be opened, or its key is not there; or if
+    /// a gateway runs on it that has other files open than those that lie there.
     pub async fn open(essentials: Essentials, absent: Absent) -> anyhow::Result<Self> {
-        made_if_need_be(&essentials, absent).await?;
+        Self::open_beside(&Running::beside(&essentials).await, essentials, absent).await
+    }
+
+    /// The same beside a gateway that was asked already.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn open_beside(running: &Running, essentials: Essentials, absent: Absent) -> anyhow::Result<Self> {
+        ready(running, &essentials, absent)?;
         let store = gateway::open_store(&essentials.state).await.map_err(advised)?;
         Ok(Opened { essentials, store, now: SystemClock.now(), recording: Recording::Possible })
     }
 
-    /// The same for what is needed most when everything else is lost: to look, and to shut somebody out. That the key
-    /// is not there is said on standard error.
+    /// The same as [`Opened::open`] for what is needed most when everything else is lost: to look, and to shut somebody
+    /// out. That the key is not there is said on standard error.
     ///
     /// # Errors
-    /// If the store is another user's, is not there and may not be made, or cannot be opened.
+    /// If the store is another user's, is not there and may not be made, or cannot be opened; or if a gateway runs on it
+    /// that has other files open than those that lie there.
     pub async fn open_without_key(essentials: Essentials, absent: Absent) -> anyhow::Result<Self> {
-        made_if_need_be(&essentials, absent).await?;
+        Self::open_without_key_beside(&Running::beside(&essentials).await, essentials, absent).await
+    }
+
+    /// The same beside a gateway that was asked already.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn open_without_key_beside(
+        running: &Running,
+        essentials: Essentials,
+        absent: Absent,
+    ) -> anyhow::Result<Self> {
+        ready(running, &essentials, absent)?;
         let (store, failure) = gateway::open_store_without_key(&essentials.state).await.map_err(advised)?;
         let recording = if failure.is_none() { Recording::Possible } else { Recording::Impossible };
         if let Some(failure) = failure {
@@ -167,27 +186,18 @@ fn unknown(name: &AccountName) -> anyhow::Error {
     Stopped::no(format!("there is no account {name}; `portcullis account list` shows all"))
 }
 
-/// Makes sure that there is a store, or that one may be made.
-async fn made_if_need_be(essentials: &Essentials, absent: Absent) -> anyhow::Result<()> {
-    match gateway::store_in(&essentials.state).map_err(advised)? {
-        Some(_) => Ok(()),
-        None => may_be_made(essentials, absent).await,
-    }
+/// Makes sure that there is a store that may be opened, or that one may be made.
+fn ready(running: &Running, essentials: &Essentials, absent: Absent) -> anyhow::Result<()> {
+    let found = gateway::store_in(&essentials.state).map_err(advised)?;
+    running.in_place(&essentials.state)?;
+    if found.is_some() { Ok(()) } else { may_be_made(running, essentials, absent) }
 }
 
-/// Whether a store may be made where there is none. Not beside a gateway that works on one that was taken away from
+/// Whether a store may be made where there is none. Not beside a gateway that may work on one that was taken away from
 /// under it: it would never see the new one.
-async fn may_be_made(essentials: &Essentials, absent: Absent) -> anyhow::Result<()> {
+fn may_be_made(running: &Running, essentials: &Essentials, absent: Absent) -> anyhow::Result<()> {
     let state = essentials.state.display();
-    if let Some(socket) = &essentials.socket
-        && serves(socket, &essentials.state).await
-    {
-        anyhow::bail!(
-            "there is no store in {state} any more, but a gateway is running on it: what it still holds open has no name \
-             and is lost when it ends\nput the file back from the backup, or begin with an empty store; either way \
-             with the gateway stopped"
-        );
-    }
+    anyhow::ensure!(!running.may_be_on(&essentials.state), taken_away(&essentials.state));
     match (absent, essentials.soundness) {
         (Absent::Make, Soundness::Sound) => Ok(()),
         (Absent::Make, Soundness::Broken) => Err(Stopped::no(format!(
@@ -197,49 +207,4 @@ async fn may_be_made(essentials: &Essentials, absent: Absent) -> anyhow::Result<
             "there is no store in {state} yet; the gateway makes it when it starts, and `portcullis account add` does"
         ))),
     }
-}
-
-/// Whether a gateway answers on `socket` whose state is in `state`. One that does not say where its state is counts.
-async fn serves(socket: &Path, state: &Path) -> bool {
-    match Running::behind(socket).await {
-        Running::On { state: theirs, .. } => same(&theirs, state),
-        Running::Somewhere => true,
-        Running::Nowhere => false,
-    }
-}
-
-/// What is known of a running gateway's state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Running {
-    /// It is in this directory.
-    On {
-        /// The directory.
-        state: PathBuf,
-        /// The store's file, as the gateway has it open; `None` if it does not say.
-        store: Option<FileId>,
-    },
-    /// There is a gateway, which does not say.
-    Somewhere,
-    /// No gateway answers.
-    Nowhere,
-}
-
-impl Running {
-    /// Asks the gateway behind `socket`.
-    pub async fn behind(socket: &Path) -> Self {
-        match admin::ask(socket, Method::GET, "/status").await {
-            Ok((_, status)) => match status.get("state").and_then(|state| state.as_str()) {
-                Some(state) => Running::On { state: PathBuf::from(state), store: file_in(&status) },
-                None => Running::Somewhere,
-            },
-            Err(Unanswered::Broken { .. }) => Running::Somewhere,
-            Err(Unanswered::Nobody(_) | Unanswered::Forbidden(_)) => Running::Nowhere,
-        }
-    }
-}
-
-/// Which file a gateway that stands like this has open.
-fn file_in(status: &Value) -> Option<FileId> {
-    let number = |key: &str| status.get("store")?.get("file")?.get(key)?.as_u64();
-    Some(FileId { device: number("device")?, inode: number("inode")? })
 }

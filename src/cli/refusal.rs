@@ -22,7 +22,7 @@ pub fn unstarted(failure: StartFailure) -> anyhow::Error {
 
 /// Whether there is no configuration at all.
 fn is_missing(problems: &Problems) -> bool {
-    problems.is_unread() && problems.sources.files.iter().all(|file| matches!(file.try_exists(), Ok(false)))
+    problems.is_unread() && problems.sources.files.keys().all(|file| matches!(file.try_exists(), Ok(false)))
 }
 
 /// Whether what is wrong with a state directory may be over by itself, as a disk that is away or a lock that is held.

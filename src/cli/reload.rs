@@ -38,10 +38,11 @@ impl View for Reloaded {
                 format!("edition {edition} is {}{notes}", ink.good("live"))
             }
             Reloaded::Unchanged { edition } => format!("nothing has changed; edition {edition} stays"),
-            Reloaded::Refused { edition, problems } => {
+            Reloaded::Refused { edition, problems, tried_again } => {
                 let lines: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
                 let counted = count(problems.len(), "problem");
-                format!("{lines}{}: {counted}; edition {edition} keeps serving", ink.bad("refused"))
+                let again = if *tried_again { "; the files are tried again by themselves" } else { "" };
+                format!("{lines}{}: {counted}; edition {edition} keeps serving{again}", ink.bad("refused"))
             }
         }
     }
@@ -63,8 +64,14 @@ mod tests {
             Problem { place, key: key.to_owned(), what: "unknown".to_owned() }
         };
         let problems = vec![problem(1, "x"), problem(2, "y")];
-        let text = Reloaded::Refused { edition: 3, problems }.text(Ink::Plain);
+        let text = Reloaded::Refused { edition: 3, problems, tried_again: false }.text(Ink::Plain);
         assert!(text.starts_with("a.toml:1:1: x: unknown\na.toml:2:1: y: unknown\n"), "{text}");
         assert!(text.ends_with("refused: 2 problems; edition 3 keeps serving"), "{text}");
+    }
+
+    #[test]
+    fn a_reload_that_is_tried_again_by_itself_says_so() {
+        let text = Reloaded::Refused { edition: 3, problems: Vec::new(), tried_again: true }.text(Ink::Plain);
+        assert!(text.ends_with("edition 3 keeps serving; the files are tried again by themselves"), "{text}");
     }
 }

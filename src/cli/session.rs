@@ -6,10 +6,9 @@ use super::moment;
 use super::opened::Opened;
 use super::output::{Ink, Output, View, count};
 use super::table::Table;
-use super::unwritten;
+use super::unwritten::{self, Whom};
 use crate::audit::Event;
 use crate::identity::{AccountName, Session, SessionId};
-use crate::session::Barred;
 use crate::stdx::clock::Time;
 use serde_json::{Value, json};
 
@@ -47,11 +46,17 @@ enum Verb {
 
 /// Does what was asked with sessions.
 pub async fn session(arguments: Arguments, out: &Output) -> anyhow::Result<Ending> {
-    let opened = arguments.home.open_without_key().await?;
+    let home = arguments.home;
     match arguments.verb {
-        Verb::List { user } => list(&opened, user.as_ref(), out).await,
-        Verb::Revoke { id: Some(id), .. } => revoke(&opened, id, out).await,
-        Verb::Revoke { id: None, all: Some(name) } => revoke_all(&opened, &name, out).await,
+        Verb::List { user } => list(&home.open_without_key().await?, user.as_ref(), out).await,
+        Verb::Revoke { id: Some(id), .. } => {
+            let whose = format!("session {id}");
+            revoke(&home.open_to_end(&Whom::Session(id), &whose).await?, id, out).await
+        }
+        Verb::Revoke { id: None, all: Some(name) } => {
+            let (whom, whose) = (Whom::Named(name.clone()), all_of(&name));
+            revoke_all(&home.open_to_end(&whom, &whose).await?, &name, out).await
+        }
         Verb::Revoke { id: None, all: None } => Err(Stopped::misuse("name a session, or --all USER")),
     }
 }
@@ -78,7 +83,7 @@ async fn revoke(opened: &Opened, id: SessionId, out: &Output) -> anyhow::Result<
     };
     if let Err(error) = opened.store.sessions.end(id).await {
         let whose = format!("session {id} of {name}");
-        return Err(unwritten::bar(opened, Barred::Session(id), (&whose, error)).await);
+        return Err(unwritten::bar(&opened.essentials, &Whom::Session(id), (&whose, error)).await);
     }
     let event = Event::SessionEnded { account: session.account, session: id, by: "operator" };
     opened.record(&event, &[("name", name.to_string())]).await?;
@@ -91,8 +96,8 @@ async fn revoke_all(opened: &Opened, name: &AccountName, out: &Output) -> anyhow
     let ended = match opened.store.sessions.end_all(account.id, None).await {
         Ok(ended) => ended,
         Err(error) => {
-            let whose = format!("every session that {name} has");
-            return Err(unwritten::bar(opened, Barred::Account(account.id), (&whose, error)).await);
+            let whose = all_of(name);
+            return Err(unwritten::bar(&opened.essentials, &Whom::Account(account.id), (&whose, error)).await);
         }
     };
     let event = Event::SessionsEnded { account: account.id, count: ended, by: "operator" };
@@ -100,6 +105,11 @@ async fn revoke_all(opened: &Opened, name: &AccountName, out: &Output) -> anyhow
     let text = format!("{} of {name} ended", count(ended, "session"));
     out.say(&text, || json!({ "account": name.as_str(), "ended": ended }))?;
     Ok(Ending::Fine)
+}
+
+/// How the sessions of an account are spoken of.
+fn all_of(name: &AccountName) -> String {
+    format!("every session that {name} has")
 }
 
 /// Sessions, with their accounts' names.
@@ -150,6 +160,7 @@ impl View for Listed<'_> {
     }
 }
 
-fn assurance(session: &Session) -> &'static str {
+/// What a session's proofs add up to, as people read it.
+pub fn assurance(session: &Session) -> &'static str {
     if session.proofs.only_enrol() { "may only enrol" } else { session.proofs.assurance().as_str() }
 }

@@ -1,7 +1,7 @@
 //! Where a verb finds the configuration, and the running gateway's socket even where the configuration is broken.
 
 use super::check;
-use super::ending::{Stopped, complain};
+use super::ending::complain;
 use super::output::{Ink, Output, View};
 use crate::admin;
 use crate::config::{self, Environment, Loaded, Problems, Wreck};
@@ -77,9 +77,10 @@ impl ConfigFile {
             .map_err(|error| anyhow::anyhow!("{} cannot be read: {error}", self.file.display()))?;
         let socket = socket_in(&text).ok_or_else(|| {
             let file = self.file.display();
-            Stopped::no(format!(
-                "{file} names no [admin] socket to reach the gateway by; without one, SIGHUP reloads it"
-            ))
+            anyhow::anyhow!(
+                "{file} names no socket to reach the gateway by: add socket = \"/run/portcullis/admin.sock\" to [admin] and \
+                 restart the gateway; until then SIGHUP reloads it"
+            )
         })?;
         Ok(self.file.parent().unwrap_or(Path::new("")).join(socket))
     }

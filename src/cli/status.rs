@@ -9,6 +9,13 @@ use crate::admin::Problem;
 use crate::stdx::clock::Time;
 use http::Method;
 use serde_json::Value;
+use std::time::Duration;
+
+/// How long a failure of the store is a warning. One that is longer ago than this is only told.
+const RECENT: Duration = Duration::from_secs(3600);
+
+/// How long reading the configuration may take without being remarkable.
+const LONG_READING: Duration = Duration::from_secs(5);
 
 /// What `status` may be told.
 #[derive(Debug, clap::Args)]
@@ -82,6 +89,7 @@ impl Standing {
             ("admin", admin.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ")),
             ("state", self.word(&["state"])),
             ("store", self.store()),
+            ("store failures", if self.failed_lately() { String::new() } else { self.failures().unwrap_or_default() }),
             ("connections", connections),
             ("sessions", format!("{} tokens in memory", self.number(&["sessions_cached"]))),
         ]
@@ -131,11 +139,10 @@ impl Standing {
 
     fn certificates(&self) -> String {
         let certificate = |certificate: &Value| {
-            let names = certificate.get("names").and_then(Value::as_array);
-            let names: Vec<&str> = names.into_iter().flatten().filter_map(Value::as_str).collect();
+            let names = names(certificate);
             let until = certificate.get("until").and_then(Value::as_str).and_then(|text| moment::parse(text).ok());
             let until = until.map(|until| format!(" until {}", moment::date(until))).unwrap_or_default();
-            format!("{}{until}", names.join(" "))
+            format!("{names}{until}")
         };
         self.list(&["certificates"]).iter().map(certificate).collect::<Vec<_>>().join(", ")
     }
@@ -154,23 +161,47 @@ impl Standing {
         }
     }
 
+    /// How many operations the store failed, and the last of them; `None` if it failed none.
+    fn failures(&self) -> Option<String> {
+        let failed = usize::try_from(self.number(&["store_failures"])).ok().filter(|failed| *failed > 0)?;
+        let failed = format!("{} of the store failed since the start", count(failed, "operation"));
+        // An older gateway does not say.
+        let Some(at) = self.ago(&["store", "last_failure", "at"]) else { return Some(failed) };
+        Some(format!("{failed}, the last at {at}: {}", self.word(&["store", "last_failure", "error"])))
+    }
+
+    /// Whether the last operation that the store failed is not long ago.
+    fn failed_lately(&self) -> bool {
+        self.time(&["store", "last_failure", "at"]).is_none_or(|at| self.now().since(at) < RECENT)
+    }
+
+    /// A reading of the configuration that takes remarkably long.
+    fn reading(&self) -> Option<String> {
+        self.time(&["reading_since"]).filter(|since| self.now().since(*since) >= LONG_READING)?;
+        let file = self.text_at(&["reading_file"]).map(|file| format!(" and is at {file}")).unwrap_or_default();
+        Some(format!("the configuration is being read since {}{file}", self.ago(&["reading_since"])?))
+    }
+
     /// What should not be overlooked.
     fn warnings(&self) -> Vec<String> {
         let no = |key: &[&str]| self.at(key).and_then(Value::as_bool) == Some(false);
         let some = |key: &str| Some(self.number(&[key])).filter(|number| *number > 0);
-        [
+        let certificates = self.list(&["certificates"]).iter().filter_map(|certificate| {
+            let warning = certificate.get("warning")?.as_str()?;
+            Some(format!("the certificate for {} {warning}", names(certificate)))
+        });
+        let others = [
+            self.reading(),
             no(&["store", "believed"]).then(|| "the store was silent for too long: no session is believed".to_owned()),
             some("sessions_barred").map(|orders| {
                 let orders = count(usize::try_from(orders).unwrap_or(usize::MAX), "order");
                 format!("{orders} to end sessions held in memory alone; give the command again before the next start")
             }),
-            some("store_failures").map(|times| format!("the store did not answer {times} times since the start")),
+            self.failures().filter(|_| self.failed_lately()),
             some("events_lost").map(|events| format!("{events} security events could not be recorded")),
             some("access_lines_lost").map(|lines| format!("{lines} lines of the access log could not be written")),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        ];
+        certificates.chain(others.into_iter().flatten()).collect()
     }
 
     /// Every member of every pool; `None` if there is no pool.
@@ -234,6 +265,12 @@ impl Standing {
         let at = self.time(key)?;
         Some(format!("{}, {}", moment::date(at), moment::ago(self.now(), at)))
     }
+}
+
+/// The names of a certificate.
+fn names(certificate: &Value) -> String {
+    let names = certificate.get("names").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    names.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -326,6 +363,46 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part:?} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn what_the_store_failed_is_a_warning_for_an_hour_and_then_a_fact() {
+        let mut value = standing();
+        value["store_failures"] = json!(13);
+        value["store"]["last_failure"] = json!({ "at": "2026-03-01T13:06:00.000Z", "error": "disk full" });
+        let told =
+            "13 operations of the store failed since the start, the last at 2026-03-01 13:06 UTC, 59m ago: disk full";
+        let text = Standing(value.clone()).text(Ink::Plain);
+        assert!(text.contains(&format!("  warning: {told}")) && !text.contains("store failures"), "{text}");
+        value["store"]["last_failure"]["at"] = json!("2026-03-01T13:05:00.000Z");
+        let text = Standing(value).text(Ink::Plain);
+        let told =
+            "  store failures  13 operations of the store failed since the start, the last at 2026-03-01 13:05 UTC, ";
+        assert!(text.contains(told) && !text.contains("warning:"), "{text}");
+    }
+
+    #[test]
+    fn a_certificate_that_is_out_of_time_or_soon_will_be_is_a_warning() {
+        let mut value = standing();
+        value["certificates"] = json!([
+            { "names": ["a.test", "b.test"], "until": "2026-02-26T00:00:00.000Z", "warning": "expired 3 days ago" },
+            { "names": ["c.test"], "until": "2027-01-01T00:00:00.000Z", "warning": null },
+        ]);
+        let text = Standing(value).text(Ink::Plain);
+        assert!(text.contains("\n  warning: the certificate for a.test b.test expired 3 days ago"), "{text}");
+        assert_eq!(text.matches("warning:").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn a_reading_that_takes_long_is_told_with_the_file_it_is_at() {
+        let mut value = standing();
+        value["reading_since"] = json!("2026-03-01T14:04:57.000Z");
+        assert!(!Standing(value.clone()).text(Ink::Plain).contains("being read"));
+        value["reading_since"] = json!("2026-03-01T14:04:00.000Z");
+        value["reading_file"] = json!("/mnt/teams/a.toml");
+        let text = Standing(value).text(Ink::Plain);
+        let told = "the configuration is being read since 2026-03-01 14:04 UTC, 1m ago and is at /mnt/teams/a.toml";
+        assert!(text.contains(told), "{text}");
     }
 
     #[test]

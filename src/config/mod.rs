@@ -2,6 +2,7 @@
 //!
 //! `raw` knows TOML and no key, `words` declares every key once, `compile` knows the rules between keys.
 
+mod bookmark;
 mod compile;
 mod environment;
 mod places;
@@ -13,10 +14,11 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use bookmark::Bookmark;
 pub use compile::uncertified;
 pub use environment::Environment;
 pub use places::Places;
-pub use problem::{Problem, Problems, Sources};
+pub use problem::{Held, Problem, Problems, Sources};
 pub use raw::duration;
 pub use reference::reference;
 
@@ -43,6 +45,8 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// SHA-256 over everything that was read: files, included files, certificates, secrets.
     pub fingerprint: [u8; 32],
+    /// What it was read from.
+    pub sources: Sources,
     /// Where it is written, for what turns out to be wrong only when it is put to use.
     pub places: Places,
 }
@@ -53,7 +57,15 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn load(path: &Path, secrets: &Environment, now: Time) -> Result<Loaded, Problems> {
-    salvage(path, secrets, now).map_err(|wreck| wreck.problems)
+    load_marked(path, secrets, now, Bookmark::default())
+}
+
+/// The same, and while it lasts the bookmark lies where it is.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_marked(path: &Path, secrets: &Environment, now: Time, bookmark: Bookmark) -> Result<Loaded, Problems> {
+    compiled(path, Reading::new(secrets, now, bookmark)).map_err(|wreck| wreck.problems)
 }
 
 /// A configuration that cannot be used.
@@ -71,12 +83,15 @@ pub struct Wreck {
 /// # Errors
 /// Everything that is wrong with it, and what could be read all the same.
 pub fn salvage(path: &Path, secrets: &Environment, now: Time) -> Result<Loaded, Wreck> {
-    let reading = Reading::new(secrets, now);
+    compiled(path, Reading::new(secrets, now, Bookmark::default()))
+}
+
+fn compiled(path: &Path, reading: Reading<'_>) -> Result<Loaded, Wreck> {
     let raw = read(path, &reading);
     let places = raw.as_ref().map(|raw| Places::of(path, &raw.main)).unwrap_or_default();
+    let directories = raw.as_ref().map(|raw| raw.directories.clone()).unwrap_or_default();
     let compiled = raw.map(|raw| compile::compile(&raw, &reading));
     let fingerprint = reading.fingerprint();
-    let directories = compiled.as_ref().map(|(plan, _)| plan.directories.clone()).unwrap_or_default();
     let sources = Sources { files: reading.files(), directories };
     let warnings = match reading.report.end() {
         Ok(warnings) => warnings,
@@ -87,7 +102,7 @@ pub fn salvage(path: &Path, secrets: &Environment, now: Time) -> Result<Loaded, 
     };
     let (plan, table) = compiled.expect("a file that cannot be read is a problem");
     let routes = table.expect("routes that tie are a problem");
-    Ok(Loaded { plan, routes, warnings, fingerprint, places })
+    Ok(Loaded { plan, routes, warnings, fingerprint, sources, places })
 }
 
 /// The keys in which two plans differ and that are read only at start.

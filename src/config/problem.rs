@@ -67,10 +67,21 @@ pub struct Problems {
 /// What a configuration was read from, or should have been.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
-    /// Files.
-    pub files: Vec<PathBuf>,
+    /// Files, with what each held when it was read.
+    pub files: BTreeMap<PathBuf, Held>,
     /// Directories in which a file may appear.
     pub directories: Vec<PathBuf>,
+}
+
+/// What a file held when it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Bytes with this SHA-256.
+    Bytes([u8; 32]),
+    /// Nothing to read: it is no regular file, or too large.
+    Unfit,
+    /// Nobody knows: the system did not let it be read.
+    Unknown,
 }
 
 impl Problems {
@@ -88,7 +99,7 @@ impl Problems {
     /// Whether not even the main file could be read.
     pub fn is_unread(&self) -> bool {
         let [problem] = &self.problems[..] else { return false };
-        problem.is_of_file() && self.sources.files == [problem.file.as_path()]
+        problem.is_of_file() && self.sources.files.keys().eq([&problem.file])
     }
 
     /// The problems in order.

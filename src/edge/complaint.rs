@@ -12,6 +12,8 @@ pub struct Complaints {
     unread: Sparing,
     /// Of cookies that services tried to set.
     claimed: Sparing,
+    /// Of answers that members did not end.
+    broken: Sparing,
 }
 
 impl Complaints {
@@ -35,5 +37,16 @@ impl Complaints {
         let (host, route) = (&*arrival.host, &*admission.route.name);
         let what = "a service tried to set a cookie of the gateway; it was removed";
         tracing::warn!(%request, %client, host, route, pool, member, "{what}");
+    }
+
+    /// A member broke an answer off that had gone out in part. It is not left out for that: it did answer.
+    pub fn broken(&self, passage: &Passage, error: &impl Display) {
+        let pick = passage.forwarding.as_ref().and_then(|forwarding| forwarding.pick.as_ref());
+        let (Some(pick), Some(admission)) = (pick, &passage.admission) else { return };
+        if self.broken.due() {
+            let (request, route) = (passage.id, &*admission.route.name);
+            let (pool, member) = (&**pick.pool().name(), pick.address());
+            tracing::warn!(%request, route, pool, %member, %error, "a member broke an answer off");
+        }
     }
 }

@@ -36,9 +36,9 @@ impl Edge {
     /// # Errors
     /// If nobody can say where the response ends, it switches protocols unasked, or its header cannot be written.
     pub fn deliver(&self, request: &RequestHeader, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
-        if has_odd_coding(response) {
-            let odd = Error::explain(ErrorType::InvalidHTTPHeader, "a response's Transfer-Encoding is not chunked");
-            return Err(odd.into_up());
+        if has_odd_framing(response) {
+            let odd = "a response's Transfer-Encoding is not chunked, or its Content-Length is a list";
+            return Err(Error::explain(ErrorType::InvalidHTTPHeader, odd).into_up());
         }
         let status = response.status;
         let switches = status == StatusCode::SWITCHING_PROTOCOLS;
@@ -59,7 +59,7 @@ impl Edge {
         if let Some(forwarding) = passage.forwarding.as_mut().filter(|_| answers) {
             forwarding.tether = None;
             forwarding.answered = Some(std::time::Instant::now());
-            forwarding.pick.iter().for_each(Pick::succeeded);
+            forwarding.pick.iter().for_each(|pick| Pick::succeeded(pick, || self.clock.now()));
         }
         if is_stream(response) {
             self.tie(request, passage, None);
@@ -115,10 +115,12 @@ impl Edge {
     }
 }
 
-/// Whether a body ends otherwise than by its length, its chunks or its connection.
-fn has_odd_coding(response: &ResponseHeader) -> bool {
+/// Whether a body ends otherwise than by its one length, its chunks or its connection.
+fn has_odd_framing(response: &ResponseHeader) -> bool {
     let mut codings = response.headers.get_all(header::TRANSFER_ENCODING).iter();
-    codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) || codings.next().is_some()
+    let coded = codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    let length = response.headers.get(header::CONTENT_LENGTH);
+    coded || codings.next().is_some() || length.is_some_and(|length| length.as_bytes().contains(&b','))
 }
 
 /// Works on the fields without the spelling of their names, which the engine copies with each (RFC 9110 §5.1: it means
@@ -146,6 +148,10 @@ fn remove_one_hop(fields: &mut HeaderMap, status: StatusCode) {
             HOP_BY_HOP.contains(name) || (status != StatusCode::SWITCHING_PROTOCOLS && *name == header::UPGRADE);
         one_hop || name.as_str().starts_with("x-portcullis")
     };
+    // RFC 9110 §8.6: these have no body, and may not say that they had one.
+    if status.is_informational() || status == StatusCode::NO_CONTENT {
+        fields.remove(header::CONTENT_LENGTH);
+    }
     // Almost no answer has any.
     while let Some(name) = fields.keys().find(|name| goes(name)).cloned() {
         fields.remove(&name);

@@ -3,7 +3,7 @@
 use super::tether::Ended;
 use super::upgrade::Early;
 use super::{Failure, Forwarding, Passage};
-use crate::pool::{NoMember, peer};
+use crate::pool::{Lapse, NoMember, peer};
 use crate::stdx::clock::Time;
 use crate::stdx::descriptors;
 use pingora::upstreams::peer::HttpPeer;
@@ -14,7 +14,7 @@ use pingora::{BError, Error, ErrorSource, ErrorType, Result};
 pub struct Exchange {
     /// Whether its connection was kept from an earlier request: then it may have been closed before this one came.
     pub kept: bool,
-    /// Whether the client sent all of the request: only then is a silence the member's.
+    /// Whether the client sent all of the request: only then is a silence, or an end, the member's.
     pub whole: bool,
     /// Whether it may be sent again: its method may be repeated, its body is still at hand, and the client was told
     /// nothing yet.
@@ -65,7 +65,7 @@ impl Passage {
         forwarding.give_up(error, self.began);
         let Some(pick) = forwarding.pick.take() else { return false };
         if !is_our_own_lack(error) {
-            pick.failed(now);
+            pick.failed(Lapse::Unreachable, now);
         }
         forwarding.tried.add(&pick);
         forwarding.take_retry()
@@ -90,14 +90,16 @@ impl Passage {
         if broke_off && exchange.kept {
             return exchange.repeatable;
         }
-        if is_members_fault(error, exchange) {
-            pick.failed(now);
+        let again = broke_off && exchange.repeatable && forwarding.retries_left > 0;
+        match (is_members_fault(error, exchange), again) {
+            // The request itself may be what nobody can answer: the next one to be asked will show it.
+            (true, true) => forwarding.tried.suspect(pick),
+            (true, false) if broke_off && forwarding.tried.has_suspects() => {}
+            (true, false) => pick.failed(Lapse::Unanswered, now),
+            (false, true) => forwarding.tried.add(pick),
+            (false, false) => {}
         }
-        if !broke_off || !exchange.repeatable {
-            return false;
-        }
-        forwarding.tried.add(pick);
-        forwarding.take_retry()
+        again && forwarding.take_retry()
     }
 
     /// The client did not go on, which says nothing of the member; unless its connection was cut because the member of a
@@ -106,7 +108,7 @@ impl Passage {
         let Some(forwarding) = self.forwarding.as_ref().filter(|_| exchange.whole) else { return };
         let ended = forwarding.tether.as_ref().and_then(super::tether::Tether::ended);
         if let Some(pick) = forwarding.pick.as_ref().filter(|_| ended == Some(Ended::Unanswered)) {
-            pick.failed(now);
+            pick.failed(Lapse::Unanswered, now);
         }
     }
 
@@ -127,7 +129,7 @@ fn is_members_fault(error: &Error, exchange: Exchange) -> bool {
     let fault = match error.etype() {
         ErrorType::ReadTimedout => exchange.whole,
         ErrorType::WriteTimedout | ErrorType::InvalidHTTPHeader | ErrorType::H1Error => true,
-        _ => broke_off(error),
+        _ => broke_off(error) && exchange.whole,
     };
     fault && *error.esource() == ErrorSource::Upstream && !is_our_own_lack(error)
 }
@@ -176,9 +178,12 @@ mod tests {
     }
 
     #[test]
-    fn a_member_may_be_silent_while_the_client_has_not_said_everything() {
-        let silent = Error::new_up(ErrorType::ReadTimedout);
-        assert!(!is_members_fault(&silent, Exchange { whole: false, ..UNANSWERED }));
+    fn a_member_may_be_silent_or_end_while_the_client_has_not_said_everything() {
+        use ErrorType::{ConnectionClosed, ReadError, ReadTimedout, WriteError};
+        for error in [ReadTimedout, ConnectionClosed, ReadError, WriteError] {
+            let gone = Error::new_up(error);
+            assert!(!is_members_fault(&gone, Exchange { whole: false, ..UNANSWERED }), "{gone}");
+        }
     }
 
     #[test]

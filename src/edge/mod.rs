@@ -13,6 +13,7 @@ mod admit;
 mod body;
 mod complaint;
 mod decisions;
+mod denial;
 mod finding;
 mod origin;
 mod passage;
@@ -25,6 +26,7 @@ mod turn_away;
 pub use body::fault as body_fault;
 pub use complaint::Complaints;
 pub use decisions::{Decided, DecisionId, Decisions, Under};
+pub use denial::Denials;
 pub use finding::Finding;
 pub use passage::{Admission, Arrival, Forwarding, Passage, RequestId};
 pub use refusal::{Failure, Fault, Refusal};
@@ -52,6 +54,8 @@ pub struct Edge {
     pub tickets: Arc<Tickets>,
     /// What was refused lately, for `explain`.
     pub decisions: Decisions,
+    /// Which denials were reported lately.
+    pub denials: Denials,
     /// Streams that end with their permit.
     pub tethers: Arc<Tethers>,
     /// Security events.

@@ -1,7 +1,6 @@
 //! The end of a request: one line, a few counters; everything it held is released when its context is dropped.
 
 use super::{Edge, Finding, Passage, strict};
-use crate::audit::Event;
 use crate::telemetry::Line;
 use pingora::proxy::Session;
 use std::time::Duration;
@@ -26,15 +25,9 @@ impl Edge {
     fn report(&self, passage: &Passage) {
         let Some(("forbidden", Some(id))) = passage.refused else { return };
         let Some(decided) = self.decisions.find(id) else { return };
-        let failed = decided.lines.iter().find(|line| !line.holds);
-        let event = Event::Denied {
-            account: decided.found.account.as_ref().map(|(id, _)| *id),
-            route: decided.found.route.clone().unwrap_or_default(),
-            policy: decided.found.policy.clone().unwrap_or_default(),
-            condition: failed.map_or_else(String::new, |line| line.condition.to_owned()),
-            decision: id.to_string(),
-        };
-        self.recorder.report(decided.at, event);
+        if let Some(event) = self.denials.event(id, &decided) {
+            self.recorder.report(decided.at, event);
+        }
     }
 
     fn line(&self, http: &Session, passage: &Passage) -> Line {

@@ -124,7 +124,7 @@ impl Fault {
             Fault::Method | Fault::Header(Unreadable::Method) => 405,
             Fault::Origin => 403,
             Fault::Host(_) | Fault::Path(_) | Fault::Framing(_) | Fault::Fields(_) => 400,
-            Fault::Header(Unreadable::Line | Unreadable::Header) => 400,
+            Fault::Header(Unreadable::Line | Unreadable::Clear | Unreadable::Header) => 400,
         }
     }
 
@@ -141,6 +141,7 @@ impl Fault {
             Fault::Header(Unreadable::Late) => "the header was not complete in time".to_owned(),
             Fault::Header(Unreadable::Long) => "the header is longer than is accepted".to_owned(),
             Fault::Header(Unreadable::Line) => "the request line is not a method, a target and a version".to_owned(),
+            Fault::Header(Unreadable::Clear) => "this port speaks TLS: ask for https:// instead of http://".to_owned(),
             Fault::Header(Unreadable::Header) => "the header cannot be read".to_owned(),
             Fault::BodyLate => "the body came too slowly".to_owned(),
             Fault::Origin => "a page of another origin may not open a WebSocket here".to_owned(),

@@ -33,10 +33,6 @@ pub struct Plan {
     pub pools: Vec<PoolPlan>,
     /// Every route.
     pub routes: Vec<Arc<RoutePlan>>,
-    /// The files it was read from, for the watcher.
-    pub files: Vec<PathBuf>,
-    /// The directories that `include` looks in, where a new file may appear, for the watcher.
-    pub directories: Vec<PathBuf>,
 }
 
 impl Plan {

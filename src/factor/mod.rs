@@ -168,8 +168,10 @@ pub enum Weakness {
     TooShort(usize),
     /// Longer than this many bytes of UTF-8: one for a plain letter, up to four for others.
     TooLong(usize),
-    /// Found in the list of common or leaked ones, or made of them or of the names around it.
+    /// Guessed too soon: a common one, or made of common ones or of the names around it.
     Common,
+    /// The one that it would take the place of.
+    Same,
 }
 
 /// The factors of one gateway, as configured.

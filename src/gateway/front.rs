@@ -77,7 +77,7 @@ impl ProxyHttp for Front {
         &self,
         http: &mut Session,
         body: &mut Option<Bytes>,
-        _: bool,
+        end: bool,
         passage: &mut Passage,
     ) -> Result<()> {
         if passage.arrival.as_ref().is_some_and(|arrival| arrival.upgrade) {
@@ -89,6 +89,9 @@ impl ProxyHttp for Front {
                 session.iter().for_each(|session| self.edge.reader.note_use(session, self.edge.clock.now()));
                 Ok(())
             });
+        }
+        if let Some(connection) = passage.connection().filter(|_| end) {
+            connection.request_is_whole();
         }
         let Some(came) = body.as_ref().map(Bytes::len) else { return Ok(()) };
         self.guarded(|| passage.body_came(came, http.req_header(), self.edge.clock.now()))
@@ -204,7 +207,8 @@ impl ProxyHttp for Front {
         }
         passage.outcome = Outcome::Failed;
         if http.response_written().is_some() {
-            // Half an answer went out: all that is left is the log line.
+            // Half an answer went out: all that is left is to say so.
+            self.edge.complaints.broken(passage, error);
             passage.refused = Some(("broken-off", None));
             return gone;
         }

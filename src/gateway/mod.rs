@@ -1,8 +1,8 @@
 //! The life of the process: what is started, in which order, and how it ends. Has no rules of its own.
 
 mod background;
-mod content;
 mod event_writer;
+mod expiry;
 mod front;
 mod guard;
 mod master;
@@ -12,6 +12,7 @@ mod owner;
 mod reload;
 mod run;
 mod serve;
+mod setback;
 mod state;
 mod status;
 mod watch;
@@ -26,8 +27,8 @@ pub use state::{State, StateFailure, open_store, open_store_without_key, store_i
 
 use crate::admin::{self, Operate};
 use crate::audit::{Event, Recorder};
-use crate::config::{self, Environment, Loaded, Places, Problem, Problems};
-use crate::edge::{Complaints, Decisions, Edge, Tethers};
+use crate::config::{self, Environment, Loaded, Places, Problem, Problems, Sources};
+use crate::edge::{Complaints, Decisions, Denials, Edge, Tethers};
 use crate::edition::{Edition, Live};
 use crate::listen::{Certificates, Drained, ListenFailure, Listeners, Loops, Meter, Unreadable};
 use crate::pool::Fleet;
@@ -44,6 +45,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use writing::Writing;
+
+/// How long tasks may take to end. They do at their next await; only what waits in the kernel, for a file that lies on a
+/// disk that is away, never comes to one.
+const LONGEST_END: Duration = Duration::from_secs(1);
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +153,10 @@ impl Gateway {
             // It ends even if the log's reader does not read: the flush gives up by itself.
             self.tasks.blocking(move || access.flush()).await;
         }
-        self.tasks.stop().await;
+        end(&self.tasks).await;
+        if let Err(error) = self.reloader.store().ground.write_back().await {
+            tracing::error!(%error, "what is in the store's log alone cannot be copied into its file");
+        }
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(cut = drained.left, milliseconds, "stopped");
     }
@@ -177,6 +185,7 @@ struct Parts {
     loops: Loops,
     meter: Meter,
     fingerprint: [u8; 32],
+    sources: Sources,
     places: Places,
     writing: Arc<Writing>,
     events: background::Queue,
@@ -221,6 +230,7 @@ impl Parts {
             recorder: recorder.clone(),
             metrics,
             complaints: Complaints::default(),
+            denials: Denials::default(),
             ports: arc_swap::ArcSwap::default(),
             access,
             render: front::render,
@@ -248,6 +258,7 @@ impl Parts {
             loops,
             meter,
             fingerprint: loaded.fingerprint,
+            sources: loaded.sources,
             places: loaded.places,
             writing,
             events: background::Queue::new(events),
@@ -274,6 +285,13 @@ impl Parts {
         let edge = reloader.edge().clone();
         edge.recorder.report(edge.clock.now(), Event::Lifecycle { what: "started" });
         Ok(Gateway { reloader, edge, feed_end, listeners, admin: bound.address, tasks: tasks.clone() })
+    }
+}
+
+/// Ends every task, and leaves behind what does not end.
+async fn end(tasks: &Tasks) {
+    if tokio::time::timeout(LONGEST_END, tasks.stop()).await.is_err() {
+        tracing::warn!("something does not end, perhaps the reading of a file; it is left behind");
     }
 }
 

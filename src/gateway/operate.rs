@@ -3,6 +3,7 @@
 use super::{Reloader, status};
 use crate::admin::{Operate, Reloaded};
 use crate::edge::{DecisionId, RequestId};
+use crate::identity::{AccountId, AccountName};
 use crate::listen::Certified;
 use crate::pool::{Health, PoolStatus};
 use crate::session::Barred;
@@ -21,6 +22,7 @@ impl Operate for Reloader {
         metrics.set_throttled(edge.recorder.throttled());
         metrics.ready.set(self.ready().is_ok().into());
         metrics.degraded.set(self.degraded().is_some().into());
+        metrics.configuration_refused.set(self.is_refused().into());
         let edition = self.live().hold();
         metrics.set_certificates(edition.plan.certificates.iter().flat_map(|certified| ends(certified)));
         metrics.clear_members();
@@ -85,6 +87,10 @@ impl Operate for Reloader {
 
     async fn status(&self) -> Value {
         status::of(self).await
+    }
+
+    async fn account(&self, name: &AccountName) -> Result<Option<AccountId>, String> {
+        self.store().accounts.still_known(name).await.map_err(|error| error.to_string())
     }
 
     fn bar(&self, barred: Barred) {

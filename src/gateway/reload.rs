@@ -2,13 +2,13 @@
 //! serving.
 
 use super::Parts;
-use super::content::Content;
 use super::serve::Engine;
+use super::setback::{Cure, Setback};
 use super::state;
 use super::writing::Writing;
-use crate::admin::{Place, Problem, Reloaded};
+use crate::admin::Reloaded;
 use crate::audit::Event;
-use crate::config::{self, Environment, Loaded, Problems, Sources};
+use crate::config::{self, Bookmark, Environment, Loaded, Sources};
 use crate::edge::Edge;
 use crate::edition::{Edition, Live, Plan};
 use crate::listen::{Certificates, Listeners};
@@ -21,8 +21,13 @@ use crate::store::Store;
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long reading the configuration may take before it is told: a hundred thousand routes take seconds.
+const LONG: Duration = Duration::from_secs(5);
 
 /// What a reload works with.
 pub struct Reloader {
@@ -46,8 +51,8 @@ pub struct Reloader {
     started: Time,
     /// Written by reloads, read by the status.
     history: Mutex<History>,
-    /// The last reload, if it was refused. Written by reloads, read by them and by the watcher.
-    refused: Mutex<Option<Refused>>,
+    /// Written by reloads, read by them, the watcher and the status; never held across an await.
+    known: Mutex<Known>,
     /// Set when the gateway leaves: it is not ready any more.
     leaving: AtomicBool,
 }
@@ -63,31 +68,23 @@ pub(super) struct History {
     pub waiting: Vec<&'static str>,
 }
 
-/// A reload that was refused.
-#[derive(Clone)]
-struct Refused {
-    /// What lay there, as far as it was known before.
-    content: Content,
-    /// Why that was refused.
-    setback: Setback,
+/// What is known of the configuration's files.
+struct Known {
+    /// What the current edition was read from.
+    serving: Sources,
+    /// Why the last reload was refused, if it was.
+    refused: Option<Setback>,
+    /// The reading that is under way.
+    reading: Option<Reading>,
 }
 
-/// Why a configuration cannot be put to use.
+/// A reading of the configuration that is under way.
 #[derive(Clone)]
-struct Setback {
-    problems: Vec<Problem>,
-    /// What it was read from.
-    sources: Sources,
-    cure: Cure,
-}
-
-/// What it takes until a refused configuration may be put to use.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Cure {
-    /// Somebody has to change it.
-    Change,
-    /// Perhaps only time: a port is taken, or a file cannot be read.
-    Time,
+pub(super) struct Reading {
+    /// Since when.
+    pub since: Time,
+    /// Where it is.
+    pub bookmark: Bookmark,
 }
 
 /// Why the configuration is loaded again.
@@ -119,7 +116,7 @@ impl Reloader {
             writing: parts.writing,
             started,
             history: Mutex::new(History { published: started, last: None, waiting: Vec::new() }),
-            refused: Mutex::default(),
+            known: Mutex::new(Known { serving: parts.sources, refused: None, reading: None }),
             leaving: AtomicBool::new(false),
         }
     }
@@ -170,17 +167,28 @@ impl Reloader {
     /// Where a change matters: what the current edition was read from, and what the last reload was if it was refused,
     /// so that a mistake is noticed to be mended wherever it is.
     pub(super) fn sources(&self) -> Sources {
-        let plan = self.live.hold().plan.clone();
-        let refused = self.refused().as_ref().map(|refused| refused.setback.sources.clone());
-        let mut sources = refused.unwrap_or_default();
-        sources.files.extend_from_slice(&plan.files);
-        sources.directories.extend_from_slice(&plan.directories);
+        let known = self.known();
+        let mut sources = known.serving.clone();
+        if let Some(refused) = &known.refused {
+            sources.files.extend(refused.sources.files.clone());
+            sources.directories.extend_from_slice(&refused.sources.directories);
+        }
         sources
     }
 
-    /// Whether the last reload was refused for something that may be over by itself.
+    /// The reading of the configuration that is under way, if there is one.
+    pub(super) fn reading(&self) -> Option<Reading> {
+        self.known().reading.clone()
+    }
+
+    /// Whether the last reload was refused.
+    pub(super) fn is_refused(&self) -> bool {
+        self.known().refused.is_some()
+    }
+
+    /// Whether it was refused for something that may be over by itself.
     pub(super) fn may_mend_itself(&self) -> bool {
-        self.refused().as_ref().is_some_and(|refused| refused.setback.cure == Cure::Time)
+        self.known().refused.as_ref().is_some_and(|refused| refused.cure == Cure::Time)
     }
 
     /// The first edition's sockets are open: the prober starts, and ports that the system chose become known.
@@ -204,42 +212,46 @@ impl Reloader {
 
     async fn load(&self, occasion: Occasion) -> Reloaded {
         let mut fingerprint = self.fingerprint.lock().await;
-        let (path, environment, now) = (self.path.clone(), self.environment.clone(), self.edge.clock.now());
-        // Before the reading, so that a change in the middle of it counts as one.
-        let files = self.sources().files;
-        let read = move || {
-            let content = Content::of(&files);
-            (content, config::load(&path, &environment, now).map_err(Setback::read))
-        };
         let current = self.live.hold();
-        let (content, loaded) = self.tasks.blocking(read).await.unwrap_or_else(|| {
-            (Content::default(), Err(Setback::defect("reading the configuration panicked; please report this")))
-        });
-        let outcome = match loaded {
-            Ok(loaded) if loaded.fingerprint == *fingerprint => Ok(Reloaded::Unchanged { edition: current.number }),
+        let outcome = match self.read().await {
+            Ok(loaded) if loaded.fingerprint == *fingerprint => {
+                // Other files may hold the same.
+                self.known().serving = loaded.sources;
+                Ok(Reloaded::Unchanged { edition: current.number })
+            }
             Ok(loaded) => {
                 let read = loaded.fingerprint;
                 self.publish(loaded, &current).await.inspect(|_| *fingerprint = read)
             }
             Err(setback) => Err(setback),
         };
-        let refused = outcome.as_ref().err().map(|setback| Refused { content, setback: setback.clone() });
-        let before = std::mem::replace(&mut *self.refused(), refused.clone());
-        let again = matches!((&before, &refused), (Some(before), Some(now)) if now.repeats(before));
+        let before = std::mem::replace(&mut self.known().refused, outcome.as_ref().err().cloned());
         match outcome {
-            Err(Setback { problems, .. }) if again && occasion == Occasion::Look => {
-                Reloaded::Refused { edition: current.number, problems }
+            Err(setback) if occasion == Occasion::Look && before.as_ref() == Some(&setback) => {
+                refused(setback, current.number)
             }
-            Ok(_) | Err(_) => self.conclude(outcome, current.number, occasion),
+            Ok(_) | Err(_) => self.conclude(outcome, (current.number, occasion), before.as_ref()),
         }
     }
 
-    fn refused(&self) -> MutexGuard<'_, Option<Refused>> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Reads and compiles what is written now.
+    async fn read(&self) -> Result<Loaded, Setback> {
+        let (path, environment, now) = (self.path.clone(), self.environment.clone(), self.edge.clock.now());
+        let bookmark = Bookmark::default();
+        self.known().reading = Some(Reading { since: now, bookmark: bookmark.clone() });
+        let marked = bookmark.clone();
+        let read = move || config::load_marked(&path, &environment, now, marked).map_err(Setback::read);
+        let loaded = told_if_long(self.tasks.blocking(read), &bookmark).await;
+        self.known().reading = None;
+        loaded.unwrap_or_else(|| Err(Setback::defect("reading the configuration panicked; please report this")))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn publish(&self, loaded: Loaded, current: &Edition) -> Result<Reloaded, Setback> {
-        let Loaded { mut plan, routes, warnings, places, .. } = loaded;
+        let Loaded { mut plan, routes, warnings, sources, places, .. } = loaded;
         let mut notes: Vec<String> = warnings.iter().map(ToString::to_string).collect();
         let waiting = config::needs_restart(&current.plan, &plan);
         for key in &waiting {
@@ -247,7 +259,7 @@ impl Reloader {
         }
         plan.gateway.keep_started(&current.plan.gateway);
         let listened = self.listeners.apply(&plan.listeners).await;
-        listened.map_err(|failures| Setback::unheard(&super::unheard(&failures, &places), &plan))?;
+        listened.map_err(|failures| Setback::unheard(&super::unheard(&failures, &places), sources.clone()))?;
         let actual: Vec<SocketAddr> = self.listeners.addresses().into_iter().map(|(_, actual)| actual).collect();
         let (number, plan) = (current.number + 1, Arc::new(plan));
         let pools = self.fleet.compile(&plan.pools, Some(&current.pools));
@@ -259,6 +271,7 @@ impl Reloader {
         self.fleet.watch(&pools);
         self.forget_routes(&current.plan, &plan);
         self.history.lock().unwrap_or_else(PoisonError::into_inner).waiting = waiting;
+        self.known().serving = sources;
         Ok(Reloaded::Applied { edition: number, notes })
     }
 
@@ -276,11 +289,15 @@ impl Reloader {
         gone.for_each(|route| self.edge.metrics.forget_route(&route.name));
     }
 
-    fn conclude(&self, outcome: Result<Reloaded, Setback>, current: u64, occasion: Occasion) -> Reloaded {
+    /// Tells everybody what became of a reload, `before` which another one may have been refused.
+    fn conclude(
+        &self,
+        outcome: Result<Reloaded, Setback>,
+        (current, occasion): (u64, Occasion),
+        before: Option<&Setback>,
+    ) -> Reloaded {
         let (metrics, now) = (&self.edge.metrics, self.edge.clock.now());
-        let cure = outcome.as_ref().map_or_else(|setback| setback.cure, |_| Cure::Change);
-        let reloaded =
-            outcome.unwrap_or_else(|Setback { problems, .. }| Reloaded::Refused { edition: current, problems });
+        let reloaded = outcome.unwrap_or_else(|setback| refused(setback, current));
         match &reloaded {
             Reloaded::Applied { edition, notes } => {
                 tracing::info!(edition, "configuration reloaded");
@@ -289,14 +306,15 @@ impl Reloader {
                 metrics.reload("applied");
                 self.edge.recorder.report(now, Event::Reloaded { edition: *edition, outcome: "applied" });
             }
-            Reloaded::Unchanged { edition } => match occasion {
-                Occasion::Order => tracing::info!(edition, "nothing has changed"),
-                Occasion::Look => {}
+            Reloaded::Unchanged { edition } => match (before, occasion) {
+                (Some(_), _) => tracing::info!("the files are as they were: edition {edition} goes on"),
+                (None, Occasion::Order) => tracing::info!(edition, "nothing has changed"),
+                (None, Occasion::Look) => {}
             },
-            Reloaded::Refused { edition, problems } => {
+            Reloaded::Refused { edition, problems, tried_again } => {
                 problems.iter().for_each(|problem| tracing::error!("{problem}"));
                 tracing::error!(edition, "configuration refused: the old one goes on serving");
-                if cure == Cure::Time {
+                if *tried_again {
                     tracing::warn!("this may be over by itself: the configuration is tried again now and then");
                 }
                 metrics.reload("refused");
@@ -312,6 +330,28 @@ impl Reloader {
     }
 }
 
+/// A refusal as whoever asked is told.
+fn refused(Setback { problems, cure, .. }: Setback, edition: u64) -> Reloaded {
+    Reloaded::Refused { edition, problems, tried_again: cure == Cure::Time }
+}
+
+/// Waits for a reading, and says once where it is if that takes long.
+async fn told_if_long<T>(reading: impl Future<Output = T>, bookmark: &Bookmark) -> T {
+    let mut reading = pin!(reading);
+    if let Ok(read) = tokio::time::timeout(LONG, &mut reading).await {
+        return read;
+    }
+    let seconds = LONG.as_secs();
+    match bookmark.file() {
+        Some(file) => {
+            let file = file.display();
+            tracing::warn!(%file, "the configuration is being read for more than {seconds} s, and is at {file}");
+        }
+        None => tracing::warn!("the configuration is being compiled for more than {seconds} s"),
+    }
+    reading.await
+}
+
 /// Ports that people reach us by.
 fn ports(plan: &Plan, actual: &[SocketAddr]) -> HashSet<u16> {
     let configured = plan.listeners.iter().map(|listener| listener.address.port());
@@ -319,39 +359,35 @@ fn ports(plan: &Plan, actual: &[SocketAddr]) -> HashSet<u16> {
     configured.chain(actual.iter().map(SocketAddr::port)).chain(portal).collect()
 }
 
-impl Setback {
-    /// A configuration that cannot be read, or not be used as it is written. Blocks.
-    fn read(problems: Problems) -> Self {
-        let unread = problems.sources.files.iter().any(|file| std::fs::File::open(file).is_err());
-        let cure = if unread { Cure::Time } else { Cure::Change };
-        Setback { problems: told(problems.iter()), sources: problems.sources, cure }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{self, Write};
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
     }
 
-    /// One whose addresses cannot be listened on.
-    fn unheard(problems: &[config::Problem], plan: &Plan) -> Self {
-        let sources = Sources { files: plan.files.clone(), directories: plan.directories.clone() };
-        Setback { problems: told(problems.iter()), sources, cure: Cure::Time }
-    }
-
-    /// One that shows a mistake of ours.
-    fn defect(what: &str) -> Self {
-        Setback { problems: vec![Problem::nowhere(what.to_owned())], sources: Sources::default(), cure: Cure::Change }
-    }
-}
-
-/// As the operator is told.
-fn told<'a>(problems: impl Iterator<Item = &'a config::Problem>) -> Vec<Problem> {
-    let told = |problem: &config::Problem| {
-        let place = Place { file: problem.file.display().to_string(), line: problem.line, column: problem.column };
-        Problem { place: Some(place), key: problem.key.clone(), what: problem.what.clone() }
-    };
-    problems.map(told).collect()
-}
-
-impl Refused {
-    /// Whether it is the same refusal of the same content. Files that only this one knows of were read by the other too:
-    /// that it named them is what made them known.
-    fn repeats(&self, before: &Refused) -> bool {
-        self.content.agrees_with(&before.content) && self.setback.problems == before.setback.problems
+    #[tokio::test(start_paused = true)]
+    async fn a_reading_that_takes_long_is_told_once() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false);
+        let _guard = tracing::subscriber::set_default(subscriber.finish());
+        let bookmark = Bookmark::default();
+        told_if_long(tokio::time::sleep(LONG / 2), &bookmark).await;
+        told_if_long(tokio::time::sleep(10 * LONG), &bookmark).await;
+        let text = String::from_utf8(log.0.lock().unwrap_or_else(PoisonError::into_inner).clone()).expect("text");
+        assert_eq!(text.matches("for more than 5 s").count(), 1, "{text}");
+        assert!(text.contains("WARN"), "{text}");
     }
 }

@@ -10,11 +10,16 @@ use sd_notify::NotifyState;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind};
 
 /// What a stop may take beyond the drain: the last security events and uses are written to the store, which gives up
 /// after 5 s each.
 const LAST_WORDS: Duration = Duration::from_secs(15);
+
+/// What threads that wait in the kernel are given to come back once everything else has ended; then the process ends with
+/// them.
+const LAST_THREADS: Duration = Duration::from_secs(1);
 
 /// Threads for everything that is no client's, so that a reload or a health check never holds a request up. Two: the
 /// operator is answered while a configuration is compiled.
@@ -38,21 +43,22 @@ pub fn run(path: &Path) -> Result<(), StartFailure> {
         threads => threads,
     };
     let (loops, loop_threads) = Loops::start(threads).map_err(no_threads)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(BACKGROUND_THREADS)
-        .max_blocking_threads(16)
-        .enable_all()
-        .thread_name("background")
-        .build()
-        .map_err(no_threads)?;
+    let runtime = background().map_err(no_threads)?;
     let access = AccessLog::start(Box::new(std::io::stdout()))
         .map_err(|error| StartFailure::System { what: "the access log's thread cannot be started", error })?;
     let surroundings = Surroundings { clock: Arc::new(SystemClock), environment, access: Some(access), loops };
     drop(early);
     let served = runtime.block_on(serve_until_told(path, surroundings, (began, open_files)));
     drop(loop_threads);
+    runtime.shutdown_timeout(LAST_THREADS);
     log.flush();
     served
+}
+
+/// What everything runs on that is no client's.
+fn background() -> std::io::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(BACKGROUND_THREADS).max_blocking_threads(16).enable_all().thread_name("background").build()
 }
 
 async fn serve_until_told(
@@ -69,18 +75,20 @@ async fn serve_until_told(
     if let Some(period) = sd_notify::watchdog_enabled() {
         gateway.tasks.spawn("watchdog", watchdog::run(loops, period, || tell(&[NotifyState::Watchdog])));
     }
+    let reloader = gateway.reloader.clone();
+    // In a task of its own: nothing that a reload waits for may keep a stop waiting. Signals that come during one are one.
+    gateway.tasks.spawn("hang-up", async move {
+        while hang_up.recv().await.is_some() {
+            reloader.reload().await;
+        }
+    });
     let mut told = async || {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
     };
-    loop {
-        tokio::select! {
-            () = told() => break,
-            _ = hang_up.recv() => { gateway.reload().await; }
-        }
-    }
+    told().await;
     let longest = gateway.reloader.live().hold().plan.gateway.drain + LAST_WORDS;
     // However long the drain is configured, the service manager waits for it.
     let wait = format!("EXTEND_TIMEOUT_USEC={}", longest.as_micros());
@@ -128,5 +136,33 @@ impl Gateway {
             milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             "ready"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::end;
+    use super::*;
+    use crate::stdx::task::Tasks;
+    use std::sync::mpsc;
+
+    #[test]
+    fn a_file_that_is_never_read_to_its_end_does_not_hold_the_exit_up() {
+        let runtime = background().expect("threads");
+        let (let_go, never) = mpsc::channel::<()>();
+        let (tell, begun) = mpsc::channel();
+        let tasks = Tasks::new();
+        let reading = tasks.clone();
+        runtime.block_on(async {
+            tasks.spawn("reading", async move {
+                reading.blocking(move || (tell.send(()), never.recv())).await;
+            });
+        });
+        begun.recv().expect("it begins");
+        let began = Instant::now();
+        runtime.block_on(end(&tasks));
+        runtime.shutdown_timeout(LAST_THREADS);
+        assert!(began.elapsed() < LAST_WORDS, "{:?}", began.elapsed());
+        drop(let_go);
     }
 }

@@ -1,10 +1,12 @@
 //! How the process stands, for an operator at night and for scripts; changes nothing.
 
 use super::Reloader;
+use super::writing::Failed;
 use crate::admin::{Operate, Problem, Reloaded};
 use crate::edition::Plan;
 use crate::listen::Certified;
 use crate::pool::PoolStatus;
+use crate::stdx::clock::Time;
 use crate::store::Operation;
 use crate::telemetry::AccessLog;
 use serde_json::{Value, json};
@@ -22,7 +24,7 @@ pub(super) async fn of(reloader: &Reloader) -> Value {
         Some((_, Reloaded::Applied { .. } | Reloaded::Unchanged { .. })) | None => Vec::new(),
     };
     let unready = reloader.ready().err();
-    let pools = edition.pools.snapshot(now);
+    let (pools, reading) = (edition.pools.snapshot(now), reloader.reading());
     let mut status = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "process": std::process::id(),
@@ -44,8 +46,10 @@ pub(super) async fn of(reloader: &Reloader) -> Value {
         "last_reload": last.map(|(at, reloaded)| json!({ "at": at.to_string(), "became": reloaded.to_json() })),
         "last_reload_refused": refused,
         "last_reload_tried_again": reloader.may_mend_itself(),
+        "reading_since": reading.as_ref().map(|reading| reading.since.to_string()),
+        "reading_file": reading.as_ref().and_then(|reading| reading.bookmark.file()).as_deref().map(shown),
         "restart_needed": history.waiting,
-        "certificates": certificates(plan),
+        "certificates": certificates(plan, now),
         "pools": pools.iter().map(pool).collect::<Vec<_>>(),
     });
     let (counts, store) = (counts(reloader, plan), store(reloader).await);
@@ -85,16 +89,27 @@ async fn store(reloader: &Reloader) -> Value {
         "milliseconds": u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX),
         "believed": !reloader.edge().reader.is_blind(),
         "written": known.failing_since.is_none(),
-        "last_failed_write": known.last.map(|failed| json!({ "at": failed.at.to_string(), "error": failed.error })),
-        "file": reloader.store().ground.file().map(|file| json!({ "device": file.device, "inode": file.inode })),
+        "last_failure": known.latest.as_ref().map(failure),
+        "last_failed_write": known.last.as_ref().map(failure),
+        "lost": reloader.store().ground.check().err().map(|error| error.0),
+        "files": reloader.store().ground.files().iter().map(|(name, file)| {
+            json!({ "name": name, "device": file.device, "inode": file.inode })
+        }).collect::<Vec<_>>(),
     })
 }
 
-fn certificates(plan: &Plan) -> Vec<Value> {
+fn failure(failed: &Failed) -> Value {
+    json!({ "at": failed.at.to_string(), "error": failed.error })
+}
+
+fn certificates(plan: &Plan, now: Time) -> Vec<Value> {
     let certificate = |certified: &Arc<Certified>| {
+        let validity = certified.validity();
+        let warning = validity.and_then(|validity| validity.out_of_time(now));
         json!({
             "names": certified.names().collect::<Vec<_>>(),
-            "until": certified.validity().map(|validity| validity.until.to_string()),
+            "until": validity.map(|validity| validity.until.to_string()),
+            "warning": warning.map(|warning| warning.to_string()),
         })
     };
     plan.certificates.iter().map(certificate).collect()

@@ -39,6 +39,7 @@ pub fn start(reloader: &Arc<Reloader>, tasks: &Tasks) {
 async fn watch(reloader: &Reloader, mut seen: Looks) {
     // One waiting event is enough: it says "something changed".
     let (tell, mut told) = mpsc::channel::<()>(1);
+    let look_again = tell.clone();
     let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         if event.is_ok_and(|event| !event.kind.is_access()) {
             let _ = tell.try_send(());
@@ -46,9 +47,11 @@ async fn watch(reloader: &Reloader, mut seen: Looks) {
     });
     let mut watcher = watcher.inspect_err(|error| tracing::warn!(%error, "files cannot be watched")).ok();
     let mut watched = BTreeSet::new();
-    follow(&mut watcher, &mut watched, &reloader.sources());
     let mut retry = Retry::default();
     loop {
+        if follow(&mut watcher, &mut watched, &reloader.sources()) {
+            let _ = look_again.try_send(());
+        }
         wait(&mut told, retry.pause()).await;
         // Other files live beside ours, our own log perhaps: only a change of ours is worth reading them again. What is
         // seen here is from before the reading, so that a change in the middle of it is noticed the next time.
@@ -62,7 +65,6 @@ async fn watch(reloader: &Reloader, mut seen: Looks) {
         reloader.look().await;
         // Whether there is anything to try again is known only now.
         retry.is_due(reloader.may_mend_itself());
-        follow(&mut watcher, &mut watched, &reloader.sources());
     }
 }
 
@@ -111,10 +113,11 @@ async fn settle(told: &mut mpsc::Receiver<()>) {
     let _ = tokio::time::timeout(LONGEST_CHANGE, quiet).await;
 }
 
-/// Watches the directories of these sources, and only those.
-fn follow(watcher: &mut Option<RecommendedWatcher>, watched: &mut BTreeSet<PathBuf>, sources: &Sources) {
-    let Some(watcher) = watcher else { return };
-    let parents = sources.files.iter().filter_map(|file| file.parent()).map(Path::to_owned);
+/// Watches the directories of these sources, and only those. Gives whether one is new: what changed in it before it was
+/// watched came without a word.
+fn follow(watcher: &mut Option<RecommendedWatcher>, watched: &mut BTreeSet<PathBuf>, sources: &Sources) -> bool {
+    let Some(watcher) = watcher else { return false };
+    let parents = sources.files.keys().filter_map(|file| file.parent()).map(Path::to_owned);
     let wanted: BTreeSet<PathBuf> = parents.chain(sources.directories.iter().cloned()).collect();
     for gone in watched.difference(&wanted) {
         let _ = watcher.unwatch(gone);
@@ -124,7 +127,9 @@ fn follow(watcher: &mut Option<RecommendedWatcher>, watched: &mut BTreeSet<PathB
             tracing::warn!(directory = %new.display(), %error, "a directory cannot be watched");
         }
     }
+    let is_new = !wanted.is_subset(watched);
     *watched = wanted;
+    is_new
 }
 
 /// What a glance at the files shows: which they are, and when anything about them changed, their mode included.
@@ -135,7 +140,7 @@ fn looks(sources: &Sources) -> Looks {
         let found = std::fs::metadata(path).ok()?;
         Some((found.ino(), found.ctime(), found.ctime_nsec()))
     };
-    sources.files.iter().chain(&sources.directories).map(|path| (path.clone(), look(path))).collect()
+    sources.files.keys().chain(&sources.directories).map(|path| (path.clone(), look(path))).collect()
 }
 
 #[cfg(test)]

@@ -20,13 +20,15 @@ pub(super) struct Writing {
 /// What is known.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
+    /// The last operation of any sort that failed, however long ago.
+    pub latest: Option<Failed>,
     /// The last write that failed, however long ago.
     pub last: Option<Failed>,
     /// Since when none is known to have gone through; `None` while all is well.
     pub failing_since: Option<Time>,
 }
 
-/// A write that failed.
+/// An operation that failed.
 #[derive(Clone, Debug)]
 pub(super) struct Failed {
     /// When.
@@ -48,12 +50,14 @@ impl Writing {
 
     /// Takes note of an operation that failed.
     pub fn hear(&self, operation: Operation, error: &Unavailable) {
+        let at = self.clock.now();
+        let mut known = self.lock();
+        let failed = Failed { at, error: error.0.clone() };
+        known.latest = Some(failed.clone());
         if !writes(operation) {
             return;
         }
-        let at = self.clock.now();
-        let mut known = self.lock();
-        known.last = Some(Failed { at, error: error.0.clone() });
+        known.last = Some(failed);
         if known.failing_since.is_none() {
             known.failing_since = Some(at);
             tracing::error!(%error, "the store cannot be written: nobody can sign in or enrol until it can");
@@ -109,6 +113,7 @@ mod tests {
         writing.hear(Operation::Feed, &locked());
         let known = writing.known();
         assert!(known.last.is_none() && known.failing_since.is_none(), "{known:?}");
+        assert_eq!(known.latest.map(|failed| failed.error).as_deref(), Some("locked"), "but it failed all the same");
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use super::connection::RedirectToHttps;
 use super::io::{Io, Seals};
 use super::meter::{HandshakeEnd, Meter, Overload};
 use super::tls::{self, HandshakeError};
-use super::{Certificates, Connection, ConnectionLimits, ListenPlan, LoopNumber, Loops, Serve};
+use super::{Certificates, Connection, ConnectionLimits, ListenPlan, LoopNumber, Loops, Serve, Unreadable};
 use crate::stdx::sparing::Sparing;
 use arc_swap::ArcSwap;
 use pingora::protocols::Stream;
@@ -162,15 +162,29 @@ impl Reception {
             let seals = Seals::new(descriptor, &connection, None);
             return Ok(Box::new(Io::new(stream, (connection, Arc::clone(&self.serve)), limits, seals)));
         }
-        let handshake = timeout_at(accepted + limits.handshake, tls::handshake(stream, &self.certificates));
+        let handshake = timeout_at(accepted + limits.handshake, self.shake_hands(stream, &connection));
         let shaken = tokio::select! {
             shaken = handshake => shaken,
             () = lifeline.severed() => return Err(Unestablished::Gone),
         };
-        let secured = shaken.map_err(|_| Unestablished::late())??;
+        let Some(secured) = shaken.map_err(|_| Unestablished::late())?? else { return Err(Unestablished::Gone) };
         let connection = Arc::new(connection.secured(secured.encryption));
         let seals = Seals::new(descriptor, &connection, Some((secured.digest, secured.version)));
         Ok(Box::new(Io::new(secured.stream, (connection, Arc::clone(&self.serve)), limits, seals)))
+    }
+
+    /// `None` if the client spoke in the clear, and was answered so.
+    async fn shake_hands(
+        &self,
+        mut stream: tokio::net::TcpStream,
+        connection: &Connection,
+    ) -> Result<Option<tls::Secured>, HandshakeError> {
+        if tls::is_in_the_clear(&stream).await? {
+            let answer = self.serve.refuse(connection, Unreadable::Clear);
+            tls::answer_in_the_clear(&mut stream, &answer).await?;
+            return Ok(None);
+        }
+        tls::handshake(stream, &self.certificates).await.map(Some)
     }
 }
 

@@ -29,6 +29,7 @@ pub struct Certificates {
 pub struct Certified {
     key: Arc<CertifiedKey>,
     names: Vec<Box<str>>,
+    has_alternative_names: bool,
     validity: Option<Validity>,
 }
 
@@ -49,6 +50,9 @@ pub enum InvalidCertificate {
     /// The first certificate is not one.
     #[error("the first certificate cannot be read: {0}")]
     Leaf(rustls::Error),
+    /// The key is encrypted.
+    #[error("it is encrypted: decrypt it (openssl pkey), and keep it readable by its owner and the gateway only")]
+    KeyEncrypted,
     /// The key's text is broken.
     #[error("the private key is not PEM: {0}")]
     KeyPem(pem::Error),
@@ -137,8 +141,9 @@ impl Certified {
             true => InvalidCertificate::Leaf(error),
             false => InvalidCertificate::LeafVersion,
         })?;
-        let (names, validity) = (dns_names(leaf).unwrap_or_default(), validity(leaf));
+        let (names, validity) = (dns_names(leaf), validity(leaf));
         let key = PrivateKeyDer::from_pem_slice(key.expose()).map_err(|error| match error {
+            _ if is_encrypted(key.expose()) => InvalidCertificate::KeyEncrypted,
             pem::Error::NoItemsFound => InvalidCertificate::KeyMissing,
             error => InvalidCertificate::KeyPem(error),
         })?;
@@ -146,7 +151,8 @@ impl Certified {
             rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => InvalidCertificate::Mismatch,
             error => InvalidCertificate::KeyUnusable(error),
         })?;
-        Ok(Certified { key: Arc::new(key), names, validity })
+        let has_alternative_names = names.is_some();
+        Ok(Certified { key: Arc::new(key), names: names.unwrap_or_default(), has_alternative_names, validity })
     }
 
     /// Reads them from two files.
@@ -171,6 +177,11 @@ impl Certified {
         self.names.iter().map(AsRef::as_ref)
     }
 
+    /// Whether it has a subjectAltName that can be read. Nothing else in it names hosts or addresses (RFC 9525 §2).
+    pub fn has_alternative_names(&self) -> bool {
+        self.has_alternative_names
+    }
+
     /// When it may be used; `None` if that cannot be read.
     pub fn validity(&self) -> Option<Validity> {
         self.validity
@@ -182,9 +193,17 @@ impl InvalidCertificate {
     pub fn part(&self) -> CertificatePart {
         match self {
             Self::ChainPem(_) | Self::ChainEmpty | Self::LeafVersion | Self::Leaf(_) => CertificatePart::Chain,
-            Self::KeyPem(_) | Self::KeyMissing | Self::KeyUnusable(_) | Self::Mismatch => CertificatePart::Key,
+            Self::KeyEncrypted | Self::KeyPem(_) | Self::KeyMissing | Self::KeyUnusable(_) | Self::Mismatch => {
+                CertificatePart::Key
+            }
         }
     }
+}
+
+/// Whether a PEM text holds a key under a password: PKCS#8 (RFC 7468 §11), or the traditional form (RFC 1421 §4.6.1.1).
+fn is_encrypted(key: &[u8]) -> bool {
+    let marks = [&b"-----BEGIN ENCRYPTED PRIVATE KEY-----"[..], b"Proc-Type: 4,ENCRYPTED"];
+    key.split(|byte| *byte == b'\n').any(|line| marks.iter().any(|mark| line.starts_with(mark)))
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, CertificateError> {
@@ -293,5 +312,19 @@ fHJyyrqFes8DeemUPo5C1qRE5A==
         let error = Certified::parse(VERSION_1.as_bytes(), &Secret::new(b"any".to_vec())).unwrap_err();
         assert!(error.to_string().contains("X.509 version 1"), "{error}");
         assert_eq!(error.part(), CertificatePart::Chain);
+    }
+
+    #[test]
+    fn an_encrypted_key_is_told_in_words_in_either_form() {
+        let made = rcgen::generate_simple_self_signed(vec!["a.test".to_owned()]).unwrap();
+        let traditional = "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,0123456789ABCDEF\n\n\
+                           AAAA\n-----END EC PRIVATE KEY-----\n";
+        let pkcs_8 = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        for key in [traditional, &traditional.replace('\n', "\r\n"), pkcs_8] {
+            let error =
+                Certified::parse(made.cert.pem().as_bytes(), &Secret::new(key.as_bytes().to_vec())).unwrap_err();
+            assert!(error.to_string().starts_with("it is encrypted: decrypt it"), "{error}");
+            assert_eq!(error.part(), CertificatePart::Key);
+        }
     }
 }

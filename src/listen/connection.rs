@@ -58,6 +58,8 @@ struct Asides {
 struct Requests {
     underway: AtomicU32,
     begun: AtomicU32,
+    /// Whether all of the one under way has come. Of use with HTTP/1.1 only, which has one at a time.
+    whole: AtomicBool,
     /// Milliseconds from accept to the end of the last request that ended.
     quiet: AtomicU64,
 }
@@ -98,6 +100,7 @@ impl Connection {
     pub fn request_began(self: &Arc<Self>) -> Underway {
         self.requests.underway.fetch_add(1, Ordering::AcqRel);
         self.requests.begun.fetch_add(1, Ordering::AcqRel);
+        self.requests.whole.store(false, Ordering::Release);
         Underway(Arc::clone(self))
     }
 
@@ -147,6 +150,15 @@ impl Connection {
 
     pub(super) fn note_odd_line(&self) {
         self.asides.odd_line.store(true, Ordering::Release);
+    }
+
+    /// Notes that all of the request under way has come, and that no more will but the next one.
+    pub fn request_is_whole(&self) {
+        self.requests.whole.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        self.requests.whole.load(Ordering::Acquire)
     }
 
     /// Whether a request is on it now.

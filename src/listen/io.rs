@@ -1,6 +1,7 @@
 //! The stream of one connection as Pingora drives it: buffered writes, deadlines, the lifeline; knows of HTTP only when
 //! an answer is one that nobody asked for.
 
+use super::outbox::Outbox;
 use super::watch::{End, Version, Watch};
 use super::{Connection, ConnectionLimits, Serve, Unreadable};
 use async_trait::async_trait;
@@ -28,7 +29,7 @@ pub(super) struct Io<S> {
     seals: Seals,
     /// Whom to ask for the answer to a header that is no request, until that was asked.
     serve: Option<Arc<dyn Serve>>,
-    /// What was given back and is to be read again.
+    /// What was given back, or came before its time, and is to be read again.
     again: Vec<u8>,
 }
 
@@ -40,6 +41,9 @@ pub(super) struct Seals {
     proxy: Arc<ProxyDigest>,
     socket: Arc<SocketDigest>,
 }
+
+/// Slices sent in one call; HTTP/2 hands over two, a chunk of HTTP/1.1 three.
+const GATHER: usize = 8;
 
 /// How long, and for how many bytes, a closed connection is still read, so that the answer to a client that is still
 /// sending is not lost to a reset. The values are nginx's order of magnitude: long enough for a slow uplink.
@@ -109,21 +113,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
         }
     }
 
-    /// Reads again what was given back; `false` if nothing was, or all of it was read.
-    fn reread(&mut self, into: &mut ReadBuf<'_>) -> bool {
+    /// Reads again at most `room` bytes of what was put by; `false` if nothing was, or all of it was read.
+    fn reread(&mut self, into: &mut ReadBuf<'_>, room: usize) -> bool {
         if let Some(given_back) = self.watch.connection().take_given_back() {
             self.again.extend_from_slice(&given_back);
         }
         if self.again.is_empty() {
             return false;
         }
-        let part = self.again.len().min(into.remaining());
+        let part = self.again.len().min(into.remaining()).min(room);
         into.put_slice(&self.again[..part]);
         self.again.drain(..part);
         if self.again.is_empty() {
             self.again = Vec::new();
         }
         part > 0
+    }
+
+    /// The engine looks whether the client has gone, while its request is answered. What comes instead belongs to the next
+    /// request: the engine would end this one over it, so it is put by. RFC 9112 §9.3.2 lets clients send on without
+    /// waiting, and §2.2 tells of old ones that end a body with an empty line.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.again.is_empty() {
+            let mut byte = [0];
+            let mut next = ReadBuf::new(&mut byte);
+            if let Poll::Ready(read) = Pin::new(&mut self.transport).poll_read(cx, &mut next) {
+                if read.is_err() || next.filled().is_empty() {
+                    return Poll::Ready(read);
+                }
+                self.again.extend_from_slice(next.filled());
+            }
+        }
+        self.poll_wait(cx)
     }
 
     /// Reads at most `room` bytes.
@@ -231,11 +252,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Io<S> {
             Ok(room) => room,
             Err(end) => return Poll::Ready(Err(this.end(end))),
         };
-        if this.reread(into) {
-            return Poll::Ready(Ok(()));
+        if this.watch.is_answered(into.remaining()) {
+            return this.poll_gone(cx);
         }
         let before = into.filled().len();
-        match this.poll_fill(cx, into, room) {
+        let read = match this.reread(into, room) {
+            true => Poll::Ready(Ok(())),
+            false => this.poll_fill(cx, into, room),
+        };
+        match read {
             Poll::Ready(read) => {
                 this.watch.received(into.filled().get(before..).unwrap_or_default());
                 Poll::Ready(read)
@@ -351,53 +376,5 @@ impl<S> GetSocketDigest for Io<S> {
 impl<S> fmt::Debug for Io<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Io").field(self.watch.connection()).finish()
-    }
-}
-
-/// Slices sent in one call; HTTP/2 hands over two, a chunk of HTTP/1.1 three.
-const GATHER: usize = 8;
-
-/// Bytes written but not sent yet. It has no memory of its own while the connection is idle.
-#[derive(Default)]
-struct Outbox {
-    bytes: Vec<u8>,
-    sent: usize,
-}
-
-impl Outbox {
-    /// Room for a header and a small body; more than that leaves in the same call without being copied.
-    const CAPACITY: usize = 4096;
-
-    fn held(&self) -> &[u8] {
-        self.bytes.get(self.sent..).unwrap_or_default()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.held().is_empty()
-    }
-
-    fn room(&self) -> usize {
-        Self::CAPACITY.saturating_sub(self.bytes.len())
-    }
-
-    fn hold(&mut self, slices: &[IoSlice<'_>]) {
-        self.bytes.reserve_exact(self.room());
-        slices.iter().for_each(|slice| self.bytes.extend_from_slice(slice));
-    }
-
-    /// Notes that `count` bytes left; returns how many of them were not from here.
-    fn sent(&mut self, count: usize) -> usize {
-        let held = self.held().len();
-        if count < held {
-            self.sent += count;
-            return 0;
-        }
-        self.bytes.clear();
-        self.sent = 0;
-        count - held
-    }
-
-    fn release(&mut self) {
-        self.bytes = Vec::new();
     }
 }

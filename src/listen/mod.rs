@@ -11,6 +11,7 @@ mod io;
 mod loops;
 mod meter;
 mod names;
+mod outbox;
 mod plan;
 mod request_line;
 #[cfg(test)]
@@ -40,7 +41,7 @@ pub use self::loops::{LoopNumber, LoopThreads, Loops};
 pub use self::meter::Meter;
 pub use self::plan::{ConnectionLimits, ListenPlan};
 pub use self::unreadable::Unreadable;
-pub use self::validity::Validity;
+pub use self::validity::{OutOfTime, Validity};
 
 /// What speaks HTTP on a connection. One implementor runs Pingora; the tests bring their own, which need no proxy.
 #[async_trait]

@@ -2,8 +2,8 @@
 
 use super::der::{BOOLEAN, Der, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, body};
 
-/// The names that a DER certificate is for, in lower case, wildcards included; none if it is not a certificate that
-/// can be read.
+/// The names that a DER certificate is for, in lower case, wildcards included; `None` if it has no subject alternative
+/// names, or is not a certificate that can be read.
 pub(super) fn dns_names(certificate: &[u8]) -> Option<Vec<Box<str>>> {
     let mut fields = body(certificate)?;
     while let Some((tag, content)) = fields.element() {
@@ -11,7 +11,7 @@ pub(super) fn dns_names(certificate: &[u8]) -> Option<Vec<Box<str>>> {
             return alternative_names(Der(content).enter(SEQUENCE)?);
         }
     }
-    Some(Vec::new())
+    None
 }
 
 fn alternative_names(mut extensions: Der<'_>) -> Option<Vec<Box<str>>> {
@@ -28,7 +28,7 @@ fn alternative_names(mut extensions: Der<'_>) -> Option<Vec<Box<str>>> {
         };
         return Some(general_names(Der(value.0).enter(SEQUENCE)?));
     }
-    Some(Vec::new())
+    None
 }
 
 fn general_names(names: Der<'_>) -> Vec<Box<str>> {
@@ -68,6 +68,11 @@ mod tests {
     #[test]
     fn an_address_is_not_a_name() {
         assert_eq!(dns_names(&certificate(&["127.0.0.1"])).unwrap(), Vec::<Box<str>>::new());
+    }
+
+    #[test]
+    fn without_alternative_names_there_is_none_and_not_an_empty_list() {
+        assert_eq!(dns_names(&certificate(&[])), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use rustls::server::Acceptor;
 use rustls::{ProtocolVersion, ServerConnection};
 use std::io;
 use std::sync::Arc;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -31,6 +31,22 @@ pub(super) enum HandshakeError {
 
 /// A fatal `unrecognized_name` alert (RFC 6066 §3) in a plaintext record. rustls itself would say `access_denied`.
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+
+/// Whether a client speaks HTTP/1.1 where TLS is spoken: no handshake begins with the letter of a method, and browsers do
+/// this when somebody leaves the `s` out. Waits for its first byte.
+pub(super) async fn is_in_the_clear(stream: &TcpStream) -> io::Result<bool> {
+    let mut first = [0];
+    Ok(stream.peek(&mut first).await? == 1 && first[0].is_ascii_uppercase())
+}
+
+/// Answers a client that speaks in the clear, and takes leave.
+pub(super) async fn answer_in_the_clear(stream: &mut TcpStream, answer: &[u8]) -> io::Result<()> {
+    // Read, or the answer would be lost to a reset.
+    let mut request = [0; 4096];
+    let _ = stream.read(&mut request).await?;
+    stream.write_all(answer).await?;
+    stream.shutdown().await
+}
 
 /// Shakes hands on `stream`. Bounded by the caller in time, by rustls in bytes.
 pub(super) async fn handshake(mut stream: TcpStream, certificates: &Certificates) -> Result<Secured, HandshakeError> {

@@ -11,6 +11,8 @@ pub enum Unreadable {
     Fields,
     /// It does not begin with a method, a target and a version.
     Line,
+    /// It came in the clear where TLS is spoken.
+    Clear,
     /// It asks for a tunnel, which nobody digs here.
     Method,
     /// Something else in it.
@@ -19,11 +21,12 @@ pub enum Unreadable {
 
 impl Unreadable {
     /// Every reason.
-    pub const ALL: [Unreadable; 6] = [
+    pub const ALL: [Unreadable; 7] = [
         Unreadable::Late,
         Unreadable::Long,
         Unreadable::Fields,
         Unreadable::Line,
+        Unreadable::Clear,
         Unreadable::Method,
         Unreadable::Header,
     ];
@@ -35,6 +38,7 @@ impl Unreadable {
             Unreadable::Long => "header-too-long",
             Unreadable::Fields => "too-many-fields",
             Unreadable::Line => "no-request-line",
+            Unreadable::Clear => "not-encrypted",
             Unreadable::Method => "method",
             Unreadable::Header => "header-malformed",
         }

@@ -4,6 +4,14 @@ use super::der::{Der, GENERALIZED_TIME, SEQUENCE, UTC_TIME, body};
 use crate::stdx::clock::Time;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use std::fmt;
+use std::time::Duration;
+
+/// How long before its end a certificate is warned of: time enough for whoever has to ask somebody else for a new one.
+const ENDS_SOON: Duration = Duration::from_secs(14 * DAY);
+
+/// In seconds.
+const DAY: u64 = 24 * 3600;
 
 /// When a certificate may be used, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +20,45 @@ pub struct Validity {
     pub from: Time,
     /// Not after.
     pub until: Time,
+}
+
+/// Why a certificate may not be used, or not for long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutOfTime {
+    /// Not before this.
+    NotYet(Time),
+    /// It ends within 14 days, after this long.
+    Soon(Duration),
+    /// It ended this long ago.
+    Expired(Duration),
+}
+
+impl Validity {
+    /// What is wrong with it now; `None` if nothing is.
+    pub fn out_of_time(self, now: Time) -> Option<OutOfTime> {
+        let left = self.until.since(now);
+        match now {
+            _ if now < self.from => Some(OutOfTime::NotYet(self.from)),
+            _ if now > self.until => Some(OutOfTime::Expired(now.since(self.until))),
+            _ => (left <= ENDS_SOON).then_some(OutOfTime::Soon(left)),
+        }
+    }
+}
+
+/// What is said of a certificate: `expired 3 days ago`.
+impl fmt::Display for OutOfTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let days = |span: &Duration| match span.as_secs() / DAY {
+            0 => "less than a day".to_owned(),
+            1 => "1 day".to_owned(),
+            days => format!("{days} days"),
+        };
+        match self {
+            OutOfTime::NotYet(from) => write!(f, "may not be used before {from}"),
+            OutOfTime::Soon(left) => write!(f, "expires in {}", days(left)),
+            OutOfTime::Expired(ago) => write!(f, "expired {} ago", days(ago)),
+        }
+    }
 }
 
 /// The validity in a DER certificate; `None` if it cannot be read, or reaches beyond the year 9999.
@@ -55,6 +102,19 @@ mod tests {
         let long = validity(&made((2049, 12, 31), (2050, 1, 1))).unwrap();
         assert_eq!(long.from.to_string(), "2049-12-31T00:00:00.000Z");
         assert_eq!(long.until.to_string(), "2050-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn the_last_14_days_and_whatever_follows_them_are_told_in_days() {
+        let (from, until) = (Time::from_secs(100 * DAY), Time::from_secs(200 * DAY));
+        let told = |now: Time| Validity { from, until }.out_of_time(now).map(|trouble| trouble.to_string());
+        let days = |count: u64| Duration::from_secs(count * DAY);
+        assert_eq!(told(from.minus(days(1))).as_deref(), Some("may not be used before 1970-04-11T00:00:00.000Z"));
+        assert_eq!((told(from), told(until.minus(days(15)))), (None, None));
+        assert_eq!(told(until.minus(days(14))).as_deref(), Some("expires in 14 days"));
+        assert_eq!(told(until).as_deref(), Some("expires in less than a day"));
+        assert_eq!(told(until.plus(days(1))).as_deref(), Some("expired 1 day ago"));
+        assert_eq!(told(until.plus(days(3))).as_deref(), Some("expired 3 days ago"));
     }
 
     #[test]

@@ -85,6 +85,12 @@ impl Watch {
         self.connection.lifeline.is_cut()
     }
 
+    /// Whether a read for so many bytes can only ask whether the client has gone: its request came whole and is being
+    /// answered, and the engine reads one byte then (pingora-core 0.9.1, `read_idle_probe`).
+    pub(super) fn is_answered(&self, bytes: usize) -> bool {
+        bytes == 1 && self.version == Version::Http1 && self.connection.is_busy() && self.connection.is_whole()
+    }
+
     /// Whether nothing is on it and nothing of a next request has come.
     pub(super) fn is_idle(&self) -> bool {
         self.taken == 0 && !self.connection.is_busy()

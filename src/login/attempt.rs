@@ -4,19 +4,21 @@
 use super::enrol::Enrolling;
 use super::plan::{Next, next};
 use super::throttle::Claimed;
-use super::{Completed, Login, Moment, Opening, Progress, Stop};
+use super::{Completed, Given, Login, Moment, Opening, Progress, Stop};
 use crate::audit::Event;
 use crate::factor::{Proven, Rejection, password, recovery_code};
 use crate::identity::{Account, AccountId, AccountName, Assurance, FactorName, Kinds, Need, Proof, Proofs, SessionId};
 use crate::session::{LiveSession, SecretToken};
 use crate::stdx::clock::Time;
-use crate::stdx::secret::Secret;
 use crate::store::OnceKind;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How long an attempt may take from one step to the next.
+/// How long a sign-in or step-up may take from one step to the next.
 pub const ATTEMPT_LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// How long an enrolment may: on the way an app is found and installed on a phone, and a list of codes is put away.
+pub const SET_UP_LIFE: Duration = Duration::from_secs(30 * 60);
 
 /// The token of an attempt: a cookie of its own, never a session's.
 pub type AttemptToken = SecretToken;
@@ -47,6 +49,15 @@ pub enum Purpose {
     StepUp(SessionId),
     /// To enrol factors.
     Enrol(Box<Enrolling>),
+}
+
+impl Purpose {
+    const fn life(&self) -> Duration {
+        match self {
+            Purpose::SignIn | Purpose::StepUp(_) => ATTEMPT_LIFE,
+            Purpose::Enrol(_) => SET_UP_LIFE,
+        }
+    }
 }
 
 /// An attempt as it stands, for the page that asks for the next answer.
@@ -126,12 +137,8 @@ impl Login {
     ///
     /// # Errors
     /// [`Stop::Rejected`] and the attempt stands as it was; [`Stop::Gone`] if it expired or another was faster.
-    pub async fn answer(
-        &self,
-        token: &AttemptToken,
-        (factor, answer): (FactorName, &Secret),
-        moment: Moment,
-    ) -> Result<Progress, Stop> {
+    pub async fn answer(&self, token: &AttemptToken, given: Given<'_>, moment: Moment) -> Result<Progress, Stop> {
+        let factor = given.factor;
         let begun = self.look(token, moment.now).await?;
         let asked = begun.next == Next::Ask(factor);
         let recovering = factor == recovery_code::NAME && begun.recoverable;
@@ -145,8 +152,9 @@ impl Login {
         let account = self.store.accounts.by_id(begun.attempt.account).await?;
         let account = account.filter(|account| !account.disabled).ok_or(Stop::Gone)?;
         let claimed = Claimed { name: account.name.as_str(), account: Some(&account) };
-        let verified = self.verify(claimed, (factor, answer), moment).await?;
-        let attempt = self.take(token, moment.now).await?;
+        let verified = self.verify(claimed, (factor, given.answer), moment).await?;
+        let mut attempt = self.take(token, moment.now).await?;
+        attempt.ticket = given.ticket;
         let proven = Proven::new(account.id, attempt.proofs.clone(), &verified);
         if recovering {
             return Ok(Progress::Proven(Box::new(Completed { proven, attempt })));
@@ -191,7 +199,7 @@ impl Login {
         let token = AttemptToken::fresh();
         let text = serde_json::to_vec(&Record::from(attempt)).expect("a record of strings and numbers has a JSON form");
         let sealed = self.seal.seal(&token.hash().0, &text);
-        let (key, expires) = (token.hash().0, now.plus(ATTEMPT_LIFE));
+        let (key, expires) = (token.hash().0, now.plus(attempt.purpose.life()));
         self.store.once.put(OnceKind::Attempt, key, Some(attempt.account), &sealed, expires).await?;
         Ok(token)
     }

@@ -4,7 +4,7 @@
 use super::attempt::{Attempt, AttemptToken, Purpose};
 use super::{Login, Moment, Stop};
 use crate::audit::Event;
-use crate::factor::{Factor, Proven, Show, password, recovery_code, totp};
+use crate::factor::{Factor, Proven, Rejection, Show, Weakness, password, recovery_code, totp};
 use crate::identity::{Account, AccountId, Credential, CredentialId, FactorName, Need, Proofs, SessionId};
 use crate::session::{LiveSession, SecretToken};
 use crate::stdx::clock::Time;
@@ -154,10 +154,16 @@ impl Login {
     ///
     /// # Errors
     /// [`Stop::Down`].
-    pub async fn enrol(&self, session: &LiveSession, wanted: Wanted, now: Time) -> Result<AttemptToken, Stop> {
+    pub async fn enrol(
+        &self,
+        session: &LiveSession,
+        wanted: Wanted,
+        ticket: Option<String>,
+        now: Time,
+    ) -> Result<AttemptToken, Stop> {
         let proofs = session.proofs.clone();
         let beside = wanted == Wanted::Authenticator;
-        let origin = Origin { link: None, session: Some(session.id), beside, proofs, ticket: None };
+        let origin = Origin { link: None, session: Some(session.id), beside, proofs, ticket };
         self.begin_enrolment(&session.account, wanted.factors(), origin, now).await
     }
 
@@ -190,6 +196,7 @@ impl Login {
         }
         let (pending, machine) = (step.pending().ok_or(Stop::Gone)?, self.machine(factor)?);
         let finished = machine.finish(&pending, answer, moment.now).await.map_err(Stop::Rejected)?;
+        self.refuse_the_same(&step, answer, moment.now).await?;
         let mut attempt = self.take(token, moment.now).await?;
         if let Some(verified) = &finished.verified {
             let proven = Proven::new(attempt.account, attempt.proofs.recovered(), verified);
@@ -201,6 +208,23 @@ impl Login {
             Some(next) => Ok(Enrolled::Next(self.begin_factor(attempt, next, moment.now).await?)),
             None => self.commit(attempt, moment).await,
         }
+    }
+
+    /// Whoever changes a password is told if it is the one in use. A link may set any: it may be forgotten what was.
+    async fn refuse_the_same(&self, step: &EnrolStep, answer: &Secret, now: Time) -> Result<(), Stop> {
+        if step.factor != password::NAME || step.session.is_none() {
+            return Ok(());
+        }
+        let machine = self.machine(step.factor)?;
+        let held = self.credentials(step.attempt.account).await?;
+        for credential in held.iter().filter(|credential| credential.factor == step.factor) {
+            match machine.verify(Some(&credential.state), answer, now).await {
+                Ok(_) => return Err(Stop::Rejected(Rejection::Weak(Weakness::Same))),
+                Err(Rejection::Wrong) => {}
+                Err(rejection) => return Err(Stop::Rejected(rejection)),
+            }
+        }
+        Ok(())
     }
 
     async fn begin_enrolment(

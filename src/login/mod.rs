@@ -7,7 +7,7 @@ mod recent;
 mod throttle;
 mod verify;
 
-pub use attempt::{ATTEMPT_LIFE, Attempt, AttemptToken, Begun, Purpose};
+pub use attempt::{ATTEMPT_LIFE, Attempt, AttemptToken, Begun, Purpose, SET_UP_LIFE};
 pub use enrol::{ENROLMENT_LIFE, EnrolStep, Enrolled, Wanted, offer, reset};
 pub use plan::{Next, next};
 pub use recent::PastSignIn;
@@ -81,6 +81,17 @@ pub struct Opening<'a> {
     pub ticket: Option<String>,
     /// What has to be proven.
     pub need: Need,
+}
+
+/// An answer to what an attempt waits for.
+#[derive(Debug)]
+pub struct Given<'a> {
+    /// The factor it is for.
+    pub factor: FactorName,
+    /// What was typed.
+    pub answer: &'a crate::stdx::secret::Secret,
+    /// The sealed ticket that came along, in place of the attempt's: of two tabs that sign in, the later one began it.
+    pub ticket: Option<String>,
 }
 
 /// When and from where a step is taken.

@@ -106,8 +106,9 @@ impl Known {
     /// The members of `plan`: those known already, new ones for the rest.
     fn members(&mut self, plan: &PoolPlan) -> Box<[Member]> {
         let member = |planned: &super::plan::MemberPlan| {
-            let check = plan.health.as_ref().map(|health| self.check(planned.address, health));
-            Member::new(self.state(planned.address), check, planned.weight)
+            let state = self.state(planned.address);
+            let check = plan.health.as_ref().map(|health| self.check(&state, health));
+            Member::new(state, check, planned.weight)
         };
         plan.members.iter().map(member).collect()
     }
@@ -116,16 +117,16 @@ impl Known {
         adopt(&mut self.members, address, || MemberState::new(address))
     }
 
-    fn check(&mut self, address: SocketAddr, plan: &HealthPlan) -> Arc<Check> {
+    fn check(&mut self, member: &Arc<MemberState>, plan: &HealthPlan) -> Arc<Check> {
         let Known { methods, checks, .. } = self;
         if !methods.contains_key(plan) {
             let method = Arc::new(Method::new(plan));
             methods.insert(plan.clone(), Checks { method, by_address: HashMap::new() });
         }
         let kept = methods.get_mut(plan).expect("the method was put there a line above");
-        adopt(&mut kept.by_address, address, || {
+        adopt(&mut kept.by_address, member.address(), || {
             *checks += 1;
-            Check::new(*checks, address, Arc::clone(&kept.method))
+            Check::new(*checks, Arc::clone(member), Arc::clone(&kept.method))
         })
     }
 

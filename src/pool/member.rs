@@ -72,6 +72,11 @@ impl MemberState {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// Whether it failed a request and has answered none since.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failures.load(Ordering::Relaxed) != 0
+    }
+
     pub(super) fn failed(&self, rule: Ejection, now: Time) -> Consequence {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if rule.failures == 0 || failures < rule.failures {
@@ -89,10 +94,15 @@ impl MemberState {
     /// Reads before it writes: on the usual path there is nothing to reset, and a store would cost every other core
     /// its copy of the line.
     pub(super) fn succeeded(&self) {
-        if self.failures.load(Ordering::Relaxed) != 0 {
+        if self.has_failed() {
             self.failures.store(0, Ordering::Relaxed);
-            self.ejected_until.store(0, Ordering::Relaxed);
+            self.readmit();
         }
+    }
+
+    /// Ends its ejection before its time. Its failures stay: it is out again at its next one, until it answers.
+    pub(super) fn readmit(&self) {
+        self.ejected_until.store(0, Ordering::Relaxed);
     }
 }
 
@@ -155,6 +165,15 @@ mod tests {
         let later = NOW.plus(RULE.time);
         assert!(!member.is_ejected(later));
         assert_eq!(member.failed(RULE, later), Consequence::Ejected);
+    }
+
+    #[test]
+    fn a_member_that_is_readmitted_is_out_again_at_its_first_failure() {
+        let member = member();
+        eject(&member);
+        member.readmit();
+        assert!(!member.is_ejected(NOW));
+        assert_eq!(member.failed(RULE, NOW), Consequence::Ejected);
     }
 
     #[test]

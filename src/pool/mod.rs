@@ -7,7 +7,9 @@ mod fleet;
 mod set;
 
 mod pick;
+mod tried;
 
+mod ejection;
 mod member;
 
 mod balance;
@@ -23,9 +25,11 @@ mod scene;
 mod stories;
 
 pub use balance::Balance;
+pub use ejection::Lapse;
 pub use fleet::Fleet;
 pub use health::Health;
-pub use pick::{NoMember, Pick, Tried};
+pub use pick::{NoMember, Pick};
 pub use plan::{Ejection, HealthPlan, MemberPlan, PoolPlan, Probe, Timeouts};
 pub use set::{MemberStatus, Pool, PoolStatus, Pools};
 pub use tally::Counts;
+pub use tried::Tried;

@@ -1,9 +1,10 @@
 //! Choosing a member for one request, and what the request tells of it; knows nothing of the request itself.
 
 use super::balance::Standing;
+use super::ejection::Lapse;
 use super::health::Health;
-use super::member::Consequence;
 use super::set::{Member, Pool};
+use super::tried::Tried;
 use crate::stdx::clock::Time;
 use std::fmt;
 use std::net::SocketAddr;
@@ -15,6 +16,8 @@ pub struct Pick {
     /// Below the number of `pool`'s members.
     index: usize,
     flight: Flight,
+    /// Other members of `pool` that broke off before they answered the same request.
+    suspects: Vec<usize>,
 }
 
 /// Whether a request is in flight.
@@ -27,14 +30,22 @@ enum Flight {
 impl Pool {
     /// A member that has a weight and was not tried. Members known to be unhealthy are never chosen. Of the rest,
     /// healthy ones go first; then unknown ones; and members that are ejected only when all others are: failures
-    /// alone never empty a pool. Takes no lock and allocates nothing.
+    /// alone never empty a pool. A request that was tried already goes to anybody of these, by weight. Takes no lock;
+    /// allocates nothing unless a member broke off.
     ///
     /// # Errors
     /// [`NoMember`] if none is left.
     pub fn pick(self: &Arc<Self>, now: Time, tried: &Tried) -> Result<Pick, NoMember> {
-        let choose = |rank| self.balancer().choose(&Candidates { members: self.members(), tried, now, rank });
+        let choose = |rank| {
+            let candidates = Candidates { members: self.members(), tried, now, rank };
+            if tried.is_empty() {
+                self.balancer().choose(&candidates)
+            } else {
+                self.balancer().choose_another(&candidates)
+            }
+        };
         let index = RANKS.into_iter().find_map(choose).ok_or_else(|| self.nobody(now, tried))?;
-        Ok(Pick::new(Arc::clone(self), index))
+        Ok(Pick::new(Arc::clone(self), index, tried.suspects().to_vec()))
     }
 
     fn nobody(&self, now: Time, tried: &Tried) -> NoMember {
@@ -50,8 +61,8 @@ impl Pool {
 }
 
 impl Pick {
-    fn new(pool: Arc<Pool>, index: usize) -> Self {
-        let pick = Pick { pool, index, flight: Flight::Up };
+    fn new(pool: Arc<Pool>, index: usize, suspects: Vec<usize>) -> Self {
+        let pick = Pick { pool, index, flight: Flight::Up, suspects };
         pick.member().state().begin();
         pick
     }
@@ -72,21 +83,21 @@ impl Pick {
     }
 
     /// Tells that the member failed the request before it began to answer, which counts towards its ejection.
-    pub fn failed(&self, now: Time) {
-        let rule = self.pool.plan().ejection;
-        match self.member().state().failed(rule, now) {
-            Consequence::None => {}
-            Consequence::Ejected => {
-                self.pool.tally().ejections.inc();
-                let (member, pool) = (self.address(), self.pool.name());
-                tracing::warn!(%member, %pool, "member is ejected: it does not answer");
-            }
-        }
+    pub fn failed(&self, lapse: Lapse, now: Time) {
+        self.pool.blame(self.member(), lapse, now);
     }
 
-    /// Tells that the member began to answer; earlier failures are forgotten.
-    pub fn succeeded(&self) {
-        self.member().state().succeeded();
+    /// Tells that the member began to answer; its earlier failures are forgotten. Whoever broke off the same request
+    /// before has failed it, because the request can be answered. `now` is asked only if any of that matters.
+    pub fn succeeded(&self, now: impl FnOnce() -> Time) {
+        if !self.member().state().has_failed() && self.suspects.is_empty() {
+            return;
+        }
+        let now = now();
+        self.pool.absolve(self.member(), now);
+        for suspect in self.suspects.iter().filter_map(|index| self.pool.members().get(*index)) {
+            self.pool.blame(suspect, Lapse::Unanswered, now);
+        }
     }
 
     /// Tells that the member has answered to the end, whoever still listens to it.
@@ -111,38 +122,6 @@ impl fmt::Debug for Pick {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Pick({} of {})", self.address(), self.pool.name())
     }
-}
-
-/// Which members a request was sent to already, by index. Allocates only beyond the 128th member of a pool.
-#[derive(Clone, Debug, Default)]
-pub struct Tried {
-    /// One bit for each of the first 128.
-    first: u128,
-    others: Vec<usize>,
-}
-
-impl Tried {
-    /// Nobody.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds the member of `pick`.
-    pub fn add(&mut self, pick: &Pick) {
-        match bit(pick.index) {
-            Some(bit) => self.first |= bit,
-            None => self.others.push(pick.index),
-        }
-    }
-
-    /// Whether member `index` is among them.
-    pub fn has(&self, index: usize) -> bool {
-        bit(index).map_or_else(|| self.others.contains(&index), |bit| self.first & bit != 0)
-    }
-}
-
-fn bit(index: usize) -> Option<u128> {
-    u32::try_from(index).ok().and_then(|index| 1_u128.checked_shl(index))
 }
 
 /// Nobody in the pool can be given the request. A member may be counted under several heads.
@@ -274,7 +253,7 @@ mod tests {
         let scene = Scene::of(&[plan("orders", &[1])]);
         scene.refuse("orders", 0, 2);
         assert!(scene.pool("orders").status(scene.now).members[0].ejected);
-        scene.pick("orders").succeeded();
+        scene.pick("orders").succeeded(|| scene.now);
         assert!(!scene.pool("orders").status(scene.now).members[0].ejected);
     }
 

@@ -92,8 +92,8 @@ impl Timeouts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ejection {
     /// Requests in a row that a member fails before it is left out; 0: never. It fails those for which it cannot be
-    /// connected to, and those it does not begin to answer. A member that comes back is left out again at its first
-    /// failure, until it answers.
+    /// connected to, and those it does not begin to answer; for the latter at most half of a pool is left out at a time.
+    /// A member that comes back is left out again at its first failure, until it answers.
     pub failures: u32,
     /// For how long.
     pub time: Duration,

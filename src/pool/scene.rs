@@ -1,7 +1,7 @@
 //! What this room's tests stand on: a fleet with a clock turned by hand, plans in a line, members that obey.
 
 use super::plan::{Balance, Ejection, HealthPlan, MemberPlan, PoolPlan, Probe, Timeouts};
-use super::{Fleet, Health, Pick, Pool, Pools, Tried};
+use super::{Fleet, Health, Lapse, Pick, Pool, Pools, Tried};
 use crate::stdx::clock::{ManualClock, Time};
 use crate::stdx::task::Tasks;
 use std::net::SocketAddr;
@@ -52,11 +52,10 @@ impl Scene {
         self.pool(pool).pick(self.now, &Tried::new()).expect("somebody can be picked")
     }
 
-    /// Makes `pool`'s member `index` fail its picks, `times` times.
+    /// Makes `pool`'s member `index` unreachable for its picks, `times` times.
     pub fn refuse(&self, pool: &str, index: usize, times: usize) {
-        let pick = (0..1000).map(|_| self.pick(pool)).find(|pick| pick.index() == index);
-        let pick = pick.expect("the member is picked sooner or later");
-        (0..times).for_each(|_| pick.failed(self.now));
+        let member = self.pool(pool).members().get(index).expect("the test plans this member");
+        (0..times).for_each(|_| self.pool(pool).blame(member, Lapse::Unreachable, self.now));
     }
 
     pub fn healths(&self, pool: &str) -> Vec<Health> {

@@ -1,7 +1,7 @@
 //! The room as a whole, with members that really listen: what operators see happen, told as tests.
 
 use super::scene::{Origin, SILENCE, Scene, checked, http, plan, tcp, until};
-use super::{Health, HealthPlan, Tried};
+use super::{Health, HealthPlan, Lapse, Tried};
 use std::time::Duration;
 
 /// So seldom that within a test only the first probe happens.
@@ -128,8 +128,8 @@ async fn a_retry_goes_to_another_member_and_an_ejected_one_returns_after_its_tim
     let mut scene = Scene::of(&[plan("orders", &[1, 2])]);
     let first = scene.pick("orders");
     let mut tried = Tried::new();
-    first.failed(scene.now);
-    first.failed(scene.now);
+    first.failed(Lapse::Unreachable, scene.now);
+    first.failed(Lapse::Unreachable, scene.now);
     tried.add(&first);
     let second = scene.pool("orders").pick(scene.now, &tried).expect("one is left");
     assert_ne!(second.address(), first.address());

@@ -2,7 +2,7 @@
 
 use super::ask::form_token;
 use super::page::{
-    self, Actions, Confirm, Form, Link, MyAccount, Question, Sessions, SignInRecord, Sort, Way, Ways, field,
+    self, Actions, Confirm, Form, Link, MyAccount, Notice, Question, Sessions, SignInRecord, Sort, Way, Ways, field,
 };
 use super::sign_out::forgetting;
 use super::{Ask, Outcome, Portal, Trouble, respond};
@@ -13,6 +13,7 @@ use crate::identity::{Assurance, Credential, CredentialId, FactorName, Need, Ses
 use crate::login::{PastSignIn, Stop, Wanted};
 use crate::session::cookie::Name;
 use crate::session::{LiveSession, SecretToken};
+use crate::stdx::clock::Time;
 use crate::token::{Destination, Ticket};
 use http::StatusCode;
 use std::sync::Arc;
@@ -23,6 +24,9 @@ const FRESH: Need = Need { level: Assurance::Mfa, max_age: Some(Duration::from_s
 
 /// So many past sign-ins are shown: enough to notice one that was not one's own.
 const RECENT: usize = 10;
+
+/// So long a change is told on the page: whoever made it has read it by then.
+const NEWS: Duration = Duration::from_secs(60);
 
 /// A session and the token that it was presented with, which ties its forms.
 struct Held {
@@ -43,7 +47,7 @@ impl Portal {
         let past = self.login.recent(held.session.account.id, RECENT).await?;
         let how: Vec<String> = past.iter().map(|past| in_words(&past.factors)).collect();
         let recent: Vec<SignInRecord<'_>> = past.iter().zip(&how).map(|(past, how)| record(past, how)).collect();
-        let csrf = form_token(&self.forms, &held.token);
+        let csrf = form_token(&self.forms, &held.token, "");
         let view = MyAccount {
             portal: &portal.name,
             account: held.session.account.name.as_str(),
@@ -59,7 +63,7 @@ impl Portal {
                 sign_out: "/sign-out",
                 sign_out_everywhere: "/account/sessions/end-all",
             },
-            notice: None,
+            notice: news(&rows, ask.now).map(Notice::Told),
         };
         Ok(respond::page(StatusCode::OK, page::my_account(&view), None).strict_transport(ask))
     }
@@ -87,7 +91,7 @@ impl Portal {
     /// Forms below it.
     pub(super) async fn account_action(&self, ask: &Ask<'_>, portal: &PortalPlan, path: &[&str]) -> Outcome {
         let held = self.held(ask).await?.ok_or(Stop::Gone)?;
-        ask.check_form(&self.forms, &held.token)?;
+        ask.check_form(&self.forms, &held.token, "")?;
         let account = held.session.account.id;
         match path {
             ["sessions", "end"] => self.end_one(ask, &held).await,
@@ -99,7 +103,7 @@ impl Portal {
             ["sessions", "end-all"] => {
                 let count = self.keeper.end_all(account, None).await?;
                 self.recorder.report(ask.now, Event::SessionsEnded { account, count, by: "self" });
-                Ok(forgetting(respond::see_other("/signed-out"), ask))
+                Ok(forgetting(respond::see_other("/signed-out/everywhere"), ask))
             }
             ["remove", id] => self.remove(ask, portal, &held, id).await,
             _ => Err(Trouble::NoPage),
@@ -131,7 +135,7 @@ impl Portal {
     async fn enrol_fresh(&self, ask: &Ask<'_>, portal: &PortalPlan, held: &Held, wanted: Wanted) -> Outcome {
         match self.stale(ask, portal, held).await? {
             Some(answer) => Ok(answer),
-            None => self.begin_enrolment(ask, &held.session, wanted).await,
+            None => self.begin_enrolment(ask, &held.session, wanted, None).await,
         }
     }
 
@@ -183,7 +187,7 @@ impl Portal {
     }
 
     fn question(&self, portal: &PortalPlan, held: &Held, action: &str, question: Question<'_>) -> crate::reply::Answer {
-        let csrf = form_token(&self.forms, &held.token);
+        let csrf = form_token(&self.forms, &held.token, "");
         let form = Form { action, csrf: &csrf, carried: &[] };
         let view = Confirm { portal: &portal.name, form, question, cancel: "/" };
         respond::page(StatusCode::OK, page::confirm(&view), None)
@@ -197,8 +201,8 @@ struct Row {
     sort: Sort,
     label: String,
     remark: Option<String>,
-    created: crate::stdx::clock::Time,
-    used: Option<crate::stdx::clock::Time>,
+    created: Time,
+    used: Option<Time>,
     change: Option<Link<'static>>,
     remove: Option<String>,
 }
@@ -248,6 +252,24 @@ fn rows(factors: &crate::factor::Factors, credentials: &[Credential]) -> Vec<Row
     let mut rows: Vec<Row> = known.map(row).collect();
     rows.sort_by_key(|row| row.sort);
     rows
+}
+
+/// What changed a moment ago. Where everything is as new as everything else the account was set up, not changed.
+fn news(rows: &[Row], now: Time) -> Option<&'static str> {
+    let newest = rows.iter().map(|row| row.created).max().filter(|newest| now.since(*newest) < NEWS)?;
+    if rows.iter().all(|row| row.created == newest) {
+        return None;
+    }
+    let new = |factor: FactorName| rows.iter().any(|row| row.factor == factor && row.created == newest);
+    match (new(password::NAME), new(totp::NAME), new(recovery_code::NAME)) {
+        (true, _, _) => Some("Your password was changed. Your other devices were signed out."),
+        (_, true, true) => {
+            Some("Your new authenticator app and recovery codes are in use, and the old ones no longer work.")
+        }
+        (_, true, false) => Some("Your authenticator app was added. Your other devices were signed out."),
+        (_, false, true) => Some("Your new recovery codes are in use. Your other devices were signed out."),
+        (_, false, false) => None,
+    }
 }
 
 fn record<'a>(past: &'a PastSignIn, how: &'a str) -> SignInRecord<'a> {

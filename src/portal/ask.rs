@@ -129,7 +129,7 @@ impl Ask<'_> {
     }
 
     /// The origin that this request came to, as browsers write it.
-    fn origin(&self) -> String {
+    pub(super) fn origin(&self) -> String {
         let scheme = match self.transport {
             Transport::Secure => "https",
             Transport::Plain => "http",
@@ -140,17 +140,27 @@ impl Ask<'_> {
         }
     }
 
-    /// Refuses a form that another site sent, or that was not made for the holder of `tie`.
-    pub(super) fn check_form(&self, forms: &Mac, tie: &SecretToken) -> Result<(), Trouble> {
+    /// Whether the browser sent any cookie of ours: one that sends none after it was given one keeps none.
+    pub(super) fn has_cookies(&self) -> bool {
+        self.headers.get_all(header::COOKIE).iter().any(|field| !cookie::is_foreign(field.as_bytes()))
+    }
+
+    /// Refuses a form that another site sent, or that was not made for the holder of `tie` and about `whom`.
+    pub(super) fn check_form(&self, forms: &Mac, tie: &SecretToken, whom: &str) -> Result<(), Trouble> {
         let given = BASE64URL_NOPAD.decode(self.form.text(super::page::field::CSRF).as_bytes()).unwrap_or_default();
-        let ours = same(&given, &forms.tag(&[b"form", &tie.hash().0]));
+        let ours = same(&given, &tag(forms, tie, whom));
         if self.is_same_origin() && ours { Ok(()) } else { Err(Trouble::Foreign) }
     }
 }
 
-/// The token that a form carries, tied to what its browser holds.
-pub fn form_token(forms: &Mac, tie: &SecretToken) -> String {
-    BASE64URL_NOPAD.encode(&forms.tag(&[b"form", &tie.hash().0]))
+/// The token that a form carries, tied to what its browser holds, and to whom the form is about where that does not
+/// say it: an account's id, or nothing.
+pub fn form_token(forms: &Mac, tie: &SecretToken, whom: &str) -> String {
+    BASE64URL_NOPAD.encode(&tag(forms, tie, whom))
+}
+
+fn tag(forms: &Mac, tie: &SecretToken, whom: &str) -> [u8; 32] {
+    forms.tag(&[b"form", &tie.hash().0, whom.as_bytes()])
 }
 
 #[cfg(test)]

@@ -2,15 +2,15 @@
 
 use super::ask::form_token;
 use super::page::{
-    self, AFTER_RECOVERY, ChoosePassword, ConfirmApp, FIRST_TIME, Form, Journey, Notice, SaveCodes, ScanKey, Step,
-    field,
+    self, AFTER_RECOVERY, ChoosePassword, ConfirmApp, FIRST_TIME, Form, Journey, Link, Notice, SaveCodes, ScanKey,
+    Step, field,
 };
 use super::sign_in::{signed_in, status_of};
 use super::{Ask, Outcome, Portal, Trouble, message, respond};
 use crate::edition::PortalPlan;
 use crate::factor::{Proven, Rejection, Show, password, recovery_code, totp};
 use crate::identity::SessionId;
-use crate::login::{ATTEMPT_LIFE, Attempt, AttemptToken, EnrolStep, Enrolled, Stop, Wanted};
+use crate::login::{Attempt, AttemptToken, EnrolStep, Enrolled, Stop, Wanted};
 use crate::reply::Answer;
 use crate::session::cookie::Name;
 use crate::session::{LiveSession, SecretToken};
@@ -41,23 +41,40 @@ impl Portal {
     }
 
     /// A live session begins an enrolment.
-    pub(super) async fn begin_enrolment(&self, ask: &Ask<'_>, session: &LiveSession, wanted: Wanted) -> Outcome {
-        let attempt = self.login.enrol(session, wanted, ask.now).await?;
+    pub(super) async fn begin_enrolment(
+        &self,
+        ask: &Ask<'_>,
+        session: &LiveSession,
+        wanted: Wanted,
+        ticket: Option<String>,
+    ) -> Outcome {
+        let attempt = self.login.enrol(session, wanted, ticket, ask.now).await?;
         Ok(to_enrolment(ask, &attempt))
+    }
+
+    /// Somebody whom a recovery code let in sets up what was lost, and then goes where the ticket says. What the session
+    /// has begun it goes on with, or each visit would ask for another key to be scanned.
+    pub(super) async fn recover(&self, ask: &Ask<'_>, session: &LiveSession, ticket: Option<String>) -> Outcome {
+        if let Some(token) = ask.token(Name::Attempt) {
+            match self.login.enrolment(&token, ask.now).await {
+                Ok(step) if step.session == Some(session.id) => return Ok(respond::see_other("/enrol")),
+                Ok(_) | Err(Stop::Gone) => {}
+                Err(stop) => return Err(stop.into()),
+            }
+        }
+        self.begin_enrolment(ask, session, Wanted::Recovery, ticket).await
     }
 
     /// The page of the current step.
     pub(super) async fn enrolment(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
-        let token = ask.token(Name::Attempt).ok_or(Stop::Gone)?;
-        let step = self.step(ask, &token).await?;
+        let (token, step) = self.step(ask).await?;
         Ok(self.step_page(ask, portal, (&token, &step), None))
     }
 
     /// The answer to it.
     pub(super) async fn enrol_step(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
-        let token = ask.token(Name::Attempt).ok_or(Stop::Gone)?;
-        ask.check_form(&self.forms, &token)?;
-        let step = self.step(ask, &token).await?;
+        let (token, step) = self.step(ask).await?;
+        ask.check_form(&self.forms, &token, "")?;
         let choosing = step.factor == password::NAME;
         if choosing && ask.form.text(field::NEW_PASSWORD) != ask.form.text(field::REPEATED) {
             return Ok(self.step_page(ask, portal, (&token, &step), Some(Verdict::Different)));
@@ -72,16 +89,33 @@ impl Portal {
             Err(Stop::Rejected(rejection)) => {
                 Ok(self.step_page(ask, portal, (&token, &step), Some(Verdict::Rejected(&rejection))))
             }
+            Err(Stop::Gone) => Err(self.over(ask).await),
             Err(stop) => Err(stop.into()),
         }
     }
 
     /// The step under way. What a session began ends with it: whoever was signed out from elsewhere changes nothing.
-    async fn step(&self, ask: &Ask<'_>, token: &AttemptToken) -> Result<EnrolStep, Trouble> {
-        let step = self.login.enrolment(token, ask.now).await?;
+    async fn step(&self, ask: &Ask<'_>) -> Result<(AttemptToken, EnrolStep), Trouble> {
+        let Some(token) = ask.token(Name::Attempt) else { return Err(self.over(ask).await) };
+        let step = match self.login.enrolment(&token, ask.now).await {
+            Ok(step) => step,
+            Err(Stop::Gone) => return Err(self.over(ask).await),
+            Err(stop) => return Err(stop.into()),
+        };
         let live = self.session(ask).await?.map(|session| session.id);
         let theirs = step.session.is_none() || step.session == live;
-        if theirs { Ok(step) } else { Err(Stop::Gone.into()) }
+        if theirs { Ok((token, step)) } else { Err(Stop::Gone.into()) }
+    }
+
+    /// Why there is no step to show. The cookie of an enrolment lasts as long as the browser runs: where there is none
+    /// of ours at all, it was lost on the redirect to here.
+    async fn over(&self, ask: &Ask<'_>) -> Trouble {
+        match self.session(ask).await {
+            Ok(Some(_)) => Trouble::ChangeEnded,
+            Ok(None) if ask.has_cookies() => Trouble::SetUpEnded,
+            Ok(None) => Trouble::NoCookies,
+            Err(trouble) => trouble,
+        }
     }
 
     /// Factors changed, and every other session of the account ended with them: this browser goes on with a new token.
@@ -91,15 +125,15 @@ impl Portal {
         portal: &PortalPlan,
         (proven, session, attempt): (&Proven, Option<SessionId>, Attempt),
     ) -> Outcome {
+        let ticket = attempt.ticket.and_then(|text| self.tickets.open(&text, ask.now));
         let Some(id) = session else {
             let (opened, token) = self.open_session(ask, portal, proven).await?;
-            let ticket = attempt.ticket.and_then(|text| self.tickets.open(&text, ask.now));
             return Ok(signed_in(self.go_on(ask, portal, opened, ticket).await?, ask, &token));
         };
         let live: Option<Arc<LiveSession>> = self.session(ask).await?.filter(|session| session.id == id);
         let live = live.ok_or(Stop::Gone)?;
         let token = self.keeper.raise(&live, proven, &portal.host).await?.ok_or(Stop::Gone)?;
-        Ok(signed_in(respond::see_other("/"), ask, &token))
+        Ok(signed_in(self.go_on(ask, portal, id, ticket).await?, ask, &token))
     }
 
     fn step_page(
@@ -109,7 +143,7 @@ impl Portal {
         (token, step): (&AttemptToken, &EnrolStep),
         verdict: Option<Verdict<'_>>,
     ) -> Answer {
-        let csrf = form_token(&self.forms, token);
+        let csrf = form_token(&self.forms, token, "");
         let form = Form { action: "/enrol", csrf: &csrf, carried: &[] };
         let notice = verdict.map(|verdict| match verdict {
             Verdict::Rejected(rejection) => Notice::Rejected(rejection, ask.now),
@@ -152,18 +186,19 @@ fn journey(step: &EnrolStep) -> Journey<'static> {
     const PASSWORD: &[Step] = &[Step::Password];
     const APP: &[Step] = &[Step::Scan, Step::Confirm];
     const CODES: &[Step] = &[Step::Codes];
-    let cancel = Some("/");
+    let leave = Some(Link { label: "Cancel", href: "/" });
+    let sign_out = Some(Link { label: "Sign out", href: "/sign-out" });
     match (step.steps, step.factor) {
-        (3, _) => Journey { steps: FIRST_TIME, cancel: None },
-        (2, totp::NAME | recovery_code::NAME) => Journey { steps: AFTER_RECOVERY, cancel: None },
-        (_, password::NAME) => Journey { steps: PASSWORD, cancel },
-        (_, totp::NAME) => Journey { steps: APP, cancel },
-        (_, _) => Journey { steps: CODES, cancel },
+        (3, _) => Journey { steps: FIRST_TIME, leave: None },
+        (2, totp::NAME | recovery_code::NAME) => Journey { steps: AFTER_RECOVERY, leave: sign_out },
+        (_, password::NAME) => Journey { steps: PASSWORD, leave },
+        (_, totp::NAME) => Journey { steps: APP, leave },
+        (_, _) => Journey { steps: CODES, leave },
     }
 }
 
 fn to_enrolment(ask: &Ask<'_>, token: &AttemptToken) -> Answer {
-    respond::see_other("/enrol").with_cookie(ask, Name::Attempt, &token.text(), Some(ATTEMPT_LIFE))
+    respond::see_other("/enrol").with_cookie(ask, Name::Attempt, &token.text(), None)
 }
 
 fn spent(ask: &Ask<'_>) -> Answer {

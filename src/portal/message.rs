@@ -22,15 +22,17 @@ pub fn refusal(
 ) -> String {
     let (title, usual) = page::words_for(status);
     let failed: Vec<&Line> = lines.iter().filter(|line| !line.holds).collect();
-    let said: Vec<(String, String)> =
-        failed.iter().map(|line| (capitalised(line.condition), capitalised(&line.remedy) + ".")).collect();
+    let said: Vec<(String, String, String)> = failed
+        .iter()
+        .map(|line| (capitalised(line.condition), needed(line), capitalised(&line.remedy) + "."))
+        .collect();
     let findings: Vec<Finding<'_>> = failed
         .iter()
         .zip(&said)
-        .map(|(line, (condition, remedy))| Finding {
+        .map(|(line, (condition, needs, remedy))| Finding {
             condition,
             has: &line.has,
-            needs: &line.needs,
+            needs,
             remedy: (!line.remedy.is_empty()).then_some(remedy),
         })
         .collect();
@@ -53,6 +55,16 @@ pub fn refusal(
     page::refused(&view).into_string()
 }
 
+/// What a condition needs, in words for people who have never seen a policy.
+fn needed(line: &Line) -> String {
+    let groups = line.needs.strip_prefix("any of ").filter(|names| line.condition == GROUPS && !names.is_empty());
+    match groups {
+        Some(names) if names.contains(", ") => format!("one of the groups {names}"),
+        Some(name) => format!("the group {name}"),
+        None => line.needs.clone(),
+    }
+}
+
 fn capitalised(words: &str) -> String {
     let mut letters = words.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
@@ -64,6 +76,9 @@ pub(super) fn trouble(ask: &Ask<'_>, trouble: Trouble) -> Answer {
     match trouble {
         Trouble::Stop(stop) => stopped(ask, &stop),
         Trouble::Foreign => subject(ask, StatusCode::FORBIDDEN, Subject::FormStale),
+        Trouble::NoCookies => subject(ask, StatusCode::FORBIDDEN, Subject::NoCookies(ask.host)),
+        Trouble::SetUpEnded => subject(ask, StatusCode::GONE, Subject::SetUpEnded),
+        Trouble::ChangeEnded => subject(ask, StatusCode::GONE, Subject::ChangeEnded),
         Trouble::NoPage => refused(ask, StatusCode::NOT_FOUND, None),
         Trouble::NoMethod(allowed) => {
             let mut answer = refused(ask, StatusCode::METHOD_NOT_ALLOWED, None);
@@ -99,10 +114,18 @@ fn rejected(ask: &Ask<'_>, rejection: &Rejection) -> Answer {
 }
 
 /// A message with a way to start again.
-pub(super) fn subject(ask: &Ask<'_>, status: StatusCode, subject: Subject) -> Answer {
+pub(super) fn subject(ask: &Ask<'_>, status: StatusCode, subject: Subject<'_>) -> Answer {
     let (portal, home) = (portal_name(ask), home(ask));
-    let label = if subject == Subject::LinkSpent { "Sign in" } else { "Start again" };
-    let action = Some(Link { label, href: &home });
+    let action = match subject {
+        Subject::LinkSpent => Some(Link { label: "Sign in", href: &home }),
+        // Whoever is being enrolled has nothing to sign in with: the link is the only way on.
+        Subject::SetUpEnded => None,
+        Subject::NoCookies(_) if ask.path.starts_with("/enrol") => None,
+        Subject::ChangeEnded => Some(Link { label: "Go to your account", href: "/" }),
+        Subject::AttemptEnded | Subject::TooMany(_) | Subject::Busy | Subject::FormStale | Subject::NoCookies(_) => {
+            Some(Link { label: "Start again", href: &home })
+        }
+    };
     respond::page(status, page::message(&Message { portal, subject, action, request: &ask.request }), None)
 }
 
@@ -138,5 +161,23 @@ fn home(ask: &Ask<'_>) -> String {
         (Some(_), Some(text)) => format!("/sign-in?{TO}={text}"),
         (Some(_), None) => "/sign-in".to_owned(),
         (None, _) => "/".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(condition: &'static str, needs: &str) -> String {
+        let (has, remedy) = (String::new(), String::new());
+        needed(&Line { condition, holds: false, has, needs: needs.to_owned(), remedy })
+    }
+
+    #[test]
+    fn people_read_which_group_they_lack_and_no_word_of_a_policy() {
+        assert_eq!(said("groups", "any of admin"), "the group admin");
+        assert_eq!(said("groups", "any of admin, boss"), "one of the groups admin, boss");
+        assert_eq!(said("groups", "any of "), "any of ");
+        assert_eq!(said("networks", "any of 10.0.0.0/8"), "any of 10.0.0.0/8");
     }
 }

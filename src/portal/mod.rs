@@ -28,6 +28,7 @@ use crate::stdx::digest::Mac;
 use crate::stdx::sparing::Sparing;
 use crate::token::{Keyring, Tickets};
 use http::Method;
+use page::Ended;
 use std::sync::Arc;
 
 /// What the portal works with.
@@ -61,6 +62,12 @@ enum Trouble {
     Stop(Stop),
     /// The form did not come from us, or from another browser.
     Foreign,
+    /// The browser was given cookies and sends none.
+    NoCookies,
+    /// There is no set-up under way, for whoever has nothing but a link.
+    SetUpEnded,
+    /// There is none under way, for somebody who is signed in.
+    ChangeEnded,
     /// There is no such page.
     NoPage,
     /// The page exists, the method does not.
@@ -124,7 +131,8 @@ impl Portal {
             ["account", rest @ ..] if post => self.account_action(ask, portal, rest).await,
             ["sign-out"] if get => self.ask_sign_out(ask, portal).await,
             ["sign-out"] if post => self.sign_out(ask, portal).await,
-            ["signed-out"] if get => Ok(Self::signed_out(portal)),
+            ["signed-out"] if get => self.signed_out(ask, portal, Ended::Here).await,
+            ["signed-out", "everywhere"] if get => self.signed_out(ask, portal, Ended::Everywhere).await,
             [".well-known", "jwks.json"] if get => Ok(self.jwks()),
             ["" | "sign-in" | "enrol" | "account" | "sign-out" | "signed-out", ..] => {
                 Err(Trouble::NoMethod("GET, HEAD, POST"))

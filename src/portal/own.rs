@@ -1,6 +1,6 @@
 //! The addresses under `/.portcullis/` that are ours on every host, and the published keys.
 
-use super::{Ask, Outcome, Portal, Trouble, page, respond};
+use super::{Ask, Outcome, Portal, Trouble, page};
 use crate::reply::{Answer, Body};
 use http::{Method, StatusCode, header};
 
@@ -16,7 +16,7 @@ impl Portal {
             page::STYLE_PATH if get => Ok(style()),
             "/.portcullis/enter" if get => self.enter(ask).await,
             "/.portcullis/session" if get => self.who_am_i(ask).await,
-            "/.portcullis/sign-out" if get => Ok(Self::to_sign_out(ask)),
+            "/.portcullis/sign-out" if get => self.ask_sign_out_here(ask).await,
             "/.portcullis/sign-out" if ask.method == Method::POST => self.sign_out_here(ask).await,
             page::STYLE_PATH | "/.portcullis/enter" | "/.portcullis/session" => Err(Trouble::NoMethod("GET, HEAD")),
             "/.portcullis/sign-out" => Err(Trouble::NoMethod("GET, HEAD, POST")),
@@ -45,13 +45,6 @@ impl Portal {
             "ends": session.ends(ask.rules).to_string(),
         });
         Ok(Answer::new(StatusCode::OK, Body::Json("application/json", body.to_string())))
-    }
-
-    fn to_sign_out(ask: &Ask<'_>) -> Answer {
-        match ask.plan {
-            Some(portal) => respond::see_other(&format!("{}/sign-out", portal.origin)),
-            None => respond::see_other("/"),
-        }
     }
 
     /// The public keys that verify assertions (RFC 7517 §5).

@@ -9,7 +9,7 @@ use crate::edition::PortalPlan;
 use crate::factor::{Rejection, password, recovery_code, totp};
 use crate::identity::{Assurance, Device, FactorName, Need, SessionId};
 use crate::login::{
-    ATTEMPT_LIFE, Attempt, AttemptToken, Begun, Completed, Next, Opening, Progress, Purpose, Stop, Wanted,
+    ATTEMPT_LIFE, Attempt, AttemptToken, Begun, Completed, Given, Next, Opening, Progress, Purpose, Stop,
 };
 use crate::reply::Answer;
 use crate::session::cookie::Name;
@@ -35,7 +35,7 @@ impl Portal {
             return Ok(self.sign_in_page(ask, portal, (text.as_deref(), ticket.as_ref()), None));
         };
         if session.proofs.only_enrol() {
-            return self.begin_enrolment(ask, &session, Wanted::Recovery).await;
+            return self.recover(ask, &session, text).await;
         }
         let oldest = need.max_age.map_or(crate::stdx::clock::Time::EPOCH, |age| ask.now.minus(age));
         if session.proofs.assurance_within(oldest) >= need.level {
@@ -61,8 +61,8 @@ impl Portal {
 
     /// The name and the password.
     pub(super) async fn first_factor(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
-        let tie = ask.token(Name::Form).ok_or(Trouble::Foreign)?;
-        ask.check_form(&self.forms, &tie)?;
+        let tie = ask.token(Name::Form).ok_or_else(|| untied(ask))?;
+        ask.check_form(&self.forms, &tie, "")?;
         let text = ask.form.text(TO).to_owned();
         let ticket = self.tickets.open(&text, ask.now);
         let need = ticket.as_ref().map_or(Need::MFA, |ticket| ticket.need);
@@ -84,14 +84,11 @@ impl Portal {
 
     /// The page that asks for the next proof.
     pub(super) async fn next_factor(&self, ask: &Ask<'_>, portal: &PortalPlan, step: &str) -> Outcome {
-        let token = ask.token(Name::Attempt).ok_or(Stop::Gone)?;
-        let begun = self.login.look(&token, ask.now).await?;
+        let Some((_, begun)) = self.under_way(ask).await? else { return self.overtaken(ask).await };
         match (begun.next, factor_of(step)) {
-            (Next::Ask(factor), Some(asked)) if factor == asked => {
-                Ok(self.prompt(ask, portal, (&token, &begun, factor), None))
-            }
+            (Next::Ask(factor), Some(asked)) if factor == asked => Ok(self.prompt(ask, portal, (&begun, factor), None)),
             (_, Some(asked)) if asked == recovery_code::NAME && begun.recoverable => {
-                Ok(self.prompt(ask, portal, (&token, &begun, asked), None))
+                Ok(self.prompt(ask, portal, (&begun, asked), None))
             }
             (Next::Ask(factor), _) => Ok(respond::see_other(&address_of(factor))),
             (Next::Done | Next::Impossible, _) => Err(Stop::Gone.into()),
@@ -100,18 +97,45 @@ impl Portal {
 
     /// The answer to it.
     pub(super) async fn answer_factor(&self, ask: &Ask<'_>, portal: &PortalPlan, step: &str) -> Outcome {
-        let token = ask.token(Name::Attempt).ok_or(Stop::Gone)?;
-        ask.check_form(&self.forms, &token)?;
         let factor = factor_of(step).ok_or(Trouble::NoPage)?;
-        let typed = if factor == password::NAME { field::PASSWORD } else { field::CODE };
-        match self.login.answer(&token, (factor, &ask.form.secret(typed)), ask.moment()).await {
+        let Some((token, mut begun)) = self.under_way(ask).await? else { return self.overtaken(ask).await };
+        let tie = ask.token(Name::Form).ok_or(Trouble::Foreign)?;
+        ask.check_form(&self.forms, &tie, &begun.attempt.account.to_string())?;
+        let answer = ask.form.secret(if factor == password::NAME { field::PASSWORD } else { field::CODE });
+        let ticket = self.carried(ask);
+        let given = Given { factor, answer: &answer, ticket: ticket.clone() };
+        match self.login.answer(&token, given, ask.moment()).await {
             Ok(progress) => self.progress(ask, portal, progress).await,
             Err(Stop::Rejected(rejection)) => {
-                let begun = self.login.look(&token, ask.now).await?;
-                Ok(self.prompt(ask, portal, (&token, &begun, factor), Some(&rejection)))
+                begun.attempt.ticket = ticket;
+                Ok(self.prompt(ask, portal, (&begun, factor), Some(&rejection)))
             }
+            Err(Stop::Gone) => self.overtaken(ask).await,
             Err(stop) => Err(stop.into()),
         }
+    }
+
+    /// The attempt that this browser is in the middle of.
+    async fn under_way(&self, ask: &Ask<'_>) -> Result<Option<(AttemptToken, Begun)>, Trouble> {
+        let Some(token) = ask.token(Name::Attempt) else { return Ok(None) };
+        match self.login.look(&token, ask.now).await {
+            Ok(begun) => Ok(Some((token, begun))),
+            Err(Stop::Gone) => Ok(None),
+            Err(stop) => Err(stop.into()),
+        }
+    }
+
+    /// There is no attempt any more. If another tab finished it, its session serves this one too, as far as it goes.
+    async fn overtaken(&self, ask: &Ask<'_>) -> Outcome {
+        self.session(ask).await?.ok_or(Stop::Gone)?;
+        let onward = self.carried(ask).map_or_else(|| "/".to_owned(), |text| format!("/sign-in?{TO}={text}"));
+        Ok(respond::see_other(&onward))
+    }
+
+    /// The sealed ticket in the form, if it opens.
+    fn carried(&self, ask: &Ask<'_>) -> Option<String> {
+        let text = ask.form.text(TO);
+        self.tickets.open(text, ask.now).map(|_| text.to_owned())
     }
 
     async fn progress(&self, ask: &Ask<'_>, portal: &PortalPlan, progress: Progress) -> Outcome {
@@ -130,7 +154,8 @@ impl Portal {
                 let (session, token) = self.open_session(ask, portal, &proven).await?;
                 if proven.proofs().only_enrol() {
                     self.recorder.report(ask.now, Event::Recovered { account, session, address });
-                    let answer = respond::see_other("/sign-in");
+                    let onward = attempt.ticket.map(|text| format!("/sign-in?{TO}={text}"));
+                    let answer = respond::see_other(onward.as_deref().unwrap_or("/sign-in"));
                     return Ok(signed_in(answer, ask, &token));
                 }
                 let ticket = attempt.ticket.and_then(|text| self.tickets.open(&text, ask.now));
@@ -175,9 +200,8 @@ impl Portal {
         (text, ticket): (Option<&str>, Option<&Ticket>),
         rejection: Option<&Rejection>,
     ) -> Answer {
-        let held = ask.token(Name::Form);
-        let tie = held.clone().unwrap_or_else(SecretToken::fresh);
-        let csrf = form_token(&self.forms, &tie);
+        let tie = tie(ask);
+        let csrf = form_token(&self.forms, &tie, "");
         let carried: Vec<(&str, &str)> = text.iter().map(|text| (TO, *text)).collect();
         let view = SignIn {
             portal: &portal.name,
@@ -188,22 +212,22 @@ impl Portal {
         };
         let onward = ticket.map(|ticket| &ticket.to);
         let answer = respond::page(status_of(rejection), page::sign_in(&view), onward);
-        let mut answer = answer.strict_transport(ask).retry_after(rejection, ask.now);
-        if held.is_none() {
-            answer = answer.with_cookie(ask, Name::Form, &tie.text(), None);
-        }
-        remembering(answer, ask, text)
+        let answer = answer.strict_transport(ask).retry_after(rejection, ask.now);
+        remembering(tied(answer, ask, &tie), ask, text)
     }
 
     fn prompt(
         &self,
         ask: &Ask<'_>,
         portal: &PortalPlan,
-        (token, begun, factor): (&AttemptToken, &Begun, FactorName),
+        (begun, factor): (&Begun, FactorName),
         rejection: Option<&Rejection>,
     ) -> Answer {
-        let csrf = form_token(&self.forms, token);
-        let attempt = &begun.attempt;
+        let (tie, attempt) = (tie(ask), &begun.attempt);
+        // Not tied to the attempt, of which a browser with two tabs has but one: to the account, so that the code of one
+        // is never taken for another's.
+        let csrf = form_token(&self.forms, &tie, &attempt.account.to_string());
+        let carried: Vec<(&str, &str)> = attempt.ticket.iter().map(|text| (TO, text.as_str())).collect();
         let ticket = attempt.ticket.as_deref().and_then(|text| self.tickets.open(text, ask.now));
         let restart = match (&attempt.purpose, &attempt.ticket) {
             (Purpose::StepUp(_), _) => "/sign-out".to_owned(),
@@ -219,7 +243,7 @@ impl Portal {
         let target = ticket.as_ref().map(|ticket| ticket.to.host.as_str()).filter(|host| *host != portal.host);
         let view = Prompt {
             portal: &portal.name,
-            form: Form { action: &address_of(factor), csrf: &csrf, carried: &[] },
+            form: Form { action: &address_of(factor), csrf: &csrf, carried: &carried },
             target,
             account: attempt.name.as_str(),
             reason: reason(attempt, target),
@@ -233,7 +257,7 @@ impl Portal {
             _ => page::password_again(&view),
         };
         let answer = respond::page(status_of(rejection), markup, ticket.as_ref().map(|ticket| &ticket.to));
-        answer.strict_transport(ask).retry_after(rejection, ask.now)
+        tied(answer.strict_transport(ask).retry_after(rejection, ask.now), ask, &tie)
     }
 
     /// Where a session goes on to: the address in the ticket, or the account page.
@@ -260,6 +284,23 @@ pub(super) fn signed_in(answer: Answer, ask: &Ask<'_>, token: &SecretToken) -> A
         .with_cookie(ask, Name::Session, &token.text(), None)
         .without_cookie(ask, Name::Attempt)
         .without_cookie(ask, Name::Destination)
+}
+
+/// What ties forms to this browser: what it holds, or something new that [`tied`] gives it.
+fn tie(ask: &Ask<'_>) -> SecretToken {
+    ask.token(Name::Form).unwrap_or_else(SecretToken::fresh)
+}
+
+fn tied(answer: Answer, ask: &Ask<'_>, tie: &SecretToken) -> Answer {
+    match ask.token(Name::Form) {
+        Some(_) => answer,
+        None => answer.with_cookie(ask, Name::Form, &tie.text(), None),
+    }
+}
+
+/// Why a form came without what ties it. To forms of other sites browsers add no cookies of ours, so those say nothing.
+fn untied(ask: &Ask<'_>) -> Trouble {
+    if ask.has_cookies() || !ask.is_same_origin() { Trouble::Foreign } else { Trouble::NoCookies }
 }
 
 fn to_step(ask: &Ask<'_>, token: &AttemptToken, factor: FactorName) -> Answer {

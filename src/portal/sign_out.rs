@@ -1,7 +1,7 @@
 //! Signing out: the session ends in the store, so every host's cookie dies with it.
 
 use super::ask::form_token;
-use super::page::{self, Confirm, Form, Question, SignedOut};
+use super::page::{self, Confirm, Ended, Form, Question, SignedOut};
 use super::{Ask, Outcome, Portal, Trouble, respond};
 use crate::audit::Event;
 use crate::edition::PortalPlan;
@@ -15,23 +15,42 @@ const FORGET: &str = r#""cache", "cookies", "storage""#;
 impl Portal {
     /// Asks first: a link or an image on another site must not sign anybody out.
     pub(super) async fn ask_sign_out(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
-        let (Some(session), Some(token)) = (self.session(ask).await?, ask.token(Name::Session)) else {
-            return Ok(respond::see_other("/signed-out"));
-        };
-        let csrf = form_token(&self.forms, &token);
+        let asked = self.question_of_sign_out(ask, portal, ("/sign-out", "/")).await?;
+        Ok(asked.unwrap_or_else(|| respond::see_other("/signed-out")))
+    }
+
+    /// Asks on the service's own host, so that whoever thinks better of it is back there and nothing has to carry the
+    /// way. A browser that the host does not know is asked at the portal.
+    pub(super) async fn ask_sign_out_here(&self, ask: &Ask<'_>) -> Outcome {
+        let Some(portal) = ask.plan else { return Ok(respond::see_other("/")) };
+        let before = page_before(ask).unwrap_or("/".to_owned());
+        let asked = self.question_of_sign_out(ask, portal, ("/.portcullis/sign-out", &before)).await?;
+        Ok(asked.unwrap_or_else(|| respond::see_other(&format!("{}/sign-out", portal.origin))))
+    }
+
+    /// `None` if there is no session here that could be ended.
+    async fn question_of_sign_out(
+        &self,
+        ask: &Ask<'_>,
+        portal: &PortalPlan,
+        (action, cancel): (&str, &str),
+    ) -> Result<Option<Answer>, Trouble> {
+        let held = self.session(ask).await?.zip(ask.token(Name::Session));
+        let Some((session, token)) = held else { return Ok(None) };
+        let csrf = form_token(&self.forms, &token, "");
         let view = Confirm {
             portal: &portal.name,
-            form: Form { action: "/sign-out", csrf: &csrf, carried: &[] },
+            form: Form { action, csrf: &csrf, carried: &[] },
             question: Question::SignOut(session.account.name.as_str()),
-            cancel: "/",
+            cancel,
         };
-        Ok(respond::page(StatusCode::OK, page::confirm(&view), None))
+        Ok(Some(Answer::page(StatusCode::OK, page::confirm(&view).into_string(), Some(&portal.origin))))
     }
 
     /// Ends the session.
     pub(super) async fn sign_out(&self, ask: &Ask<'_>, _: &PortalPlan) -> Outcome {
         let Some(token) = ask.token(Name::Session) else { return Ok(respond::see_other("/signed-out")) };
-        ask.check_form(&self.forms, &token)?;
+        ask.check_form(&self.forms, &token, "")?;
         self.end_own(ask).await?;
         Ok(forgetting(respond::see_other("/signed-out"), ask))
     }
@@ -55,10 +74,22 @@ impl Portal {
         Ok(())
     }
 
-    pub(super) fn signed_out(portal: &PortalPlan) -> Answer {
-        let view = SignedOut { portal: &portal.name, sign_in: "/sign-in" };
-        respond::page(StatusCode::OK, page::signed_out(&view), None)
+    /// That it ended. Whoever is signed in all the same, perhaps in another tab since, is not told so.
+    pub(super) async fn signed_out(&self, ask: &Ask<'_>, portal: &PortalPlan, ended: Ended) -> Outcome {
+        if self.session(ask).await?.is_some() {
+            return Ok(respond::see_other("/"));
+        }
+        let view = SignedOut { portal: &portal.name, ended, sign_in: "/sign-in" };
+        Ok(respond::page(StatusCode::OK, page::signed_out(&view), None))
     }
+}
+
+/// The address of the page of this very host on which somebody followed a link to here, if the browser tells and the
+/// page is not one of these. A whole address of our own origin leads nowhere else, whatever its path looks like.
+fn page_before(ask: &Ask<'_>) -> Option<String> {
+    let address = ask.field(header::REFERER)?;
+    let path = address.strip_prefix(&ask.origin()).filter(|path| path.starts_with('/'))?;
+    (!super::own::is_own(path)).then(|| address.to_owned())
 }
 
 /// The answer after which a browser holds nothing of ours on this host.

@@ -25,7 +25,7 @@ pub enum Name {
     Destination,
     /// Binds a hand-off to the browser that asked for it, on a service's host.
     Binding,
-    /// Ties the sign-in form to the browser it was sent to, on the portal's host.
+    /// Ties the forms of a sign-in to the browser they were sent to, on the portal's host.
     Form,
 }
 

@@ -65,6 +65,7 @@ pub struct Store {
 }
 
 /// What a store stands on: a file that somebody may move, for example.
+#[async_trait]
 pub trait Ground: Send + Sync {
     /// Whether it still stands where it was opened. Quick enough to be asked at any time; while it does not, every
     /// question to the store fails with the same words.
@@ -72,8 +73,12 @@ pub trait Ground: Send + Sync {
     /// # Errors
     /// What happened to it and what to do, in a sentence.
     fn check(&self) -> Result<()>;
-    /// The file it was opened on; `None` if it stands on none.
-    fn file(&self) -> Option<FileId>;
+    /// The files it was opened on, each by its name in their directory, first the one that all is in at last; none if
+    /// it stands on none.
+    fn files(&self) -> Vec<(String, FileId)>;
+    /// Copies what is still in a log alone to where it belongs, wherever both lie by now: a log that has lost its name
+    /// goes with the process. To be asked when [`Ground::check`] begins to fail, and last of all.
+    async fn write_back(&self) -> Result<()>;
 }
 
 /// Which file something is, whatever its name.
@@ -101,6 +106,9 @@ pub trait Accounts: Send + Sync {
     async fn by_name(&self, name: &AccountName) -> Result<Option<Account>>;
     /// The account of that id.
     async fn by_id(&self, id: AccountId) -> Result<Option<Account>>;
+    /// The id of the account of that name, told by what is open already: an answer even where [`Ground::check`] fails and
+    /// with it every other question.
+    async fn still_known(&self, name: &AccountName) -> Result<Option<AccountId>>;
     /// All accounts, by name.
     async fn list(&self) -> Result<Vec<Account>>;
     /// Replaces the groups; `false` if there is no such account.

@@ -113,6 +113,10 @@ impl Accounts for Observed<dyn Accounts> {
         self.reading(self.store.by_id(id).await)
     }
 
+    async fn still_known(&self, name: &AccountName) -> Result<Option<AccountId>> {
+        self.reading(self.store.still_known(name).await)
+    }
+
     async fn list(&self) -> Result<Vec<Account>> {
         self.reading(self.store.list().await)
     }

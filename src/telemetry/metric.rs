@@ -150,6 +150,8 @@ pub struct Metrics {
     pub ready: Gauge,
     /// 1 while it serves, but cannot do everything.
     pub degraded: Gauge,
+    /// 1 while what is written is refused.
+    pub configuration_refused: Gauge,
     certificates: Family<NameLabel, Gauge<f64, AtomicU64>>,
     /// The number of the current edition.
     pub edition: Gauge,
@@ -160,6 +162,8 @@ pub struct Metrics {
     store_failures: Family<OperationLabel, Counter>,
     /// How often the clock was found set back.
     pub clock_set_back: Counter,
+    /// How often the clock was found set forward.
+    pub clock_set_forward: Counter,
     /// Filters that panicked; each denied one request.
     pub panics: Counter,
     /// Access log lines that found the writer's queue full.
@@ -196,12 +200,14 @@ impl Metrics {
             members: Family::default(),
             ready: Gauge::default(),
             degraded: Gauge::default(),
+            configuration_refused: Gauge::default(),
             certificates: Family::default(),
             edition: Gauge::default(),
             editions_held: Gauge::default(),
             sessions_cached: Gauge::default(),
             store_failures: Family::default(),
             clock_set_back: Counter::default(),
+            clock_set_forward: Counter::default(),
             panics: Counter::default(),
             access_lost: Counter::default(),
             events_lost: Counter::default(),
@@ -222,6 +228,8 @@ impl Metrics {
         registry.register("pool_members", "Members of pools, by state", self.members.clone());
         registry.register("ready", "Whether traffic should come here", self.ready.clone());
         registry.register("degraded", "Whether not everything can be done", self.degraded.clone());
+        let refused = self.configuration_refused.clone();
+        registry.register("configuration_refused", "Whether what is written is refused", refused);
         registry.register(
             "certificate_not_after_seconds",
             "When the first certificate for a name expires, Unix time",
@@ -232,6 +240,8 @@ impl Metrics {
         registry.register("sessions_cached", "Session tokens in memory", self.sessions_cached.clone());
         registry.register("store_failures", "Operations that the store failed, by sort", self.store_failures.clone());
         registry.register("clock_set_back", "Times the clock was found set back", self.clock_set_back.clone());
+        let forward = self.clock_set_forward.clone();
+        registry.register("clock_set_forward", "Times the clock was found set forward", forward);
         registry.register("panics", "Filters that panicked", self.panics.clone());
         registry.register("access_log_lost", "Access log lines not written", self.access_lost.clone());
         registry.register("events_lost", "Security events not written", self.events_lost.clone());

@@ -74,7 +74,7 @@ async fn who_is_not_in_the_group_reads_which_one_is_needed_and_an_id_to_quote() 
     let text = alice.chrome.text().await;
     assert_eq!(alice.chrome.heading().await, "You don’t have access to this page", "{text}");
     for said in
-        ["Error 403", "Groups", "any of boss", "staff", "Ask whoever", "quote the decision", "Use another account"]
+        ["Error 403", "Groups", "the group boss", "staff", "Ask whoever", "quote the decision", "Use another account"]
     {
         assert!(text.contains(said), "{said} is missing:\n{text}");
     }

@@ -18,7 +18,7 @@ async fn the_pages_of_an_enrolment_are_fit_to_be_seen() {
     assert_eq!(chrome.alert().await.as_deref(), Some("The two passwords are not the same. Please type them again."));
     look(chrome, "enrol-1-password-differs").await;
     choose(chrome, "password1234567", "password1234567").await;
-    assert!(chrome.alert().await.expect("it is announced").contains("common or leaked"));
+    assert!(chrome.alert().await.expect("it is announced").contains("too easy to guess"));
     choose(chrome, PASSWORD, PASSWORD).await;
     alice.scan().await;
     let chrome = &alice.chrome;
@@ -64,7 +64,7 @@ async fn the_pages_of_a_sign_in_are_fit_to_be_seen() {
     rig.clock.advance(Duration::from_secs(11 * 60));
     chrome.fill("Recovery code", "nonsense").await;
     chrome.press("Continue").await;
-    assert_eq!(chrome.heading().await, "This sign-in has expired");
+    assert_eq!(chrome.heading().await, "This sign\u{2011}in has expired");
     look(chrome, "message-expired").await;
     chrome.press("Start again").await;
     assert!(chrome.text().await.contains("to continue to app.localhost"), "nothing is lost");

@@ -128,7 +128,7 @@ async fn all_others_or_all_can_be_ended_after_a_question() {
     rig.sign_in(&mut third, "alice").await;
     let old = first.stolen();
     let question = first.visit(&format!("{portal}/account/sessions/end-all")).await;
-    assert_eq!(first.submit(&question, "/account/sessions/end-all", &[]).await.path(), "/signed-out");
+    assert_eq!(first.submit(&question, "/account/sessions/end-all", &[]).await.path(), "/signed-out/everywhere");
     for browser in [&old, &first, &third] {
         assert!(!signed_in(&rig, browser).await);
     }

@@ -135,6 +135,28 @@ async fn the_end_of_each_certificate_is_told_by_its_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_status_warns_of_a_certificate_before_and_after_its_end() {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let (rig, app, _wiki) = Rig::two_hosts().await;
+    let mut wanted = rcgen::CertificateParams::new(vec!["app.localhost".to_owned()]).expect("a name");
+    wanted.not_after = rcgen::date_time_ymd(2100, 1, 1);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let made = wanted.self_signed(&key).expect("a certificate");
+    std::fs::write(rig.directory().join("a.pem"), made.pem()).expect("written");
+    std::fs::write(rig.directory().join("a.key"), key.serialize_pem()).expect("written");
+    let text = filled(TWO_HOSTS, &[("app", &app), ("wiki", &app)]);
+    rig.reload(&format!("{text}\n[[certificate]]\ncert = \"a.pem\"\nkey = {{ file = \"a.key\" }}\n")).await;
+    let warning = async || rig.status().await["certificates"][0]["warning"].clone();
+    assert_eq!(warning().await, serde_json::Value::Null);
+    // 2100-01-01, in seconds.
+    let end = portcullis::stdx::clock::Time::from_secs(4_102_444_800);
+    rig.clock.advance(end.minus(5 * DAY).since(rig.clock.now()));
+    assert_eq!(warning().await, "expires in 5 days");
+    rig.clock.advance(8 * DAY);
+    assert_eq!(warning().await, "expired 3 days ago");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requests_are_counted_by_how_they_ended_and_by_route() {
     let (rig, _app, _wiki) = Rig::two_hosts().await;
     let outcomes = [("/open/x", "permitted"), ("/", "sign-in"), ("/a/%2e%2e/b", "malformed")];

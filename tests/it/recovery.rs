@@ -290,7 +290,7 @@ async fn a_password_that_will_not_do_is_explained_and_may_be_chosen_again() {
         ("violet-otter-bridge-91", "", "not the same"),
         ("tiny", "tiny", "Use at least 12 characters"),
         ("", "", "Use at least 12 characters"),
-        ("password1234", "password1234", "common or leaked"),
+        ("password1234", "password1234", "too easy to guess"),
         (&long, &long, "Use at most 256 characters"),
     ] {
         let typed = [("new_password", first), ("new_password_again", second)];
@@ -320,7 +320,7 @@ async fn an_enrolment_that_is_broken_off_leaves_nothing_and_the_link_begins_it_a
     let mut early = rig.browser();
     let asked = early.visit(&format!("{portal}/sign-in")).await;
     assert_eq!(early.post(&asked, "/sign-in", &[("name", "alice"), ("password", PASSWORD)]).await.status, 422);
-    rig.clock.advance(Duration::from_secs(10 * 60));
+    rig.clock.advance(portcullis::login::SET_UP_LIFE);
     assert_eq!(browser.visit(&format!("{portal}/enrol")).await.status, 410, "left lying too long");
     assert_eq!(rig.browser().enrol(&link).await.path(), "/");
 }

@@ -98,7 +98,7 @@ async fn reloads_under_traffic_drop_nothing_and_every_request_sees_one_edition()
 async fn a_bad_reload_leaves_the_old_edition_and_says_why_everywhere() {
     let (rig, _app, good) = Rig::one_route(identity).await;
     let outcome = rig.reload(&good.replace("policy =", "polcy =")).await;
-    let Reloaded::Refused { edition: 1, problems } = outcome else { panic!("{outcome:?}") };
+    let Reloaded::Refused { edition: 1, problems, tried_again: false } = outcome else { panic!("{outcome:?}") };
     let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let problem = lines.iter().find(|problem| problem.contains("polcy")).expect("it is named");
     assert!(
@@ -131,6 +131,17 @@ async fn going_back_to_what_serves_ends_the_refusal_without_a_new_edition() {
     rig.reload("[[route]").await;
     assert_eq!(rig.reload(&good).await, Reloaded::Unchanged { edition: 1 });
     assert_eq!(rig.status().await["last_reload_refused"], serde_json::json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gauge_says_for_how_long_what_is_written_is_refused() {
+    let (rig, _app, good) = Rig::one_route(identity).await;
+    let refused = async || metric(&rig, "portcullis_configuration_refused").await;
+    assert_eq!(refused().await, Some(0.0));
+    rig.reload("[[route]").await;
+    assert_eq!(refused().await, Some(1.0));
+    rig.reload(&good).await;
+    assert_eq!(refused().await, Some(0.0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -219,6 +230,19 @@ async fn fragments_that_come_and_change_and_go_are_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_fragment_that_was_renamed_is_noticed_when_it_is_written_in_place() {
+    let (rig, text, _members) = with_teams().await;
+    let teams = rig.directory().join("teams.d");
+    std::fs::create_dir(&teams).expect("made");
+    place(&teams.join("one.toml"), &fragment("app"));
+    edition(rig.reload(&text).await);
+    std::fs::rename(teams.join("one.toml"), teams.join("two.toml")).expect("renamed");
+    assert_eq!(rig.gateway().reload().await, Reloaded::Unchanged { edition: edition(rig.gateway().reload().await) });
+    std::fs::write(teams.join("two.toml"), fragment("other")).expect("written");
+    rig.eventually("it is noticed", async || answers(&rig, "/team/x").await == "other").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_replaced_symlink_is_noticed() {
     let (rig, text, _members) = with_teams().await;
     let (teams, versions) = (rig.directory().join("teams.d"), rig.directory().join("versions"));
@@ -299,7 +323,7 @@ async fn an_address_that_is_taken_refuses_the_whole_reload() {
     let taken = other.address();
     let text = format!("{}\n[[listen]]\naddress = \"{taken}\"\n", filled(ONE_ROUTE, &[("app", &other)]));
     let outcome = rig.reload(&text).await;
-    let Reloaded::Refused { edition: 1, problems } = outcome else { panic!("{outcome:?}") };
+    let Reloaded::Refused { edition: 1, problems, tried_again: true } = outcome else { panic!("{outcome:?}") };
     assert!(problems[0].what.contains(&format!("cannot listen on {taken}: ")), "{problems:?}");
     let line = text.lines().position(|line| line.contains(&taken.to_string()) && line.starts_with("address")).unwrap();
     let place = format!("portcullis.toml:{}:11: listen[1].address: cannot listen", line + 1);

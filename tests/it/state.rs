@@ -104,6 +104,23 @@ async fn a_clock_set_back_while_the_gateway_was_down_is_noticed_at_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_clock_set_forward_is_counted_and_goes_into_the_record() {
+    let (rig, _app, _wiki) = Rig::two_hosts().await;
+    let counted = async |times: u32| {
+        let line = format!("portcullis_clock_set_forward_total {times}\n");
+        rig.admin("/metrics").await.1.contains(&line)
+    };
+    assert!(counted(0).await);
+    rig.clock.advance(Duration::from_secs(3 * 3600));
+    rig.eventually("it is counted", async || counted(1).await).await;
+    let recorded = async || {
+        let rows = rig.store.events.after(0, 1_000).await.unwrap();
+        rows.iter().any(|(_, row)| row.body.contains("clock-set-forward"))
+    };
+    rig.eventually("it is recorded", recorded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_clock_put_right_by_seconds_ends_nothing() {
     let (rig, _app, _wiki) = Rig::two_hosts().await;
     let mut alice = rig.signed_in("alice", &["staff"]).await;

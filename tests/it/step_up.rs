@@ -77,7 +77,7 @@ async fn a_step_up_comes_back_to_the_same_address_keeps_the_session_and_ends_eve
     let deep = format!("{app}/admin/report?year=2026&q=a%20b");
     let page = browser.visit(&deep).await;
     assert_eq!((page.status, page.path()), (200, "/sign-in/password"), "{page:?}");
-    assert!(page.body.contains("no older than 10 minutes") && page.body.contains("app.localhost"), "{}", page.body);
+    assert!(page.body.contains("more than 10 minutes ago") && page.body.contains("app.localhost"), "{}", page.body);
     assert!(!page.body.contains("Use a recovery code"), "a recovery code proves nothing here");
     let page = browser.submit(&page, "/sign-in/password", &[("password", PASSWORD)]).await;
     assert_eq!(page.path(), "/sign-in/code");

@@ -195,10 +195,10 @@ async fn a_name_that_no_certificate_has_is_refused_in_the_handshake() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_speaks_no_tls_gets_nothing() {
+async fn who_forgets_the_s_of_https_is_told_so_and_nothing_arrives() {
     let case = Case::new().await;
     let answer = Line::to(case.rig.address()).await.ask(get("/open/x", "")).await;
-    assert_eq!(answer.status, 0);
+    assert!(answer.status == 400 && answer.body.contains("this port speaks TLS"), "{answer:?}");
     assert!(case.app.seen().is_empty());
 }
 

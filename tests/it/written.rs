@@ -257,7 +257,10 @@ async fn every_reason_for_which_a_client_is_refused_is_counted_from_zero() {
     let app = Member::echo("app").await;
     let rig = before(&[app.address()], "").await;
     for (family, reasons) in [
-        ("headers_refused", "no-request-line too-many-fields header-too-long header-malformed method header-late"),
+        (
+            "headers_refused",
+            "no-request-line too-many-fields header-too-long header-malformed not-encrypted method header-late",
+        ),
         ("connections_refused", "connections per_address"),
         ("tls_handshakes_failed", "late unknown_name broken"),
     ] {

@@ -6,10 +6,9 @@ use crate::cli::ending::Stopped;
 use crate::cli::moment;
 use crate::cli::opened::{Link, Opened};
 use crate::cli::output::{Ink, View, count};
-use crate::cli::unwritten;
+use crate::cli::unwritten::{self, Whom};
 use crate::identity::{Account, AccountId, AccountName, Group};
 use crate::login::ENROLMENT_LIFE;
-use crate::session::Barred;
 use crate::store::Reset;
 use serde_json::{Value, json};
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -66,13 +65,18 @@ pub async fn disable(opened: &Opened, name: &AccountName) -> anyhow::Result<Chan
     let sessions = opened.sessions(&account).await?.len();
     let links = usize::from(opened.link_until(&account).await?.is_some());
     if let Err(error) = opened.store.accounts.set_disabled(account.id, true).await {
-        let whose = format!("{name} is not disabled, but every session that {name} has");
-        return Err(unwritten::bar(opened, Barred::Account(account.id), (&whose, error)).await);
+        let (whom, whose) = (Whom::Account(account.id), undisabled(name));
+        return Err(unwritten::bar(&opened.essentials, &whom, (&whose, error)).await);
     }
     let link = if links == 0 { "" } else { "; its enrolment link has ended" };
     let sentence = format!("{name} is disabled; {} ended{link}", count(sessions, "session"));
     let counts = vec![("sessions_ended", sessions), ("links_ended", links)];
     Ok(Changed { counts, ..changed(opened, account, ("disabled", sentence), &[]).await? })
+}
+
+/// What is said of an account that cannot be disabled now, but whose sessions can be refused.
+pub fn undisabled(name: &AccountName) -> String {
+    format!("{name} is not disabled, but every session that {name} has")
 }
 
 /// Lets the account sign in again.

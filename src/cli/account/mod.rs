@@ -6,8 +6,8 @@ mod person;
 
 use super::ending::Ending;
 use super::home::Home;
-use super::opened::{Absent, Opened};
 use super::output::Output;
+use super::unwritten::Whom;
 use crate::identity::{AccountName, Group, InvalidGroup};
 
 /// What `account` may be told.
@@ -98,16 +98,16 @@ impl GroupList {
 
 /// Does what was asked with accounts.
 pub async fn account(arguments: Arguments, out: &Output) -> anyhow::Result<Ending> {
+    let home = &arguments.home;
     let opened = match &arguments.verb {
-        Verb::Add { .. } => with_portal(&arguments.home).await?,
-        Verb::List | Verb::Show { .. } | Verb::Disable { .. } | Verb::Groups { set: None, .. } => {
-            arguments.home.open_without_key().await?
-        }
+        Verb::Add { .. } => home.open_to_enrol().await?,
+        Verb::List | Verb::Show { .. } | Verb::Groups { set: None, .. } => home.open_without_key().await?,
+        Verb::Disable { user } => home.open_to_end(&Whom::Named(user.clone()), &change::undisabled(user)).await?,
         Verb::Enrol { .. }
         | Verb::Enable { .. }
         | Verb::Reset { .. }
         | Verb::Remove { .. }
-        | Verb::Groups { set: Some(_), .. } => arguments.home.open().await?,
+        | Verb::Groups { set: Some(_), .. } => home.open().await?,
     };
     match arguments.verb {
         Verb::Add { user, groups } => out.show(&change::add(&opened, user, groups).await?)?,
@@ -128,14 +128,6 @@ pub async fn account(arguments: Arguments, out: &Output) -> anyhow::Result<Endin
         Verb::Groups { user, set: None } => out.show(&person::groups(&opened, &user).await?)?,
     }
     Ok(Ending::Fine)
-}
-
-/// The store, made if there is none; not before it is clear that there is somewhere to enrol.
-async fn with_portal(home: &Home) -> anyhow::Result<Opened> {
-    let essentials = home.essentials()?;
-    essentials.portal()?;
-    home.agree(&essentials).await?;
-    Opened::open(essentials, Absent::Make).await
 }
 
 fn reason(text: &str) -> Result<String, &'static str> {

@@ -3,7 +3,7 @@
 use crate::cli::moment;
 use crate::cli::opened::Opened;
 use crate::cli::output::{Ink, View, harmless};
-use crate::cli::session::Listed;
+use crate::cli::session::{Listed, assurance};
 use crate::cli::table::{Table, pairs};
 use crate::identity::{Account, AccountName, Credential, Group, Session};
 use crate::stdx::clock::Time;
@@ -109,7 +109,7 @@ impl Person {
         for session in &self.sessions {
             table.row([
                 session.id.to_string(),
-                session.proofs.assurance().to_string(),
+                assurance(session).to_owned(),
                 moment::ago(self.now, session.created),
                 moment::ago(self.now, session.used),
                 session.device.name.clone(),
@@ -209,4 +209,30 @@ pub fn joined(groups: &[Group]) -> String {
 /// The names of groups.
 pub fn texts(groups: &[Group]) -> Vec<&str> {
     groups.iter().map(Group::as_str).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{AccountId, Device, FactorName, Kind, Kinds, Proof, SessionId};
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn a_session_reads_the_same_beside_its_account_and_in_the_list_of_all() {
+        let (id, at) = (AccountId::new([1; 16]), Time::from_secs(0));
+        let name = AccountName::parse("alice").expect("a name");
+        let account = Account { id, name, groups: Vec::new(), disabled: false, created: at };
+        let kinds = Kinds::of(Kind::Possession);
+        let code = Proof { factor: FactorName("recovery_code"), kinds, phishing_resistant: false, recovery: true, at };
+        let device = Device { name: "Firefox on Linux".to_owned(), address: Ipv4Addr::LOCALHOST.into() };
+        let (proofs, id) = ([code].into_iter().collect(), SessionId::new([1; 16]));
+        let session = Session { id, account: account.id, proofs, created: at, used: at, device };
+        let (credentials, sessions) = (Vec::new(), vec![session]);
+        let person = Person { account, credentials, sessions, link: None, now: at };
+        let listed = Listed { sessions: &person.listed(), now: at }.text(Ink::Plain);
+        for said in [person.text(Ink::Plain), listed] {
+            let row = said.lines().find(|line| line.contains("ses_")).expect("its row");
+            assert!(row.contains("  may only enrol  "), "{said}");
+        }
+    }
 }

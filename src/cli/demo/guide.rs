@@ -1,25 +1,25 @@
 //! What the demo prints: what to open and what to try, each line ready to be copied; starts nothing.
 
-use super::folder::Ports;
+use super::ports::Ports;
 use crate::cli::moment;
 use crate::cli::opened::Link;
 use crate::cli::output::{Ink, View};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What there is to try.
-pub struct Guide<'a> {
+pub struct Guide {
     /// The demo's ports.
     pub ports: Ports,
     /// Its configuration.
-    pub config: &'a Path,
+    pub config: PathBuf,
     /// Its folder.
-    pub dir: &'a Path,
+    pub dir: PathBuf,
     /// The enrolment link; `None` once somebody enrolled.
     pub link: Option<Link>,
 }
 
-impl Guide<'_> {
+impl Guide {
     fn url(&self, host: &str, path: &str) -> String {
         format!("http://{host}.localhost:{}{path}", self.ports.gateway)
     }
@@ -32,8 +32,8 @@ impl Guide<'_> {
         let deep = self.url("app", "/orders/42?view=full");
         let sign_in = match &self.link {
             Some(link) => format!(
-                "\n     there the account {} chooses a password and an authenticator app (once, until {}):\n     {}\n     \
-                 and then sign in at the first address: you come back to exactly that page",
+                ", the first time as {}\n     open this link in the same browser, choose a password, scan the code: you are \
+                 then brought to the page of step 1\n     (good once, until {})\n     {}",
                 ink.bold("demo"),
                 moment::date(link.expires),
                 ink.bold(&link.address)
@@ -89,7 +89,7 @@ impl Guide<'_> {
     }
 }
 
-impl View for Guide<'_> {
+impl View for Guide {
     fn text(&self, ink: Ink) -> String {
         let trials = self.trials();
         // One below the other: side by side the commands would not fit a terminal.
@@ -139,12 +139,17 @@ mod tests {
     use super::*;
     use crate::stdx::clock::Time;
 
+    fn guide(link: Option<Link>) -> Guide {
+        Guide { ports: Ports::from(8080), config: ".demo/portcullis.toml".into(), dir: ".demo".into(), link }
+    }
+
     #[test]
     fn the_change_that_is_to_be_tried_changes_the_configuration() {
         let folder = tempfile::tempdir().expect("a folder");
-        let config = crate::cli::demo::folder::prepare(folder.path(), Ports::from(8080)).expect("a configuration");
+        let ports = Ports::from(8080);
+        let config = crate::cli::demo::folder::prepare(folder.path(), ports).expect("a configuration").config;
         let before = std::fs::read_to_string(&config).expect("a file");
-        let guide = Guide { ports: Ports::from(8080), config: &config, dir: folder.path(), link: None };
+        let guide = Guide { ports, config: config.clone(), dir: folder.path().to_owned(), link: None };
         let (_, command) =
             guide.trials().into_iter().find(|(_, command)| command.starts_with("sed ")).expect("a change");
         let done = std::process::Command::new("sh").args(["-c", &command]).status().expect("a shell");
@@ -156,8 +161,7 @@ mod tests {
 
     #[test]
     fn every_step_and_every_trial_has_its_label_above_it() {
-        let (config, dir) = (Path::new(".demo/portcullis.toml"), Path::new(".demo"));
-        let text = Guide { ports: Ports::from(8080), config, dir, link: None }.text(Ink::Plain);
+        let text = guide(None).text(Ink::Plain);
         let mut rest = text.as_str();
         for (label, command) in [
             ("Portcullis, a demo: two services of two servers each, and one account", "Only this machine reaches it"),
@@ -189,11 +193,22 @@ mod tests {
     }
 
     #[test]
+    fn the_link_is_the_whole_sign_in_and_no_second_one_follows() {
+        let link = Link { address: "http://auth.localhost:8080/enrol/TOKEN".to_owned(), expires: Time::from_secs(0) };
+        let text = guide(Some(link)).text(Ink::Plain);
+        let (_, step) = text.split_once("  2  Sign in, the first time as demo\n").expect("step 2");
+        let (step, _) = step.split_once("\n\n").expect("step 3");
+        assert_eq!(
+            step,
+            "     open this link in the same browser, choose a password, scan the code: you are then brought to the page \
+             of step 1\n     (good once, until 1970-01-01 00:00 UTC)\n     http://auth.localhost:8080/enrol/TOKEN"
+        );
+    }
+
+    #[test]
     fn the_guide_names_every_address_and_the_link() {
         let address = "http://auth.localhost:8080/enrol/TOKEN".to_owned();
-        let link = Some(Link { address, expires: Time::from_secs(0) });
-        let (config, dir) = (Path::new(".demo/portcullis.toml"), Path::new(".demo"));
-        let guide = Guide { ports: Ports::from(8080), config, dir, link };
+        let guide = guide(Some(Link { address, expires: Time::from_secs(0) }));
         let text = guide.text(Ink::Plain);
         for part in [
             "http://app.localhost:8080/orders/42?view=full",

@@ -1,8 +1,8 @@
 //! A small real HTTP server that shows which server answered and what it was sent; knows nothing of the gateway in front
 //! of it.
 
-use super::folder::Ports;
 use super::page;
+use super::ports::Ports;
 use crate::stdx::lifeline::Lifeline;
 use crate::stdx::task::Tasks;
 use bytes::Bytes;

@@ -5,14 +5,11 @@ use crate::config::raw::{At, Entry, Place, Reading};
 use crate::config::words::Main;
 use crate::config::words::pool::Pool;
 use crate::edition::{Plan, is_certified};
-use crate::listen::Certified;
+use crate::listen::{Certified, OutOfTime};
 use crate::route::HostPattern;
+use crate::stdx::clock::Time;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long before its end a certificate is warned of: time enough for whoever has to ask somebody else for a new one.
-const ENDS_SOON: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// A certificate and where it is written.
 pub type Placed<'a> = (&'a Place, Arc<Certified>);
@@ -20,8 +17,11 @@ pub type Placed<'a> = (&'a Place, Arc<Certified>);
 /// Warns of certificates that clients will not accept, now or soon, or that no client will ask for.
 pub fn certificates(certificates: &[Placed<'_>], plan: &Plan, reading: &Reading<'_>) {
     for (place, certified) in certificates {
-        if let Some(why) = out_of_time(certified, reading) {
+        if let Some(why) = out_of_time(certified, reading.now) {
             reading.warn(place, why);
+        }
+        if !certified.has_alternative_names() {
+            reading.warn(place, "it has no subjectAltName, so it is for no host: the CN is not used");
         }
         let portal = plan.portal.as_ref().and_then(|portal| HostPattern::parse(&portal.host).ok());
         let hosts = || plan.routes.iter().map(|route| &route.host).chain(&portal);
@@ -35,21 +35,13 @@ pub fn certificates(certificates: &[Placed<'_>], plan: &Plan, reading: &Reading<
     }
 }
 
-fn out_of_time(certified: &Certified, reading: &Reading<'_>) -> Option<String> {
-    let (validity, now) = (certified.validity()?, reading.now);
-    let days = |span: Duration| match span.as_secs() / (24 * 3600) {
-        0 => "less than a day".to_owned(),
-        1 => "1 day".to_owned(),
-        days => format!("{days} days"),
-    };
-    if now < validity.from {
-        return Some(format!("it may not be used before {}", validity.from));
-    }
-    if now > validity.until {
-        return Some(format!("it expired {} ago, at {}", days(now.since(validity.until)), validity.until));
-    }
-    let left = validity.until.since(now);
-    (left <= ENDS_SOON).then(|| format!("it expires in {}, at {}", days(left), validity.until))
+fn out_of_time(certified: &Certified, now: Time) -> Option<String> {
+    let validity = certified.validity()?;
+    let why = validity.out_of_time(now)?;
+    Some(match why {
+        OutOfTime::NotYet(_) => format!("it {why}"),
+        OutOfTime::Soon(_) | OutOfTime::Expired(_) => format!("it {why}, at {}", validity.until),
+    })
 }
 
 /// Warns of members that are the gateway itself.

@@ -20,6 +20,7 @@ pub fn compile(main: &Main, reading: &Reading<'_>) -> GatewayPlan {
             );
         }
     }
+    warn_of_unreached(main, reading);
     GatewayPlan {
         state: gateway.state.value.clone(),
         threads: gateway.threads.value as usize,
@@ -29,5 +30,17 @@ pub fn compile(main: &Main, reading: &Reading<'_>) -> GatewayPlan {
         trusted_proxies: TrustedProxies(gateway.trusted_proxies.value.iter().map(|network| network.value).collect()),
         access_log: log.access.value,
         log_level: log.level.value,
+    }
+}
+
+/// Warns of a gateway in earnest that its operator does not reach.
+fn warn_of_unreached(main: &Main, reading: &Reading<'_>) {
+    let listeners = main.listen.value.iter().filter_map(|listen| listen.value.address.as_ref());
+    let others_come = listeners.into_iter().any(|address| !address.value.ip().is_loopback());
+    let At { place, value: admin } = &main.admin;
+    if others_come && admin.socket.is_none() {
+        let what = "there is none, so `portcullis reload` and `status`, and systemd's reload, do not reach the gateway; \
+                    set it, for example to \"/run/portcullis/admin.sock\"";
+        reading.warn(&place.below("socket", place.at()), what);
     }
 }

@@ -36,7 +36,7 @@ pub struct Raw {
 
 /// Compiles. There is a table unless routes tie; whether anything may be used is for the report to say.
 pub fn compile(raw: &Raw, reading: &Reading<'_>) -> (Plan, Option<Table<Arc<RoutePlan>>>) {
-    let Raw { main, shared, directories } = raw;
+    let Raw { main, shared, .. } = raw;
     let portal = portal::compile(main, reading);
     let factors = factor::compile(main, reading);
     let policies = policy::compile(&shared.policy.value, reading);
@@ -67,8 +67,6 @@ pub fn compile(raw: &Raw, reading: &Reading<'_>) -> (Plan, Option<Table<Arc<Rout
         routes: routes.plans,
         portal,
         factors,
-        files: reading.files(),
-        directories: directories.clone(),
     };
     doubt::certificates(&certificates, &plan, reading);
     reach::check((main, shared), &plan, reading);

@@ -1,16 +1,18 @@
 //! The files of one configuration and places in them; knows TOML's syntax and no key by name.
 
 use super::outline::Outline;
+use crate::config::bookmark::Bookmark;
 use crate::config::environment::Environment;
-use crate::config::problem::{Problem, Report};
+use crate::config::problem::{Held, Problem, Report};
 use crate::stdx::clock::Time;
 use crate::stdx::digest::sha256;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Read;
+use std::fs::{Metadata, OpenOptions};
+use std::io::{self, Read};
 use std::ops::Range;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use toml::de::DeTable;
@@ -20,6 +22,9 @@ const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
 /// `rw-rw-rw-` without the owner's part: who else may write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// Opening a pipe must not wait for its writer.
+const DO_NOT_WAIT: i32 = libc::O_NONBLOCK;
 
 /// One reading of a configuration: what was read and what was found wrong.
 pub struct Reading<'e> {
@@ -33,12 +38,20 @@ pub struct Reading<'e> {
     /// The SHA-256 of each thing that was read, in order.
     read: RefCell<Vec<[u8; 32]>>,
     /// Each file that was read or could not be.
-    files: RefCell<BTreeSet<PathBuf>>,
+    files: RefCell<BTreeMap<PathBuf, Held>>,
+    bookmark: Bookmark,
+}
+
+/// Why a file was not read.
+enum Unread {
+    Irregular,
+    TooLarge,
+    System(io::Error),
 }
 
 impl<'e> Reading<'e> {
-    /// Nothing read yet.
-    pub fn new(environment: &'e Environment, now: Time) -> Self {
+    /// Nothing read yet. Where it is, the bookmark will tell.
+    pub fn new(environment: &'e Environment, now: Time, bookmark: Bookmark) -> Self {
         Reading {
             environment,
             now,
@@ -46,6 +59,7 @@ impl<'e> Reading<'e> {
             left: Cell::new(MOST_BYTES),
             read: RefCell::default(),
             files: RefCell::default(),
+            bookmark,
         }
     }
 
@@ -54,29 +68,29 @@ impl<'e> Reading<'e> {
     /// # Errors
     /// In words: what cannot be read and why, or that all files together are larger than 16 MiB.
     pub fn bytes(&self, path: &Path) -> Result<Vec<u8>, String> {
-        self.contents(path).map_err(|why| format!("{} {why}", path.display()))
+        self.contents(path).map(|(bytes, _)| bytes).map_err(|why| format!("{} {why}", path.display()))
     }
 
-    /// The same, with an error that does not name the file.
-    fn contents(&self, path: &Path) -> Result<Vec<u8>, String> {
-        self.files.borrow_mut().insert(path.to_owned());
-        let cannot = |error: std::io::Error| format!("cannot be read: {error}");
-        let left = self.left.get();
-        let too_large = || format!("is too large: all files together may have {MOST_BYTES} bytes");
-        // Asked before it is opened: opening a pipe would wait for its writer.
-        if !std::fs::metadata(path).map_err(cannot)?.is_file() {
-            return Err("is not a regular file".to_owned());
-        }
-        let mut bytes = Vec::new();
-        std::fs::File::open(path).map_err(cannot)?.take(left + 1).read_to_end(&mut bytes).map_err(cannot)?;
-        self.left.set(left.checked_sub(bytes.len() as u64).ok_or_else(too_large)?);
-        self.remember(&bytes);
-        Ok(bytes)
+    /// The same with what the system says of it, and with an error that does not name the file.
+    fn contents(&self, path: &Path) -> Result<(Vec<u8>, Metadata), Unread> {
+        let read = self.bookmark.during(path, || open(path, self.left.get()));
+        let held = match &read {
+            Ok((bytes, _)) => {
+                self.left.set(self.left.get().saturating_sub(bytes.len() as u64));
+                Held::Bytes(self.remember(bytes))
+            }
+            Err(Unread::Irregular | Unread::TooLarge) => Held::Unfit,
+            Err(Unread::System(_)) => Held::Unknown,
+        };
+        self.files.borrow_mut().insert(path.to_owned(), held);
+        read
     }
 
-    /// Remembers something that was read, for the fingerprint.
-    pub fn remember(&self, bytes: &[u8]) {
-        self.read.borrow_mut().push(sha256(bytes));
+    /// Remembers something that was read, for the fingerprint, and gives its SHA-256.
+    pub fn remember(&self, bytes: &[u8]) -> [u8; 32] {
+        let digest = sha256(bytes);
+        self.read.borrow_mut().push(digest);
+        digest
     }
 
     /// SHA-256 over everything that was read, in order.
@@ -84,9 +98,9 @@ impl<'e> Reading<'e> {
         sha256(&self.read.borrow().concat())
     }
 
-    /// The files that were read or could not be, each once.
-    pub fn files(&self) -> Vec<PathBuf> {
-        self.files.borrow().iter().cloned().collect()
+    /// The files that were read or could not be.
+    pub fn files(&self) -> BTreeMap<PathBuf, Held> {
+        self.files.borrow().clone()
     }
 
     /// A problem at `place`.
@@ -97,6 +111,33 @@ impl<'e> Reading<'e> {
     /// A warning at `place`.
     pub fn warn(&self, place: &Place, what: impl Into<String>) {
         self.report.warn(place.says(what));
+    }
+}
+
+/// Reads a file of at most so many bytes. Never waits for another process.
+fn open(path: &Path, most: u64) -> Result<(Vec<u8>, Metadata), Unread> {
+    let file = OpenOptions::new().read(true).custom_flags(DO_NOT_WAIT).open(path);
+    let file = file.map_err(|error| match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => Unread::Irregular,
+        Ok(_) | Err(_) => Unread::System(error),
+    })?;
+    // Asked of what was opened: under its name may lie something else by now.
+    let found = file.metadata().map_err(Unread::System)?;
+    if !found.is_file() {
+        return Err(Unread::Irregular);
+    }
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes).map_err(Unread::System)?;
+    if bytes.len() as u64 > most { Err(Unread::TooLarge) } else { Ok((bytes, found)) }
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unread::Irregular => f.write_str("is not a regular file"),
+            Unread::TooLarge => write!(f, "is too large: all files together may have {MOST_BYTES} bytes"),
+            Unread::System(error) => write!(f, "cannot be read: {error}"),
+        }
     }
 }
 
@@ -114,12 +155,13 @@ impl Document {
     /// # Errors
     /// What is wrong, with its place in the file.
     pub fn open(path: &Path, reading: &Reading<'_>) -> Result<Arc<Self>, Problem> {
-        let bytes = reading.contents(path).map_err(|why| Problem::of_file(path, why))?;
-        let mode = std::fs::metadata(path).map(|found| found.permissions().mode()).unwrap_or(0);
+        let read = reading.contents(path).map_err(|why| Problem::of_file(path, why.to_string()));
+        let (bytes, found) = read?;
+        let mode = found.permissions().mode();
         if mode & WRITABLE_BY_OTHERS != 0 {
             let mode = mode & 0o777;
             let what = "may be written by its group or by everyone";
-            let what = format!("{what} (mode {mode:03o}), who so decide who may pass; make it 644");
+            let what = format!("{what} (mode {mode:03o}), who so decide who may pass; make it 640");
             reading.report.warn(Problem::of_file(path, what));
         }
         let text = String::from_utf8(bytes).map_err(|error| {

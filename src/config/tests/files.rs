@@ -1,6 +1,8 @@
 //! Includes, certificates, secrets and rights.
 
 use super::*;
+use crate::config::bookmark::Bookmark;
+use crate::config::raw::Reading;
 use std::os::unix::fs::PermissionsExt;
 
 const INCLUDE: &str = "include = [\"routes.d/*.toml\"]\n";
@@ -38,8 +40,8 @@ fn fragments_add_pools_policies_and_routes_in_the_order_of_their_names() {
     let names: Vec<&str> = loaded.plan.routes.iter().map(|route| &*route.name).collect();
     assert_eq!(names, ["a", "b"]);
     assert_eq!(loaded.plan.routes[1].place, format!("{}:2", files.path().join("routes.d/20-b.toml").display()));
-    assert_eq!(loaded.plan.files.len(), 3);
-    assert_eq!(loaded.plan.directories, [files.path().join("routes.d")]);
+    assert_eq!(loaded.sources.files.len(), 3);
+    assert_eq!(loaded.sources.directories, [files.path().join("routes.d")]);
 }
 
 #[test]
@@ -93,6 +95,20 @@ fn a_main_file_that_cannot_be_read_is_told() {
 }
 
 #[test]
+fn what_is_no_regular_file_is_refused_and_never_waited_for() {
+    let files = main().with("routes.d/a.toml", "");
+    let (pipe, socket) = (files.path().join("routes.d/b.toml"), files.path().join("routes.d/c.toml"));
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("there is a mkfifo").success());
+    let _socket = std::os::unix::net::UnixListener::bind(&socket).expect("bound");
+    std::os::unix::fs::symlink("/dev/zero", files.path().join("routes.d/d.toml")).expect("linked");
+    let file = |name: &str| format!("main.toml:1:12: include[0]: routes.d/{name}.toml is not a regular file");
+    assert_eq!(files.problems(), ["b", "c", "d"].map(file));
+    let reading = Reading::new(&Environment::default(), NOW, Bookmark::default()).bytes(&pipe);
+    assert!(reading.is_err_and(|why| why.ends_with("is not a regular file")), "whoever looked before");
+}
+
+#[test]
 fn files_that_are_too_large_are_refused() {
     let large = vec![b'#'; 9 << 20];
     let files = main().with("routes.d/a.toml", &large).with("routes.d/b.toml", &large);
@@ -105,7 +121,7 @@ fn a_file_that_others_may_write_is_a_warning() {
     let files = main().with("routes.d/a.toml", "");
     chmod(&files, "routes.d/a.toml", 0o666);
     chmod(&files, "main.toml", 0o664);
-    let what = "who so decide who may pass; make it 644";
+    let what = "who so decide who may pass; make it 640";
     assert_eq!(
         files.warnings(),
         [
@@ -122,7 +138,7 @@ fn a_certificate_is_loaded_with_its_key_from_a_file_a_variable_or_a_credential()
     let loaded = file.loaded();
     assert_eq!(loaded.plan.certificates.len(), 1);
     assert!(loaded.warnings.is_empty());
-    assert_eq!(loaded.plan.files.len(), 3);
+    assert_eq!(loaded.sources.files.len(), 3);
     let credential = with_certificate("{ credential = \"a.key\" }");
     let environment = Environment::default().with_credentials(credential.path().join("tls"));
     assert!(load(&credential.path().join("main.toml"), &environment, NOW).is_ok());

@@ -160,7 +160,8 @@ fn a_session_ends_and_ends_sooner_unused() {
 #[test]
 fn sessions_in_the_clear_are_a_warning_unless_a_proxy_stands_before_us() {
     let sign_in = "[portal]\norigin = \"http://auth.localhost:8080\"\n[factor.password]\n[factor.totp]\n";
-    let text = format!("[[listen]]\naddress = \"0.0.0.0:8080\"\n{sign_in}{ROUTE}");
+    let socket = "[admin]\nsocket = \"admin.sock\"\n";
+    let text = format!("[[listen]]\naddress = \"0.0.0.0:8080\"\n{socket}{sign_in}{ROUTE}");
     let warnings = Files::new().with("main.toml", &text).warnings();
     assert_eq!(warnings.len(), 1);
     assert!(

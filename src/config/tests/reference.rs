@@ -1,6 +1,7 @@
 //! The declarations and the reference made from them.
 
 use super::*;
+use crate::config::bookmark::Bookmark;
 use crate::config::raw::{Document, Presence, Reading, Section, TableWords};
 use crate::config::reference::{reference, tables};
 
@@ -8,7 +9,7 @@ use crate::config::reference::{reference, tables};
 fn read(table: &TableWords, name: &str, value: &str) -> Vec<String> {
     let files = Files::new().with("main.toml", format!("{name} = {value}\n"));
     let environment = Environment::default();
-    let reading = Reading::new(&environment, NOW);
+    let reading = Reading::new(&environment, NOW, Bookmark::default());
     let document = Document::open(&files.path().join("main.toml"), &reading).expect("a file");
     let parsed = document.parse(&reading);
     let section = Section::new(&parsed, document.place(0, String::new()), &reading);
@@ -68,8 +69,7 @@ fn the_examples_of_the_project_compile() {
             .with("main.toml", text.replace("/etc/portcullis/tls/", "tls/"))
             .with("tls/example.pem", made.cert.pem())
             .with("tls/example.key", made.signing_key.serialize_pem());
-        if let Err(problems) = files.load() {
-            panic!("{}:\n{problems}", path.display());
-        }
+        let plan = files.load().unwrap_or_else(|problems| panic!("{}:\n{problems}", path.display())).plan;
+        assert!(plan.gateway.admin_socket.is_some(), "{}: the operator reaches no gateway", path.display());
     }
 }

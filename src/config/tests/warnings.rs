@@ -56,6 +56,27 @@ fn a_certificate_that_expired_or_soon_will_is_a_warning() {
 }
 
 #[test]
+fn a_certificate_with_nothing_but_a_common_name_says_why_it_is_for_nobody() {
+    let rest = format!("{SIGN_IN}{ROUTE}");
+    let warnings = certified(&[], (4000, 1, 1), &rest).warnings();
+    let said = "main.toml:5:8: certificate[0].cert: it has no subjectAltName, so it is for no host: the CN is not used";
+    assert_eq!(warnings.first().map(String::as_str), Some(said), "{warnings:?}");
+    assert!(warnings.iter().any(|line| line.contains("no certificate is for app.example.com")), "{warnings:?}");
+}
+
+#[test]
+fn listeners_for_others_beside_no_socket_for_operators_are_a_warning() {
+    let open = format!("{ROUTE}policy = \"open\"\n");
+    let with = |address: &str, admin: &str| warned(&format!("[[listen]]\naddress = \"{address}\"\n{admin}{open}"));
+    let none = "admin.socket: there is none, so `portcullis reload` and `status`, and systemd's reload, do not reach the \
+                gateway; set it, for example to \"/run/portcullis/admin.sock\"";
+    assert_eq!(with("0.0.0.0:8080", ""), [format!("1:1: {none}")]);
+    assert_eq!(with("[::]:8080", "[admin]\naddress = \"127.0.0.1:1\"\n"), [format!("3:1: {none}")]);
+    assert_eq!(with("0.0.0.0:8080", "[admin]\nsocket = \"admin.sock\"\n"), [""; 0]);
+    assert_eq!(with("127.0.0.1:8080", ""), [""; 0], "on this machine alone there is Ctrl-C");
+}
+
+#[test]
 fn a_certificate_that_nobody_asks_for_is_a_warning() {
     let rest = format!("{SIGN_IN}{ROUTE}");
     let far = (4000, 1, 1);
@@ -147,16 +168,16 @@ fn a_file_without_a_route_is_a_warning() {
 #[test]
 fn a_member_that_is_the_gateway_itself_is_a_warning() {
     let text = "[[listen]]\naddress = \"127.0.0.1:8080\"\n[[listen]]\naddress = \"0.0.0.0:8081\"\n\
-                [admin]\naddress = \"127.0.0.1:9180\"\n[pool.a]\nmembers = [\n\"127.0.0.1:8080\",\n\"127.0.0.2:8080\",\n\
+                [admin]\naddress = \"127.0.0.1:9180\"\nsocket = \"admin.sock\"\n[pool.a]\nmembers = [\n\"127.0.0.1:8080\",\n\"127.0.0.2:8080\",\n\
                 { address = \"127.0.0.1:8081\" },\n\"10.0.0.1:8081\",\n\"[::1]:8081\",\n\"127.0.0.1:9180\",\n]\n\
                 [[route]]\nname = \"a\"\nhost = \"a.test\"\npool = \"a\"\npolicy = \"open\"\n";
     let round = "a request would go round for ever";
     assert_eq!(
         warned(text),
         [
-            format!("9:1: pool.a.members[0]: this is the gateway's own listener at main.toml:2: {round}"),
-            format!("11:1: pool.a.members[2]: this is the gateway's own listener at main.toml:4: {round}"),
-            "14:1: pool.a.members[5]: this is the gateway's own listener for operators, which is not to be reached by \
+            format!("10:1: pool.a.members[0]: this is the gateway's own listener at main.toml:2: {round}"),
+            format!("12:1: pool.a.members[2]: this is the gateway's own listener at main.toml:4: {round}"),
+            "15:1: pool.a.members[5]: this is the gateway's own listener for operators, which is not to be reached by \
              routes"
                 .to_owned(),
         ],

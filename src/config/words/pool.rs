@@ -77,8 +77,11 @@ table! {
 
 table! {
     /// When a member is left out because it failed requests: it could not be connected to, ended a new connection
-    /// before it answered, did not begin to answer in time, or answered with what is not HTTP. An answer with any status is
-    /// none of these, and starts the count again. While all members are left out, all are used.
+    /// before it answered a whole request that no other member broke off too, did not begin to answer in time, or
+    /// answered with what is not HTTP. An answer with any status is none of these, and starts the count again. Unless
+    /// they cannot be connected to, at most half of the members that can be used are left out at a time. While all
+    /// members are left out, all are used, and the first answer brings all back; a health check that passes again
+    /// brings its member back.
     Eject {
         /// Failures in a row; 0 means never.
         failures: Number<0, 1000>, or(EJECTION.failures), "3";

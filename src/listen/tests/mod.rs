@@ -44,7 +44,7 @@ impl Serve for Served {
         let status = match why {
             Unreadable::Late => 408,
             Unreadable::Long => 431,
-            Unreadable::Fields | Unreadable::Line | Unreadable::Method | Unreadable::Header => 400,
+            Unreadable::Fields | Unreadable::Line | Unreadable::Clear | Unreadable::Method | Unreadable::Header => 400,
         };
         format!("HTTP/1.1 {status} {}\r\n\r\n", why.word()).into_bytes()
     }

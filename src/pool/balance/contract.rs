@@ -120,9 +120,21 @@ fn nobody_eligible_is_nobody_chosen() {
     let mut standing = Calm::new(2);
     standing.skip(0);
     standing.skip(1);
-    each(&[1, 2], |word, balancer| assert_eq!(balancer.choose(&standing), None, "{word}"));
-    each(&[0, 0], |word, balancer| assert_eq!(balancer.choose(&Calm::new(2)), None, "{word}"));
-    each(&[], |word, balancer| assert_eq!(balancer.choose(&Calm::new(0)), None, "{word}"));
+    let both = |balancer: &dyn Balancer, of: &Calm| [balancer.choose(of), balancer.choose_another(of)];
+    each(&[1, 2], |word, balancer| assert_eq!(both(balancer, &standing), [None; 2], "{word}"));
+    each(&[0, 0], |word, balancer| assert_eq!(both(balancer, &Calm::new(2)), [None; 2], "{word}"));
+    each(&[], |word, balancer| assert_eq!(both(balancer, &Calm::new(0)), [None; 2], "{word}"));
+}
+
+#[test]
+fn another_choice_is_among_the_eligible_and_follows_their_weights() {
+    let mut standing = Calm::new(4);
+    standing.skip(1);
+    each(&[1, 5, 0, 3], |word, balancer| {
+        let mut counts = [0; 4];
+        (0..4000).filter_map(|_| balancer.choose_another(&standing)).for_each(|member| counts[member] += 1);
+        assert!((900..1100).contains(&counts[0]) && counts[0] + counts[3] == 4000, "{word}: {counts:?}");
+    });
 }
 
 #[test]

@@ -49,6 +49,12 @@ impl Balance {
 pub(super) trait Balancer: Send + Sync {
     /// One eligible member with a weight above 0; `None` only if there is none.
     fn choose(&self, standing: &dyn Standing) -> Option<usize>;
+
+    /// The same for a request that somebody else failed. Whom it meets must not follow from whom it met before: two bad
+    /// members side by side would be handed the same requests for ever.
+    fn choose_another(&self, standing: &dyn Standing) -> Option<usize> {
+        self.choose(standing)
+    }
 }
 
 /// How the members stand at the moment of a choice. A pool implements it over its members' atomics, the contract over

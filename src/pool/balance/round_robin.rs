@@ -62,6 +62,11 @@ impl Balancer for RoundRobin {
         }
         chosen
     }
+
+    /// Drawn by weight, and no turn is spent: the neighbour of a bad member would get all that it failed.
+    fn choose_another(&self, standing: &dyn Standing) -> Option<usize> {
+        self.shares.owner_among_eligible(standing, standing.draw(u64::MAX))
+    }
 }
 
 /// The number nearest the golden section of `total` that has no divisor in common with it.
@@ -105,6 +110,19 @@ mod tests {
         let turns = turns(&[50, 25, 25], 400);
         let longest = turns.chunk_by(|a, b| a == b).filter(|run| run[0] == 0).map(<[usize]>::len).max();
         assert!(longest <= Some(2), "{longest:?}");
+    }
+
+    #[test]
+    fn what_a_member_failed_spreads_over_all_others_and_spends_no_turn() {
+        let balancer = RoundRobin::new(Shares::new(&[1, 1, 1, 1]));
+        let (calm, mut others) = (Calm::new(4), Calm::new(4));
+        others.skip(1);
+        let mut counts = [0; 4];
+        for turn in 0..400 {
+            assert_eq!(balancer.choose(&calm), Some(turn % 4));
+            counts[balancer.choose_another(&others).expect("three are left")] += 1;
+        }
+        assert!(counts[1] == 0 && [0, 2, 3].iter().all(|other| counts[*other] > 100), "{counts:?}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod tcp;
 
 pub(super) use prober::{Prober, Wanted, Watched};
 
+use super::member::MemberState;
 use super::plan::{HealthPlan, Probe};
 use crate::stdx::clock::Time;
 use crate::stdx::descriptors;
@@ -83,7 +84,7 @@ impl Method {
 pub(super) struct Check {
     /// Unlike any other check's in this process.
     id: u64,
-    address: SocketAddr,
+    member: Arc<MemberState>,
     method: Arc<Method>,
     /// Answers in a row that contradict `health`.
     contradictions: AtomicU32,
@@ -105,10 +106,10 @@ pub(super) enum Turn {
 
 impl Check {
     /// A check of which nothing is known yet.
-    pub fn new(id: u64, address: SocketAddr, method: Arc<Method>) -> Self {
+    pub fn new(id: u64, member: Arc<MemberState>, method: Arc<Method>) -> Self {
         Check {
             id,
-            address,
+            member,
             method,
             contradictions: AtomicU32::new(0),
             health: AtomicU8::new(Health::Unknown.code()),
@@ -121,7 +122,7 @@ impl Check {
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.member.address()
     }
 
     pub fn plan(&self) -> &HealthPlan {
@@ -146,7 +147,7 @@ impl Check {
     /// not be asked, because this process had no descriptor left or no memory for it: that says nothing of the member.
     /// Takes no longer than the plan's timeout.
     pub async fn ask(&self) -> Option<Result<(), String>> {
-        let target = Backend { addr: self.address.into(), weight: 1, ext: Extensions::new() };
+        let target = Backend { addr: self.address().into(), weight: 1, ext: Extensions::new() };
         match tokio::time::timeout(self.method.plan.timeout, self.method.probe.check(&target)).await {
             Ok(Err(error)) if descriptors::are_exhausted(error.root_cause()) => None,
             Ok(answer) => Some(answer.map_err(|error| word(error.etype()))),
@@ -155,7 +156,7 @@ impl Check {
     }
 
     /// Counts one answer, at `now`. The first answer decides at once: a member is not kept waiting for traffic, nor
-    /// given any, on a guess.
+    /// given any, on a guess. A member that is found healthy anew is no longer left out for what it failed before.
     pub fn settle(&self, answer: &Result<(), String>, now: Time) -> Turn {
         let good = answer.is_ok();
         let needed = match (self.health(), good) {
@@ -168,9 +169,14 @@ impl Check {
             self.contradictions.store(seen, Ordering::Relaxed);
             return Turn::None;
         }
-        let (health, turn) = if good { (Health::Healthy, Turn::Rose) } else { (Health::Unhealthy, Turn::Fell) };
-        self.enter(health, now);
-        turn
+        if good {
+            self.member.readmit();
+            self.enter(Health::Healthy, now);
+            Turn::Rose
+        } else {
+            self.enter(Health::Unhealthy, now);
+            Turn::Fell
+        }
     }
 
     /// Forgets what was known: a check that nobody ran for a while says nothing about now.
@@ -216,7 +222,11 @@ mod tests {
     fn check(rise: u32, fall: u32) -> Check {
         let (every, timeout) = (Duration::from_secs(5), Duration::from_secs(1));
         let plan = HealthPlan { probe: Probe::Tcp, every, timeout, rise, fall };
-        Check::new(1, SocketAddr::from(([127, 0, 0, 1], 1)), Arc::new(Method::new(&plan)))
+        Check::new(1, member(SocketAddr::from(([127, 0, 0, 1], 1))), Arc::new(Method::new(&plan)))
+    }
+
+    fn member(address: SocketAddr) -> Arc<MemberState> {
+        Arc::new(MemberState::new(address))
     }
 
     /// Settles one answer for each letter: `g`ood or `b`ad.
@@ -255,7 +265,7 @@ mod tests {
         let (every, timeout) = (Duration::from_secs(5), Duration::from_secs(5));
         for probe in [Probe::Tcp, Probe::Http { path: "/".to_owned(), host: None }] {
             let plan = HealthPlan { probe, every, timeout, rise: 1, fall: 1 };
-            let check = Check::new(1, free, Arc::new(Method::new(&plan)));
+            let check = Check::new(1, member(free), Arc::new(Method::new(&plan)));
             assert_eq!(check.ask().await, Some(Err("refused".to_owned())));
         }
     }
@@ -279,7 +289,7 @@ mod tests {
     async fn having_no_descriptor_left_is_no_answer_of_the_member() {
         let plan = check(1, 1).plan().clone();
         let method = Method { plan, probe: Box::new(NoDescriptor) };
-        let check = Check::new(1, SocketAddr::from(([127, 0, 0, 1], 1)), Arc::new(method));
+        let check = Check::new(1, member(SocketAddr::from(([127, 0, 0, 1], 1))), Arc::new(method));
         assert_eq!(check.ask().await, None);
     }
 

@@ -3,7 +3,7 @@
 use super::icon::Icon;
 use super::part::{Form, Link, Look, Notice, field};
 use super::shell::{Shell, Width};
-use super::wording::{Asked, ago};
+use super::wording::{Asked, ago, stamp};
 use crate::identity::{Group, Session, SessionId};
 use crate::stdx::clock::Time;
 use maud::{Markup, html};
@@ -151,16 +151,23 @@ fn way(way: &Way, now: Time) -> Markup {
             div.what {
                 p { strong { (way.label) } @if let Some(remark) = way.remark { " " span.tag { (remark) } } }
                 p.small {
-                    span { "Added " (ago(way.created, now)) }
-                    span { @if let Some(used) = way.used { "Last used " (ago(used, now)) } @else { "Not used yet" } }
+                    span { (way.sort.since()) " " (ago(way.created, now)) }
+                    @match (way.used, way.sort) {
+                        (Some(used), _) => { span { "Last used " (ago(used, now)) } }
+                        // It was typed twice when it was chosen.
+                        (None, Sort::Secret) => {}
+                        (None, Sort::App | Sort::Codes | Sort::Key | Sort::Message) => { span { "Not used yet" } }
+                    }
                 }
             }
-            div.do {
-                @if let Some(change) = way.change {
-                    a.button.quiet href=(change.href) { (change.label) span.unseen { " " (way.label) } }
-                }
-                @if let Some(href) = way.remove {
-                    a.button.quiet href=(href) { "Remove" span.unseen { " " (way.label) } }
+            @if way.change.is_some() || way.remove.is_some() {
+                div.do {
+                    @if let Some(change) = way.change {
+                        a.button.quiet href=(change.href) { (change.label) span.unseen { " " (way.label) } }
+                    }
+                    @if let Some(href) = way.remove {
+                        a.button.quiet href=(href) { "Remove" span.unseen { " " (way.label) } }
+                    }
                 }
             }
         }
@@ -203,7 +210,10 @@ fn end(session: &Session, actions: &Actions) -> Markup {
     let id = session.id.to_string();
     let form = Form { action: actions.end_session, csrf: actions.csrf, carried: &[(field::SESSION, &id)] };
     form.around(html! {
-        button.button.quiet type="submit" { "Sign out" span.unseen { " " (session.device.name) } }
+        button.button.quiet type="submit" {
+            // For whoever hears the page, two browsers of one sort differ by nothing else.
+            "Sign out" span.unseen { " " (session.device.name) ", signed in on " (stamp(session.created)) }
+        }
     })
 }
 
@@ -232,6 +242,14 @@ fn recent(records: &[SignInRecord], now: Time) -> Markup {
 }
 
 impl Sort {
+    /// What the time at which it was enrolled means to people.
+    const fn since(self) -> &'static str {
+        match self {
+            Sort::Secret => "Last changed",
+            Sort::App | Sort::Codes | Sort::Key | Sort::Message => "Added",
+        }
+    }
+
     const fn icon(self) -> Icon {
         match self {
             Sort::Secret => Icon::Secret,

@@ -57,15 +57,32 @@ pub fn confirm(view: &Confirm) -> Markup {
 pub struct SignedOut<'a> {
     /// The portal's name.
     pub portal: &'a str,
+    /// What ended.
+    pub ended: Ended,
     /// Where to sign in again.
     pub sign_in: &'a str,
 }
 
-/// That the session has ended.
+/// What ended with a sign-out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The session of this browser.
+    Here,
+    /// Every session of the account.
+    Everywhere,
+}
+
+/// That the session has ended, or all of them.
 pub fn signed_out(view: &SignedOut) -> Markup {
+    let (title, sentence) = match view.ended {
+        Ended::Here => ("You are signed out", "Your session has ended for every service you used with it."),
+        Ended::Everywhere => {
+            ("You are signed out everywhere", "All your sessions have ended, on this device and on every other one.")
+        }
+    };
     let content = html! {
-        h1 { "You are signed out" }
-        p.lead { "Your session has ended for every service you used with it." }
+        h1 { (title) }
+        p.lead { (sentence) }
         (Link { label: "Sign in again", href: view.sign_in }.button(Look::Quiet))
     };
     Shell::form(view.portal, "Signed out").around(content)

@@ -104,7 +104,7 @@ fn a_hostile_name_stays_text() {
 
 #[test]
 fn a_key_address_of_another_scheme_is_no_link() {
-    let journey = Journey { steps: FIRST_TIME, cancel: None };
+    let journey = Journey { steps: FIRST_TIME, leave: None };
     let view = ScanKey { portal: "p", journey, uri: "javascript:alert(1)", key: "AAAA", next: "/next" };
     assert!(!scan_key(&view).into_string().contains("javascript:"));
 }
@@ -123,7 +123,7 @@ fn a_wrong_answer_is_an_alert_that_the_field_refers_to() {
 
 #[test]
 fn the_stylesheet_is_linked_by_its_hash() {
-    let html = signed_out(&SignedOut { portal: "p", sign_in: "/" }).into_string();
+    let html = signed_out(&SignedOut { portal: "p", ended: Ended::Here, sign_in: "/" }).into_string();
     assert!(html.contains(&format!("href=\"/.portcullis/style.css?v={}\"", style_hash())));
     assert_eq!(style_hash().len(), 16);
     assert!(STYLE.lines().count() < 500 && !STYLE.contains("@import") && !STYLE.contains("url("));

@@ -31,8 +31,8 @@ pub const AFTER_RECOVERY: &[Step] = &[Step::Scan, Step::Confirm, Step::Codes];
 pub struct Journey<'a> {
     /// The steps in order, shown as a list unless there is but one.
     pub steps: &'a [Step],
-    /// Where one leaves it without a change; `None` if it must be finished.
-    pub cancel: Option<&'a str>,
+    /// Where one leaves it without a change, and what that is called; `None` if there is nowhere to go.
+    pub leave: Option<Link<'a>>,
 }
 
 /// What [`choose_password`] shows.
@@ -56,7 +56,7 @@ pub struct ChoosePassword<'a> {
 pub fn choose_password(view: &ChoosePassword) -> Markup {
     let rules = format!(
         "At least {} characters, of any kind: a few unrelated words work well. \
-         Common and leaked passwords are refused.",
+         Easily guessed passwords are refused.",
         view.least
     );
     let first = Field {
@@ -89,7 +89,7 @@ pub fn choose_password(view: &ChoosePassword) -> Markup {
             (again.draw())
             (submit(if welcome { "Continue" } else { "Change password" }, Look::Primary))
         }))
-        (cancel(&view.journey))
+        (leave(&view.journey))
     };
     Shell::form(view.portal, title).around(content)
 }
@@ -111,21 +111,27 @@ pub struct ScanKey<'a> {
 
 /// A key for an authenticator app: to scan, to open on the same phone, or to type.
 pub fn scan_key(view: &ScanKey) -> Markup {
-    let here = Some(view.uri).filter(|uri| uri.starts_with("otpauth://"));
+    let on_phone = Some(view.uri).filter(|uri| uri.starts_with("otpauth://"));
     let content = html! {
         (progress(&view.journey, Step::Scan))
         h1 { "Connect your authenticator app" }
+        @if view.journey.steps == AFTER_RECOVERY {
+            p.lead {
+                "You came in with a recovery code, which is used up now: connect an authenticator app to go on, and "
+                "the one you had before stops working."
+            }
+        }
         p.lead {
             "Scan this code with an authenticator app, such as the one built into your phone’s password manager."
         }
         @if let Some(code) = icon::qr(view.uri) { (code) }
         div.aside {
-            @if let Some(uri) = here { p.here { a href=(uri) { "On this phone? Open your app" } } }
+            @if let Some(uri) = on_phone { p.on-phone { a href=(uri) { "On this phone? Open your app" } } }
             p { "Can’t scan? Type this key into the app:" }
             code.key { (view.key) }
         }
         (Link { label: "Continue", href: view.next }.button(Look::Primary))
-        (cancel(&view.journey))
+        (leave(&view.journey))
     };
     Shell::form(view.portal, "Connect your authenticator app").around(content)
 }
@@ -163,7 +169,7 @@ pub fn confirm_app(view: &ConfirmApp) -> Markup {
         @if let Some(notice) = view.notice { (notice.draw(Asked::FirstCode)) }
         (view.form.around(html! { (code.draw()) (submit("Confirm", Look::Primary)) }))
         ul.others { li { a href=(view.back) { "Back to the QR code" } } }
-        (cancel(&view.journey))
+        (leave(&view.journey))
     };
     Shell::form(view.portal, "Check that it works").around(content)
 }
@@ -201,7 +207,7 @@ pub fn save_codes(view: &SaveCodes) -> Markup {
         }
         p.printed { (view.portal) ", account " (view.account) ", " (date(view.made)) }
         (view.form.around(submit("I have saved them", Look::Primary)))
-        (cancel(&view.journey))
+        (leave(&view.journey))
     };
     Shell::form(view.portal, "Save your recovery codes").around(content)
 }
@@ -221,8 +227,8 @@ fn progress(journey: &Journey, here: Step) -> Markup {
     }
 }
 
-fn cancel(journey: &Journey) -> Markup {
-    html! { @if let Some(href) = journey.cancel { ul.others { li { a href=(href) { "Cancel" } } } } }
+fn leave(journey: &Journey) -> Markup {
+    html! { @if let Some(link) = journey.leave { ul.others { li { (link.plain()) } } } }
 }
 
 impl Step {

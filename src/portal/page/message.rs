@@ -13,7 +13,7 @@ pub struct Message<'a> {
     /// The portal's name.
     pub portal: &'a str,
     /// What happened.
-    pub subject: Subject,
+    pub subject: Subject<'a>,
     /// The one thing to do next, if there is one.
     pub action: Option<Link<'a>>,
     /// `X-Request-Id`, for whoever is asked for help.
@@ -22,7 +22,7 @@ pub struct Message<'a> {
 
 /// Why a sign-in or set-up cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub enum Subject<'a> {
     /// A link was followed that has expired, was used before or was withdrawn, or that never was one.
     LinkSpent,
     /// The sign-in was left lying too long, or ended elsewhere.
@@ -33,6 +33,12 @@ pub enum Subject {
     Busy,
     /// A form came from another site, or from a page that is out of date.
     FormStale,
+    /// The browser keeps no cookies for this host.
+    NoCookies(&'a str),
+    /// A set-up that a link began was left lying too long, or ended elsewhere.
+    SetUpEnded,
+    /// The same, of one that somebody began who is signed in.
+    ChangeEnded,
 }
 
 /// A sentence or two and at most one thing to do.
@@ -58,14 +64,17 @@ pub(super) fn ids(ids: &[(&str, Option<&str>)]) -> Markup {
     }
 }
 
-impl Subject {
+impl Subject<'_> {
+    /// No heading breaks at the hyphens in it.
     const fn title(self) -> &'static str {
         match self {
             Subject::LinkSpent => "This link no longer works",
-            Subject::AttemptEnded => "This sign-in has expired",
+            Subject::AttemptEnded => "This sign\u{2011}in has expired",
             Subject::TooMany(_) => "Too many attempts",
             Subject::Busy => "Please try again in a moment",
             Subject::FormStale => "That page was out of date",
+            Subject::NoCookies(_) => "Please allow cookies",
+            Subject::SetUpEnded | Subject::ChangeEnded => "This set\u{2011}up has expired",
         }
     }
 
@@ -86,6 +95,15 @@ impl Subject {
             Subject::FormStale => "The form you sent came from an old page or from another site, so nothing was \
                 changed. Start again from here."
                 .into(),
+            Subject::NoCookies(host) => format!(
+                "Your browser does not keep cookies for {host}, and nobody can sign in without them. Allow them and \
+                 start again, from your link if you came by one."
+            )
+            .into(),
+            Subject::SetUpEnded => "Open your link again; it is good until you finish.".into(),
+            Subject::ChangeEnded => {
+                "It was left lying too long, or has ended already. You can begin again from your account.".into()
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ mod contract;
 mod sample;
 
 pub use account::{Actions, MyAccount, Sessions, SignInRecord, Sort, Way, Ways, my_account};
-pub use confirm::{Confirm, Question, SignedOut, confirm, signed_out};
+pub use confirm::{Confirm, Ended, Question, SignedOut, confirm, signed_out};
 pub use enrol::{
     AFTER_RECOVERY, ChoosePassword, ConfirmApp, FIRST_TIME, Journey, SaveCodes, ScanKey, Step, choose_password,
     confirm_app, save_codes, scan_key,

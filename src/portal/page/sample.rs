@@ -87,8 +87,9 @@ fn proving_again(words: Words) -> Vec<(&'static str, Markup)> {
 }
 
 fn setting_up(words: Words) -> Vec<(&'static str, Markup)> {
-    let journey = Journey { steps: FIRST_TIME, cancel: None };
-    let alone = Journey { steps: &[Step::Password], cancel: Some("/account") };
+    let journey = Journey { steps: FIRST_TIME, leave: None };
+    let alone = Journey { steps: &[Step::Password], leave: Some(Link { label: "Cancel", href: "/" }) };
+    let lost = Journey { steps: AFTER_RECOVERY, leave: Some(Link { label: "Sign out", href: "/sign-out" }) };
     let Words { portal, account, .. } = words;
     let weak = Rejection::Weak(Weakness::TooShort(8));
     let choose = ChoosePassword { portal, journey, form: FORM, account, least: 8, notice: None };
@@ -107,6 +108,7 @@ fn setting_up(words: Words) -> Vec<(&'static str, Markup)> {
         ("enrol-3-confirm", confirm_app(&check)),
         ("enrol-4-codes", save_codes(&save)),
         ("change-password", choose_password(&change)),
+        ("recovery-scan", scan_key(&ScanKey { journey: lost, ..scan })),
     ]
 }
 
@@ -143,6 +145,7 @@ fn account(words: Words) -> Vec<(&'static str, Markup)> {
     let held = [
         way,
         Way { sort: Sort::App, label: words.device, change: replace, remove: Some("/account/remove"), ..way },
+        Way { sort: Sort::App, label: "Authenticator app", change: None, ..way },
         Way {
             sort: Sort::Codes,
             label: "Recovery codes",
@@ -190,13 +193,15 @@ fn account(words: Words) -> Vec<(&'static str, Markup)> {
 fn asking(words: Words) -> Vec<(&'static str, Markup)> {
     let connect = Question::Connect { client: words.device, code: "WDJB-MJHT", account: words.account };
     let ask = |question| confirm(&Confirm { portal: words.portal, form: FORM, question, cancel: "/account" });
+    let gone = |ended| signed_out(&SignedOut { portal: words.portal, ended, sign_in: "/sign-in" });
     vec![
         ("confirm-remove", ask(Question::Remove(words.device))),
         ("confirm-others", ask(Question::EndOthers(2))),
         ("confirm-sign-out", ask(Question::SignOut(words.account))),
         ("confirm-everywhere", ask(Question::SignOutEverywhere(words.account))),
         ("confirm-connect", ask(connect)),
-        ("signed-out", signed_out(&SignedOut { portal: words.portal, sign_in: "/sign-in" })),
+        ("signed-out", gone(Ended::Here)),
+        ("signed-out-everywhere", gone(Ended::Everywhere)),
     ]
 }
 
@@ -207,7 +212,7 @@ fn saying(words: Words) -> Vec<(&'static str, Markup)> {
     let finding = Finding {
         condition: "Groups",
         has: words.account,
-        needs: "one of: admin",
+        needs: "the group admin",
         remedy: Some("Ask an owner of the group admin to add you."),
     };
     let (title, sentence) = words_for(403);
@@ -235,6 +240,9 @@ fn saying(words: Words) -> Vec<(&'static str, Markup)> {
         ("message-many", say(Subject::TooMany(Duration::from_secs(12 * MINUTES)), None)),
         ("message-busy", say(Subject::Busy, action)),
         ("message-stale", say(Subject::FormStale, action)),
+        ("message-cookies", say(Subject::NoCookies(words.host), action)),
+        ("message-set-up", say(Subject::SetUpEnded, None)),
+        ("message-change", say(Subject::ChangeEnded, Some(Link { label: "Go to your account", href: "/" }))),
         ("refused-403", refused(&denied)),
         ("refused-400", plain(400, path)),
         ("refused-404", plain(404, None)),

@@ -2,7 +2,7 @@
 
 use super::part::{Field, Focus, Form, Input, Link, Look, Notice, field, submit};
 use super::shell::Shell;
-use super::wording::{Asked, span};
+use super::wording::{Asked, age};
 use maud::{Markup, html};
 use std::time::Duration;
 
@@ -151,7 +151,9 @@ fn prompt(view: &Prompt, title: &str, asked: Asked, answer: &Field) -> Markup {
 fn why(view: &Prompt) -> Markup {
     let sentence = match view.reason {
         Reason::SignIn => return towards(view.target),
-        Reason::Older(age) => format!("This page needs a proof no older than {}.", span(age)),
+        Reason::Older(most) => {
+            format!("This page asks you to sign in again if that was more than {} ago.", age(most))
+        }
         Reason::Stronger => "This page needs a stronger proof than the one you signed in with.".to_owned(),
         Reason::Change => "Before you change how you sign in, prove once more that it is you.".to_owned(),
     };

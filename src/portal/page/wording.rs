@@ -45,7 +45,8 @@ const fn wrong(asked: Asked) -> &'static str {
         Asked::RecoveryCode => "That recovery code is not right, or was used before.",
         Asked::NewPassword => "That password could not be set. Please try again.",
         Asked::FirstCode => {
-            "That code does not match this key. Check that your phone sets its own clock, then enter the next code."
+            "That code does not match this key. If your app has several entries for this account, use the newest one. \
+             Check that your phone sets its own clock, then enter the next code."
         }
     }
 }
@@ -54,7 +55,8 @@ fn weak(weakness: Weakness) -> String {
     match weakness {
         Weakness::TooShort(least) => format!("That password is too short. Use at least {least} characters."),
         Weakness::TooLong(most) => format!("That password is too long. Use at most {most} characters."),
-        Weakness::Common => "That password is on a list of common or leaked passwords. Choose another one.".to_owned(),
+        Weakness::Common => "That password is too easy to guess. Choose another one.".to_owned(),
+        Weakness::Same => "That is the password you have now. Choose another one.".to_owned(),
     }
 }
 
@@ -97,6 +99,16 @@ pub fn span(length: Duration) -> String {
     }
 }
 
+/// How long ago something may have been, as people say it before `ago`: `a minute`, `10 minutes`, `an hour`.
+pub(super) fn age(most: Duration) -> String {
+    match most.as_secs() {
+        MINUTE => "a minute".to_owned(),
+        HOUR => "an hour".to_owned(),
+        DAY => "a day".to_owned(),
+        _ => span(most),
+    }
+}
+
 /// `then` as people say it, in a `time` element that also holds the exact time: `just now`, `12 minutes ago`,
 /// `yesterday`, or the date in UTC once that is a month past.
 pub fn ago(then: Time, now: Time) -> Markup {
@@ -114,9 +126,18 @@ pub fn ago(then: Time, now: Time) -> Markup {
 
 /// The date in UTC: `14 November 2023`.
 pub(super) fn date(then: Time) -> String {
+    formatted(then, "%-d %B %Y")
+}
+
+/// Date and time: `14 November 2023 at 22:13:20 UTC`.
+pub(super) fn stamp(then: Time) -> String {
+    formatted(then, "%-d %B %Y at %H:%M:%S UTC")
+}
+
+fn formatted(then: Time, format: &str) -> String {
     let millis = i64::try_from(then.millis()).unwrap_or(i64::MAX);
     let stamp = jiff::Timestamp::from_millisecond(millis);
-    stamp.map_or_else(|_| "never".to_owned(), |stamp| stamp.strftime("%-d %B %Y").to_string())
+    stamp.map_or_else(|_| "never".to_owned(), |stamp| stamp.strftime(format).to_string())
 }
 
 fn on(then: Time) -> String {
@@ -157,6 +178,12 @@ mod tests {
         assert_eq!(span(Duration::from_secs(121)), "3 minutes");
         assert_eq!(span(Duration::from_secs(600)), "10 minutes");
         assert_eq!(span(Duration::from_secs(12 * 3600)), "12 hours");
+    }
+
+    #[test]
+    fn how_old_a_proof_may_be_is_said_as_people_say_it() {
+        let said = [60, 600, 3600, 12 * 3600, 86_400].map(|secs| age(Duration::from_secs(secs)));
+        assert_eq!(said, ["a minute", "10 minutes", "an hour", "12 hours", "a day"]);
     }
 
     #[test]

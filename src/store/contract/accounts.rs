@@ -21,6 +21,8 @@ async fn an_account_reads_back_as_it_was_added(store: Store) -> Result<()> {
     assert_eq!(store.accounts.by_id(alice.id).await?, Some(alice.clone()));
     assert_eq!(store.accounts.by_name(&bob.name).await?, Some(bob.clone()));
     assert_eq!(store.accounts.by_name(&name("carol")).await?, None);
+    assert_eq!(store.accounts.still_known(&bob.name).await?, Some(bob.id));
+    assert_eq!(store.accounts.still_known(&name("carol")).await?, None);
     assert_eq!(changes_after(&store, 0).await?, [Change::Account(alice.id), Change::Account(bob.id)]);
     Ok(())
 }

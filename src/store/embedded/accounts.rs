@@ -33,6 +33,12 @@ impl Accounts for Database {
         self.read_one(query).await?.map(|row| row::account(&row)).transpose()
     }
 
+    async fn still_known(&self, name: &AccountName) -> Result<Option<AccountId>> {
+        let query = sqlx::query("SELECT * FROM account WHERE name = ?").bind(name.as_str());
+        let found = self.read_through_anchor(query).await?;
+        found.first().map(|row| Ok(row::account(row)?.id)).transpose()
+    }
+
     async fn list(&self) -> Result<Vec<Account>> {
         let rows = self.read(sqlx::query("SELECT * FROM account ORDER BY name")).await?;
         rows.iter().map(row::account).collect()

@@ -1,5 +1,6 @@
 //! Connections to the file: one that writes and a few that read, each question bounded in time; knows no table.
 
+use super::fault;
 use super::ground::File;
 use super::{Factors, OpenFailure, Result, Unavailable};
 use crate::store::Chain;
@@ -11,7 +12,7 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex as TurnMutex, Semaphore, SemaphorePermit};
 
 /// How long a caller waits for an answer, queueing included. Longer than any healthy disk needs, short enough that a
 /// person who signs in is told.
@@ -38,9 +39,10 @@ pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 pub(super) struct Database {
     writer: Lane,
     readers: Lane,
-    /// Written once, never asked anything. While it is open the log and its index stay on disk, so that reading
-    /// needs no space when the disk is full and the other connections were closed after errors.
-    anchor: OnceLock<SqliteConnection>,
+    /// Written once. While it is open the log and its index stay on disk, so that reading needs no space when the disk
+    /// is full and the other connections were closed after errors. Asked only what must be answered when the files are
+    /// not in their place, where no other may be opened; locked for one such question.
+    anchor: OnceLock<TurnMutex<SqliteConnection>>,
     /// Looked at before each question.
     pub file: File,
     /// Finds the factor of a stored word.
@@ -68,12 +70,24 @@ impl Database {
     }
 
     /// Opens the connection that keeps the log on disk for as long as this store lives.
-    pub async fn anchor(&self) -> Result<()> {
-        within(async {
+    ///
+    /// # Errors
+    /// If it cannot be opened, or the file turns out to be damaged.
+    pub async fn anchor(&self) -> std::result::Result<(), OpenFailure> {
+        bounded(async {
             let mut anchor = self.readers.connect().await?;
             sqlx::query("SELECT count(*) FROM sqlite_schema").fetch_all(&mut anchor).await?;
-            self.anchor.get_or_init(|| anchor);
-            self.file.remember_beside()
+            self.anchor.get_or_init(|| TurnMutex::new(anchor));
+            Ok(self.file.remember_beside()?)
+        })
+        .await
+    }
+
+    /// All rows that one question gives, from the files that were opened, wherever they lie by now.
+    pub async fn read_through_anchor(&self, query: Query) -> Result<Vec<SqliteRow>> {
+        within(async {
+            let anchor = self.anchor.get().ok_or_else(|| Unavailable("it is not open".to_owned()))?;
+            Ok(query.fetch_all(&mut *anchor.lock().await).await?)
         })
         .await
     }
@@ -208,7 +222,7 @@ impl Lane {
     async fn connect(&self) -> Result<SqliteConnection> {
         loop {
             match self.options.connect().await {
-                Err(sqlx::Error::Database(error)) if is_busy(error.code().as_deref()) => {
+                Err(error) if fault::code(&error).is_some_and(fault::is_busy) => {
                     tokio::time::sleep(BUSY_PAUSE).await;
                 }
                 connected => return Ok(connected?),
@@ -220,39 +234,6 @@ impl Lane {
 impl Held<'_> {
     fn give_back(self) {
         self.lane.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.connection);
-    }
-}
-
-/// Whether a result code of SQLite is `SQLITE_BUSY` (5) in any of its extended forms, whose low byte says so.
-fn is_busy(code: Option<&str>) -> bool {
-    primary(code) == Some(5)
-}
-
-/// The code without what extends it, which are the bytes above the lowest.
-fn primary(code: Option<&str>) -> Option<u32> {
-    code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff)
-}
-
-/// SQLite's messages name tables and files, never values.
-impl From<sqlx::Error> for Unavailable {
-    fn from(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
-        match (&error, code) {
-            (sqlx::Error::Database(_), Some(code)) if is_busy(Some(&code)) => {
-                Unavailable(format!("another process holds the store's lock (SQLite {code})"))
-            }
-            (sqlx::Error::Database(error), Some(code)) => Unavailable(format!("{} (SQLite {code})", error.message())),
-            _ => Unavailable(error.to_string()),
-        }
-    }
-}
-
-/// `SQLITE_NOTADB` (26) says that the file is no database.
-impl From<sqlx::Error> for OpenFailure {
-    fn from(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
-        let Unavailable(why) = error.into();
-        if primary(code.as_deref()) == Some(26) { OpenFailure::Unfit(why) } else { OpenFailure::Unavailable(why) }
     }
 }
 

@@ -5,6 +5,7 @@ mod changes;
 mod credentials;
 mod database;
 mod events;
+mod fault;
 mod ground;
 mod keys;
 mod once;

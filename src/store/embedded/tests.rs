@@ -242,6 +242,11 @@ async fn a_log_that_is_deleted_under_the_store_is_noticed_like_a_file_that_was_r
         let lost = store.ground.check().expect_err("what is written now is lost").to_string();
         assert!(lost.contains(suffix) && lost.contains("restart the gateway"), "{lost}");
         assert!(store.accounts.add(&account("bob")).await.is_err());
+        let (alice, bob) = (account("alice").name, account("bob").name);
+        assert!(store.accounts.by_name(&alice).await.is_err());
+        assert!(store.accounts.still_known(&alice).await.expect("it is open").is_some(), "what is open still tells");
+        assert_eq!(store.accounts.still_known(&bob).await.expect("it is open"), None);
+        assert!(!fs::exists(&beside).expect("the test may look"), "and nothing was opened anew");
     }
 }
 

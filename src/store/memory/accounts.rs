@@ -25,6 +25,10 @@ impl Accounts for Memory {
         Ok(self.state()?.accounts.get(&id).cloned())
     }
 
+    async fn still_known(&self, name: &AccountName) -> Result<Option<AccountId>> {
+        Ok(self.by_name(name).await?.map(|account| account.id))
+    }
+
     async fn list(&self) -> Result<Vec<Account>> {
         let mut all: Vec<Account> = self.state()?.accounts.values().cloned().collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));

@@ -12,6 +12,7 @@ use super::counter::Counter;
 use super::{Chain, Change, EventRow, FileId, Ground, OnceKind, Result, SealedKey, Store, Throttled, Unavailable};
 use crate::identity::{Account, AccountId, Credential, Session, SessionId, TokenHash};
 use crate::stdx::clock::{Clock, SystemClock, Time};
+use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
@@ -86,13 +87,18 @@ impl Memory {
 }
 
 /// Memory goes nowhere.
+#[async_trait]
 impl Ground for Memory {
     fn check(&self) -> Result<()> {
         Ok(())
     }
 
-    fn file(&self) -> Option<FileId> {
-        None
+    fn files(&self) -> Vec<(String, FileId)> {
+        Vec::new()
+    }
+
+    async fn write_back(&self) -> Result<()> {
+        Ok(())
     }
 }
 

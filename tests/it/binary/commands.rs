@@ -168,6 +168,18 @@ async fn a_reload_without_a_gateway_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_no_socket_is_named_the_command_says_what_to_add_and_that_nobody_was_asked() {
+    let (site, ..) = two_hosts().await;
+    site.write(&site.read().replace("socket = \"admin.sock\"", ""));
+    for verb in ["status", "reload"] {
+        let said = site.tell(&[verb]).await;
+        assert_eq!(said.code, 3, "1 would say that it is not ready, or has refused: {said:?}");
+        let add = "add socket = \"/run/portcullis/admin.sock\" to [admin]";
+        assert!(said.err.contains(add) && said.err.contains("portcullis.toml names no socket"), "{said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn audit_verify_proves_the_record_and_finds_the_head_that_was_kept() {
     let (site, ..) = two_hosts().await;
     assert_eq!(site.tell(&["account", "add", "alice"]).await.code, 0);

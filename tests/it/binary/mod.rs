@@ -2,7 +2,10 @@
 
 mod accounts;
 mod commands;
+mod demo;
 mod explained;
+mod files;
+mod ground;
 mod night;
 mod process;
 mod standing;

@@ -1,7 +1,7 @@
 //! The operator at night: a broken configuration, a full disk, a store that is gone or another's, and one question.
 
 use super::accounts::{refused_within_a_second, with_alice};
-use super::process::{Site, eventually, two_hosts};
+use super::process::{Site, eventually, other_program, two_hosts};
 use crate::rig::{exchange, get};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -168,12 +168,6 @@ async fn sessions_end_at_once_when_the_store_cannot_be_written_but_not_for_good(
     let running = site.run().await;
     let page = browser.fetch(&format!("{}/", running.origin("app.localhost"))).await;
     assert_eq!(page.status, 200, "as the operator was told: {page:?}");
-}
-
-/// Another program with a store open.
-async fn other_program(store: &std::path::Path) -> sqlx::SqliteConnection {
-    use sqlx::ConnectOptions;
-    sqlx::sqlite::SqliteConnectOptions::new().filename(store).connect().await.expect("it opens the file")
 }
 
 #[tokio::test(flavor = "multi_thread")]

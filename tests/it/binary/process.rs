@@ -102,6 +102,11 @@ impl Site {
         Self::started(self.command(&["run"]))
     }
 
+    /// Gives a command that goes on, and waits for nothing.
+    pub fn begin(&self, arguments: &[&str]) -> Running {
+        Self::started(self.command(arguments))
+    }
+
     /// Starts the gateway from a shell that has done this before, and waits until it serves.
     pub async fn run_after(&self, preparation: &str) -> Running {
         let mut command = self.over(Command::new("sh"));
@@ -195,6 +200,11 @@ impl Running {
         parsed.into_iter().find(|line: &Value| line["message"] == message)
     }
 
+    /// Everything it printed, line by line.
+    pub fn printed(&self) -> Vec<String> {
+        self.out.all()
+    }
+
     /// Everything in its log.
     pub fn log(&self) -> Vec<String> {
         self.err.all()
@@ -243,4 +253,10 @@ pub async fn two_hosts() -> (Site, Member, Member) {
     let (app, wiki) = (Member::echo("app").await, Member::echo("wiki").await);
     let text = crate::rig::filled(crate::rig::TWO_HOSTS, &[("app", &app), ("wiki", &wiki)]);
     (Site::new(&text.replace("access = false", "access = true")), app, wiki)
+}
+
+/// Another program with a store open.
+pub async fn other_program(store: &Path) -> sqlx::SqliteConnection {
+    use sqlx::ConnectOptions;
+    sqlx::sqlite::SqliteConnectOptions::new().filename(store).connect().await.expect("it opens the file")
 }

@@ -73,3 +73,19 @@ async fn a_refusal_of_a_service_is_passed_on_as_it_is() {
     let answer = Line::to(rig.address()).await.ask(get("/open/x", "")).await;
     assert_eq!((answer.status, answer.body.as_str()), (403, ""));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_can_have_no_body_says_of_no_length() {
+    let member = RawMember::saying("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n").await;
+    let rig = Rig::start(&Scene { members: &[member.address()], ..Scene::default() }.text()).await;
+    let answer = Line::to(rig.address()).await.ask(get("/open/x", "")).await;
+    assert_eq!((answer.status, answer.header("content-length")), (204, None), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_with_a_list_of_lengths_is_not_passed_on() {
+    let member = RawMember::saying("HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok").await;
+    let rig = Rig::start(&Scene { members: &[member.address()], ..Scene::default() }.text()).await;
+    let answer = Line::to(rig.address()).await.ask(get("/open/x", "")).await;
+    assert_eq!(answer.status, 502, "{answer:?}");
+}

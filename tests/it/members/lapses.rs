@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Barrier;
 
-async fn before(members: &[SocketAddr], pool: &str) -> Rig {
+pub(super) async fn before(members: &[SocketAddr], pool: &str) -> Rig {
     Rig::start(&Scene { members, pool, ..Scene::default() }.text()).await
 }
 
 /// A member that takes connections, hears a whole request on each, and ends them without a word.
-async fn rude() -> RawMember {
+pub(super) async fn rude() -> RawMember {
     RawMember::play(|mut line| async move {
         let head = line.head().await.unwrap_or_default();
         line.exactly(content_length(&head)).await;
@@ -32,16 +32,16 @@ async fn silent() -> RawMember {
 
 const NEVER_LEFT_OUT: &str = "eject = { failures = 0, time = \"1s\" }";
 
-fn put(target: &str, body: &str) -> String {
+pub(super) fn put(target: &str, body: &str) -> String {
     post(target, "", body).replacen("POST", "PUT", 1)
 }
 
 /// Asks once, on a connection of its own.
-async fn ask(rig: &Rig, request: impl AsRef<[u8]>) -> crate::rig::Raw {
+pub(super) async fn ask(rig: &Rig, request: impl AsRef<[u8]>) -> crate::rig::Raw {
     Line::to(rig.address()).await.ask(request).await
 }
 
-async fn is_left_out(rig: &Rig, member: SocketAddr) -> bool {
+pub(super) async fn is_left_out(rig: &Rig, member: SocketAddr) -> bool {
     let status = rig.status().await;
     let members = status["pools"].as_array().into_iter().flatten().flat_map(|pool| pool["members"].as_array());
     let found = members.flatten().find(|own| own["address"] == json!(member.to_string()));
@@ -53,10 +53,13 @@ async fn nobody_notices_a_member_that_takes_connections_and_ends_them() {
     let (rude, live) = (rude().await, Member::echo("live").await);
     let rig = before(&[rude.address(), live.address()], NEVER_LEFT_OUT).await;
     for number in 0..4 {
+        // An odd number of requests, so that the rude member's turn comes to each.
         assert_eq!(ask(&rig, get("/open/x", "")).await.body, "live /open/x");
         assert_eq!(ask(&rig, put("/open/y", &format!("order {number}"))).await.body, "live /open/y");
+        assert_eq!(ask(&rig, get("/open/z", "")).await.body, "live /open/z");
     }
-    assert!(rude.heard().len() >= 4, "it had its turns: {:?}", rude.heard());
+    let had = |request: &str| rude.heard().iter().filter(|heard| heard.starts_with(request)).count();
+    assert_eq!([had("GET /open/x"), had("PUT /open/y"), had("GET /open/z")], [2, 2, 2], "it had its turns");
     let puts: Vec<_> = live.seen().into_iter().filter(|seen| seen.method == "PUT").map(|seen| seen.body).collect();
     let expected: Vec<_> = (0..4).map(|number| format!("order {number}").into_bytes()).collect();
     assert_eq!(puts, expected, "each arrives once, whole");
@@ -126,10 +129,13 @@ async fn a_member_that_answers_now_and_then_is_never_left_out() {
         }
     })
     .await;
-    let rig = before(&[moody.address()], "eject = { failures = 2, time = \"10s\" }").await;
+    let live = Member::echo("live").await;
+    let pool = "retries = 0\neject = { failures = 2, time = \"10s\" }";
+    let rig = before(&[moody.address(), live.address()], pool).await;
     for status in [502, 200, 502, 200, 502] {
-        assert_eq!(ask(&rig, get("/open/x", "")).await.status, status);
+        assert_eq!(ask(&rig, get("/open/x", "")).await.status, status, "its turn");
         assert!(!is_left_out(&rig, moody.address()).await);
+        assert_eq!(ask(&rig, get("/open/x", "")).await.body, "live /open/x", "the other's");
     }
 }
 
@@ -161,9 +167,9 @@ async fn a_member_that_does_not_answer_in_time_is_left_out_and_its_request_is_no
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_that_does_not_begin_its_events_in_time_is_left_out() {
-    let silent = silent().await;
+    let (silent, other) = (silent().await, Member::echo("other").await);
     let pool = "timeouts = { read = \"5s\" }\neject = { failures = 1, time = \"1h\" }";
-    let rig = before(&[silent.address()], pool).await;
+    let rig = before(&[silent.address(), other.address()], pool).await;
     let mut line = Line::to(rig.address()).await;
     line.say(get("/open/x", "Accept: text/event-stream\r\n")).await;
     rig.eventually("it was asked", async || silent.heard().concat().contains("/open/x")).await;
@@ -174,14 +180,15 @@ async fn a_member_that_does_not_begin_its_events_in_time_is_left_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_stops_in_its_body_or_leaves_is_not_held_against_the_member() {
-    let member = silent().await;
+    let (member, other) = (silent().await, Member::echo("other").await);
+    let members = [member.address(), other.address()];
     let pool = "timeouts = { read = \"200ms\" }\neject = { failures = 1, time = \"10s\" }";
-    let rig = before(&[member.address()], pool).await;
+    let rig = before(&members, pool).await;
     let mut slow = Line::to(rig.address()).await;
     slow.say("POST /open/x HTTP/1.1\r\nHost: app.localhost\r\nContent-Length: 10\r\n\r\nhalf").await;
     assert_eq!(slow.answer().await.status, 504);
     assert!(!is_left_out(&rig, member.address()).await);
-    let rig = before(&[member.address()], "eject = { failures = 1, time = \"10s\" }").await;
+    let rig = before(&members, "eject = { failures = 1, time = \"10s\" }").await;
     let mut leaving = Line::to(rig.address()).await;
     leaving.say(get("/open/leaving", "")).await;
     rig.eventually("it was asked", async || member.heard().concat().contains("/open/leaving")).await;
@@ -231,7 +238,16 @@ async fn kept_connections_that_turn_out_closed_are_tried_a_few_times_and_not_hel
         }
     })
     .await;
-    let rig = Arc::new(before(&[member.address()], "eject = { failures = 1, time = \"10s\" }").await);
+    // The other one is there so that this one could be left out; its turn is far away.
+    let other = Member::echo("other").await;
+    let shares = format!(
+        "members = [{{ address = \"{}\", weight = 1000 }}, \"{}\"]\neject = {{ failures = 1, time = \"10s\" }}",
+        member.address(),
+        other.address()
+    );
+    let text = Scene { members: &[member.address()], ..Scene::default() }.text();
+    let rig = Rig::start(&text.replace(&format!("members = [\"{}\"]", member.address()), &shares)).await;
+    let rig = Arc::new(rig);
     let callers: Vec<_> = (0..KEPT)
         .map(|_| {
             let rig = Arc::clone(&rig);
@@ -243,6 +259,6 @@ async fn kept_connections_that_turn_out_closed_are_tried_a_few_times_and_not_hel
     }
     assert_eq!(ask(&rig, get("/open/last", "")).await.status, 502);
     let asked = member.heard().iter().filter(|heard| heard.contains("/open/last")).count();
-    assert!((2..=16).contains(&asked), "{asked}");
+    assert!((2..=16).contains(&asked) && other.seen().is_empty(), "{asked}");
     assert!(!is_left_out(&rig, member.address()).await);
 }

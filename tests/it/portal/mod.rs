@@ -1,5 +1,9 @@
 //! The portal as strangers meet it: forms that others send, pages that others would like to read or frame.
 
+mod change;
 mod dead_links;
 mod forgery;
+mod leaving;
 mod page;
+mod set_up;
+mod tabs;
