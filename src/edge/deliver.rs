@@ -48,7 +48,7 @@ impl Edge {
         }
         let claimed = with_fields(response, |fields| {
             remove_one_hop(fields, status);
-            fields.insert(stamp::REQUEST_ID_FIELD, passage.name.clone());
+            fields.insert(stamp::REQUEST_ID, passage.name.clone());
             remove_cookies(fields)
         })?;
         if claimed {

@@ -16,15 +16,13 @@ const ACCOUNT: HeaderName = HeaderName::from_static("x-portcullis-account");
 const GROUPS: HeaderName = HeaderName::from_static("x-portcullis-groups");
 const ASSURANCE: HeaderName = HeaderName::from_static("x-portcullis-assurance");
 const ASSERTION: HeaderName = HeaderName::from_static("x-portcullis-assertion");
-/// Names a request, to services and to callers.
-pub(super) const REQUEST_ID_FIELD: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
 /// Names a request, to services and to callers.
-pub const REQUEST_ID: &str = "X-Request-Id";
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Fields that [`Edge::stamp`] may add: room for them is made once.
 const STAMPED: usize = 12;
@@ -162,7 +160,7 @@ fn describe(fields: &mut HeaderMap, passage: &Passage, arrival: &Arrival) {
             &made
         }
     };
-    fields.insert(REQUEST_ID_FIELD, passage.name.clone());
+    fields.insert(REQUEST_ID, passage.name.clone());
     fields.insert(header::FORWARDED, origin.forwarded.clone());
     fields.insert(FORWARDED_FOR, chain(fields, &origin.peer, arrival));
     fields.insert(FORWARDED_PROTO, HeaderValue::from_static(origin::scheme(origin.transport)));

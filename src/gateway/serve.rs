@@ -110,7 +110,7 @@ impl Serve for Engine {
         answer.fields.iter().for_each(|(name, value)| field(name.as_str(), value.as_bytes()));
         field("Content-Type", kind.unwrap_or("text/plain").as_bytes());
         field("Content-Length", body.len().to_string().as_bytes());
-        field(stamp::REQUEST_ID, request.to_string().as_bytes());
+        field(stamp::REQUEST_ID.as_str(), request.to_string().as_bytes());
         field("Date", get_cached_date().as_bytes());
         field("Connection", b"close");
         bytes.extend_from_slice(b"\r\n");

@@ -108,12 +108,12 @@ impl Portal {
     }
 
     /// Why there is no step to show. The cookie of an enrolment lasts as long as the browser runs: where there is none
-    /// of ours at all, it was lost on the redirect to here.
+    /// of ours at all, it was lost on the redirect to here, or with the browser's end.
     async fn over(&self, ask: &Ask<'_>) -> Trouble {
         match self.session(ask).await {
             Ok(Some(_)) => Trouble::ChangeEnded,
             Ok(None) if ask.has_cookies() => Trouble::SetUpEnded,
-            Ok(None) => Trouble::NoCookies,
+            Ok(None) => Trouble::SetUpLost,
             Err(trouble) => trouble,
         }
     }

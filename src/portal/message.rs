@@ -78,6 +78,7 @@ pub(super) fn trouble(ask: &Ask<'_>, trouble: Trouble) -> Answer {
         Trouble::Foreign => subject(ask, StatusCode::FORBIDDEN, Subject::FormStale),
         Trouble::NoCookies => subject(ask, StatusCode::FORBIDDEN, Subject::NoCookies(ask.host)),
         Trouble::SetUpEnded => subject(ask, StatusCode::GONE, Subject::SetUpEnded),
+        Trouble::SetUpLost => subject(ask, StatusCode::FORBIDDEN, Subject::SetUpLost(ask.host)),
         Trouble::ChangeEnded => subject(ask, StatusCode::GONE, Subject::ChangeEnded),
         Trouble::NoPage => refused(ask, StatusCode::NOT_FOUND, None),
         Trouble::NoMethod(allowed) => {
@@ -119,8 +120,7 @@ pub(super) fn subject(ask: &Ask<'_>, status: StatusCode, subject: Subject<'_>) -
     let action = match subject {
         Subject::LinkSpent => Some(Link { label: "Sign in", href: &home }),
         // Whoever is being enrolled has nothing to sign in with: the link is the only way on.
-        Subject::SetUpEnded => None,
-        Subject::NoCookies(_) if ask.path.starts_with("/enrol") => None,
+        Subject::SetUpEnded | Subject::SetUpLost(_) => None,
         Subject::ChangeEnded => Some(Link { label: "Go to your account", href: "/" }),
         Subject::AttemptEnded | Subject::TooMany(_) | Subject::Busy | Subject::FormStale | Subject::NoCookies(_) => {
             Some(Link { label: "Start again", href: &home })

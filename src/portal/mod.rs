@@ -66,6 +66,8 @@ enum Trouble {
     NoCookies,
     /// There is no set-up under way, for whoever has nothing but a link.
     SetUpEnded,
+    /// The same, or the browser keeps no cookies.
+    SetUpLost,
     /// There is none under way, for somebody who is signed in.
     ChangeEnded,
     /// There is no such page.

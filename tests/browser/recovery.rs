@@ -1,5 +1,6 @@
 //! A lost phone: in with a recovery code, and on with a new app.
 
+use crate::look::look;
 use crate::person::Person;
 use crate::rig::{PASSWORD, Rig};
 
@@ -18,6 +19,7 @@ async fn a_recovery_code_opens_nothing_but_the_way_to_a_new_app() {
     alice.chrome.fill("Recovery code", &spent.to_uppercase()).await;
     alice.chrome.press("Continue").await;
     assert_eq!(alice.chrome.heading().await, "Connect your authenticator app");
+    look(&alice.chrome, "recovery-app").await;
 
     alice.chrome.open(&page).await;
     assert_eq!(alice.chrome.heading().await, "Connect your authenticator app", "nothing else is open before that");

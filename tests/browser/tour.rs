@@ -116,8 +116,22 @@ async fn the_pages_of_a_step_up_and_the_account_are_fit_to_be_seen() {
     alice.chrome.press("Sign out").await;
     alice.chrome.press("Sign out").await;
     look(&alice.chrome, "signed-out").await;
+    left(&rig, &alice.chrome).await;
     other.chrome.finish().await;
     alice.chrome.finish().await;
+}
+
+/// Pages for whoever is signed in no longer.
+async fn left(rig: &Rig, chrome: &Chrome) {
+    let portal = rig.origin("auth.localhost");
+    for (path, heading, name) in [
+        ("/signed-out/everywhere", "You are signed out everywhere", "signed-out-everywhere"),
+        ("/enrol", "This set\u{2011}up cannot go on", "message-set-up-lost"),
+    ] {
+        chrome.open(&format!("{portal}{path}")).await;
+        assert_eq!(chrome.heading().await, heading);
+        look(chrome, name).await;
+    }
 }
 
 /// Whatever the account page asks before it does it.

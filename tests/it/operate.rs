@@ -114,17 +114,23 @@ async fn the_process_is_told_of_under_the_usual_names() {
     assert_eq!((of("portcullis_ready"), of("portcullis_degraded")), (1.0, 0.0));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_end_of_each_certificate_is_told_by_its_names() {
-    let (rig, app, _wiki) = Rig::two_hosts().await;
-    let mut wanted = rcgen::CertificateParams::new(vec!["a.test".to_owned(), "*.b.test".to_owned()]).expect("names");
-    wanted.not_after = rcgen::date_time_ymd(2999, 1, 1);
+/// Has the gateway take a certificate for these names to `text`, which ends when this year begins.
+async fn certify(rig: &Rig, text: &str, names: &[&str], year: i32) {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let mut wanted = rcgen::CertificateParams::new(names).expect("names");
+    wanted.not_after = rcgen::date_time_ymd(year, 1, 1);
     let key = rcgen::KeyPair::generate().expect("a key");
     let made = wanted.self_signed(&key).expect("a certificate");
     std::fs::write(rig.directory().join("a.pem"), made.pem()).expect("written");
     std::fs::write(rig.directory().join("a.key"), key.serialize_pem()).expect("written");
-    let text = filled(TWO_HOSTS, &[("app", &app), ("wiki", &app)]);
     rig.reload(&format!("{text}\n[[certificate]]\ncert = \"a.pem\"\nkey = {{ file = \"a.key\" }}\n")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_each_certificate_is_told_by_its_names() {
+    let (rig, app, _wiki) = Rig::two_hosts().await;
+    let text = filled(TWO_HOSTS, &[("app", &app), ("wiki", &app)]);
+    certify(&rig, &text, &["a.test", "*.b.test"], 2999).await;
     let samples = metrics(&rig).await;
     for name in ["a.test", "*.b.test"] {
         let end = value(&samples, "portcullis_certificate_not_after_seconds", &[("name", name)]);
@@ -138,14 +144,8 @@ async fn the_end_of_each_certificate_is_told_by_its_names() {
 async fn the_status_warns_of_a_certificate_before_and_after_its_end() {
     const DAY: Duration = Duration::from_secs(24 * 3600);
     let (rig, app, _wiki) = Rig::two_hosts().await;
-    let mut wanted = rcgen::CertificateParams::new(vec!["app.localhost".to_owned()]).expect("a name");
-    wanted.not_after = rcgen::date_time_ymd(2100, 1, 1);
-    let key = rcgen::KeyPair::generate().expect("a key");
-    let made = wanted.self_signed(&key).expect("a certificate");
-    std::fs::write(rig.directory().join("a.pem"), made.pem()).expect("written");
-    std::fs::write(rig.directory().join("a.key"), key.serialize_pem()).expect("written");
     let text = filled(TWO_HOSTS, &[("app", &app), ("wiki", &app)]);
-    rig.reload(&format!("{text}\n[[certificate]]\ncert = \"a.pem\"\nkey = {{ file = \"a.key\" }}\n")).await;
+    certify(&rig, &text, &["app.localhost"], 2100).await;
     let warning = async || rig.status().await["certificates"][0]["warning"].clone();
     assert_eq!(warning().await, serde_json::Value::Null);
     // 2100-01-01, in seconds.

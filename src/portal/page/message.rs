@@ -37,7 +37,9 @@ pub enum Subject<'a> {
     NoCookies(&'a str),
     /// A set-up that a link began was left lying too long, or ended elsewhere.
     SetUpEnded,
-    /// The same, of one that somebody began who is signed in.
+    /// The same, unless the browser keeps no cookies for this host: nothing tells the two apart.
+    SetUpLost(&'a str),
+    /// The same as [`Subject::SetUpEnded`], of one that somebody began who is signed in.
     ChangeEnded,
 }
 
@@ -64,6 +66,9 @@ pub(super) fn ids(ids: &[(&str, Option<&str>)]) -> Markup {
     }
 }
 
+/// What whoever came by a link can do.
+const OPEN_AGAIN: &str = "Open your link again; it is good until you finish.";
+
 impl Subject<'_> {
     /// No heading breaks at the hyphens in it.
     const fn title(self) -> &'static str {
@@ -74,6 +79,7 @@ impl Subject<'_> {
             Subject::Busy => "Please try again in a moment",
             Subject::FormStale => "That page was out of date",
             Subject::NoCookies(_) => "Please allow cookies",
+            Subject::SetUpLost(_) => "This set\u{2011}up cannot go on",
             Subject::SetUpEnded | Subject::ChangeEnded => "This set\u{2011}up has expired",
         }
     }
@@ -97,10 +103,14 @@ impl Subject<'_> {
                 .into(),
             Subject::NoCookies(host) => format!(
                 "Your browser does not keep cookies for {host}, and nobody can sign in without them. Allow them and \
-                 start again, from your link if you came by one."
+                 start again."
             )
             .into(),
-            Subject::SetUpEnded => "Open your link again; it is good until you finish.".into(),
+            Subject::SetUpEnded => OPEN_AGAIN.into(),
+            Subject::SetUpLost(host) => {
+                format!("It has ended, or your browser does not keep cookies for {host}: allow them. {OPEN_AGAIN}")
+                    .into()
+            }
             Subject::ChangeEnded => {
                 "It was left lying too long, or has ended already. You can begin again from your account.".into()
             }

@@ -242,6 +242,7 @@ fn saying(words: Words) -> Vec<(&'static str, Markup)> {
         ("message-stale", say(Subject::FormStale, action)),
         ("message-cookies", say(Subject::NoCookies(words.host), action)),
         ("message-set-up", say(Subject::SetUpEnded, None)),
+        ("message-set-up-lost", say(Subject::SetUpLost(words.host), None)),
         ("message-change", say(Subject::ChangeEnded, Some(Link { label: "Go to your account", href: "/" }))),
         ("refused-403", refused(&denied)),
         ("refused-400", plain(400, path)),

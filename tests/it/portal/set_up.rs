@@ -109,6 +109,7 @@ async fn a_browser_that_keeps_no_cookies_is_told_so_at_the_form_and_at_the_link(
     browser.jar.clear();
     let refused = browser.navigate(&onward.unwrap()).await;
     assert!(refused.status == 403 && refused.body.contains(words), "{refused:?}");
+    assert!(refused.body.contains(OPEN_AGAIN), "or the browser was closed meanwhile: {}", refused.body);
     assert!(!refused.body.contains("href=\"/sign-in"), "there is nothing to sign in with yet: {}", refused.body);
     assert_eq!(browser.navigate(&format!("{portal}/sign-in/code")).await.status, 410, "a bookmark is no proof of it");
 }
