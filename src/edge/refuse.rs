@@ -94,7 +94,8 @@ impl Case<'_> {
     fn to_portal(&self, arrival: &Arrival, portal: &PortalPlan, denial: &Denial) -> Answer {
         let binding = self.binding(arrival);
         let to = self.destination(arrival);
-        let ticket = Ticket { to, binding: crate::stdx::digest::sha256(binding.text().as_bytes()), need: denial.need };
+        let ticket =
+            Ticket { to, binding: crate::stdx::digest::sha256(binding.text().as_bytes()), need: denial.need.clone() };
         let address = format!("{}/sign-in?to={}", portal.origin, self.edge.tickets.seal(&ticket, arrival.now));
         let set = cookie::set(Name::Binding, arrival.transport, &binding.text(), Some(TICKET_LIFE));
         let mut answer = Answer::new(StatusCode::SEE_OTHER, Body::Empty);

@@ -1,7 +1,7 @@
 //! What every factor must do, run on each entry of `ALL`; knows of a factor only what it shows.
 
-use super::{ALL, Enrolled, Factor, Factors, Rejection, Show, Verified, password, recovery_code, totp};
-use crate::identity::{AccountName, Kind, Kinds};
+use super::{ALL, Against, Enrolled, Factor, Factors, Rejection, Show, Verified, password, recovery_code, totp};
+use crate::identity::{AccountId, AccountName, Kind, Kinds};
 use crate::stdx::clock::Time;
 use crate::stdx::digest::Mac;
 use crate::stdx::id::parse_base32;
@@ -74,7 +74,8 @@ struct Holder {
 impl Holder {
     async fn of(factor: Arc<dyn Factor>) -> Self {
         let account = AccountName::parse("alice@example.com").expect("a name");
-        let begun = factor.begin(&account).await.expect("enrolment begins");
+        let holder = super::Holder { id: AccountId::new([1; 16]), name: &account, held: &[] };
+        let begun = factor.begin(holder).await.expect("enrolment begins");
         let answer = right_answer(&begun.show, ENROLLED);
         let enrolled = factor.finish(&begun.pending, &answer, ENROLLED).await.expect("the right answer ends it");
         Holder { factor, show: begun.show, pending: begun.pending, enrolled }
@@ -82,7 +83,7 @@ impl Holder {
 
     /// Answers `answer` at a time when the enrolment's own code no longer matters.
     async fn answers(&self, answer: &Secret) -> Result<Verified, Rejection> {
-        self.factor.verify(Some(&self.enrolled.state), answer, later()).await
+        self.factor.verify(Against::state(&self.enrolled.state), answer, later()).await
     }
 }
 
@@ -142,7 +143,7 @@ async fn a_wrong_answer_is_wrong() {
 async fn without_a_credential_every_answer_is_wrong() {
     for holder in holders().await {
         for answer in [right_answer(&holder.show, later()), wrong_answer(&holder.show, later()), Secret::new("")] {
-            let rejection = holder.factor.verify(None, &answer, later()).await.err();
+            let rejection = holder.factor.verify(Against::NOTHING, &answer, later()).await.err();
             assert_eq!(rejection, Some(Rejection::Wrong), "{}", holder.factor.name());
         }
     }
@@ -164,7 +165,7 @@ async fn no_answer_whatever_makes_a_factor_panic() {
         for answer in hostile_answers() {
             let name = holder.factor.name();
             assert_eq!(holder.answers(&answer).await.err(), Some(Rejection::Wrong), "{name}");
-            let unknown = holder.factor.verify(None, &answer, later()).await.err();
+            let unknown = holder.factor.verify(Against::NOTHING, &answer, later()).await.err();
             assert_eq!(unknown, Some(Rejection::Wrong), "{name}");
             // Where the answer is not looked at, it may end the enrolment; it proves nothing.
             let ended = holder.factor.finish(&holder.pending, &answer, ENROLLED).await;
@@ -180,7 +181,7 @@ async fn a_damaged_state_fits_nothing() {
         let whole = &holder.enrolled.state;
         let cut = [whole.len() / 2, whole.len() - 1].map(|length| whole[..length].to_vec());
         for state in garbage().into_iter().chain(cut) {
-            let rejection = holder.factor.verify(Some(&state), &answer, later()).await.err();
+            let rejection = holder.factor.verify(Against::state(&state), &answer, later()).await.err();
             assert_eq!(rejection, Some(Rejection::Wrong), "{} {state:?}", holder.factor.name());
         }
         for pending in garbage() {
@@ -196,7 +197,7 @@ async fn no_factor_reads_the_state_of_another() {
     for (at, holder) in holders.iter().enumerate() {
         for (_, other) in holders.iter().enumerate().filter(|(place, _)| *place != at) {
             let answer = right_answer(&holder.show, later());
-            let rejection = holder.factor.verify(Some(&other.enrolled.state), &answer, later()).await.err();
+            let rejection = holder.factor.verify(Against::state(&other.enrolled.state), &answer, later()).await.err();
             assert_eq!(rejection, Some(Rejection::Wrong));
         }
     }
@@ -208,7 +209,7 @@ async fn what_is_held_answers_only_once() {
     for holder in holders.filter(|holder| holder.factor.kinds() != Kinds::of(Kind::Knowledge)) {
         let answer = right_answer(&holder.show, later());
         let next = holder.answers(&answer).await.expect("right").state.expect("a used answer leaves a mark");
-        let again = holder.factor.verify(Some(&next), &answer, later()).await.err();
+        let again = holder.factor.verify(Against::state(&next), &answer, later()).await.err();
         assert_eq!(again, Some(Rejection::Wrong), "{}", holder.factor.name());
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! A factor is a [`Factor`], a line in [`ALL`], and passes `contract.rs`.
 
+pub mod message;
+pub mod passkey;
 pub mod password;
 pub mod recovery_code;
 pub mod totp;
@@ -9,14 +11,16 @@ pub mod totp;
 #[cfg(test)]
 mod contract;
 
-use crate::identity::{AccountId, AccountName, FactorName, Kinds, Proof, Proofs};
+use crate::identity::{AccountId, AccountName, Credential, FactorName, Kinds, Proof, Proofs};
 use crate::stdx::clock::Time;
 use crate::stdx::secret::Secret;
 use async_trait::async_trait;
 use std::sync::Arc;
 
-/// The factors of this build, in the order in which a sign-in asks for them.
-pub const ALL: [FactorName; 3] = [password::NAME, totp::NAME, recovery_code::NAME];
+/// The factors of this build, in the order in which they are asked for where any of them would do: the least trouble for
+/// the person first.
+pub const ALL: [FactorName; 5] =
+    [passkey::NAME, password::NAME, totp::NAME, message::NAME, recovery_code::NAME];
 
 /// Finds a factor by the word in configuration and records.
 pub fn named(word: &str) -> Option<FactorName> {
@@ -35,25 +39,70 @@ pub trait Factor: Send + Sync + 'static {
     /// What it shows.
     fn kinds(&self) -> Kinds;
 
+    /// Whether no look-alike site could relay an answer.
+    fn phishing_resistant(&self) -> bool {
+        false
+    }
+
+    /// Asks something that is asked anew each time, of a holder or of whoever answers: what to show the person, and the
+    /// challenge that `verify` needs with the answer. Most factors ask nothing. The challenge is secret or sealed; the
+    /// caller sees to it that it is answered once, by whom it was asked.
+    ///
+    /// # Errors
+    /// [`Rejection::Wrong`] if there is nothing to ask, [`Rejection::Busy`] if it could not be sent.
+    async fn challenge(&self, _of: Option<Holder<'_>>, _now: Time) -> Result<Begun, Rejection> {
+        Ok(Begun { pending: Vec::new(), show: Show::Nothing })
+    }
+
     /// Checks an answer against a credential's state. Without a credential (an account that does not exist, or has no
     /// such factor) it does the same work and says no, so that time tells nothing.
     ///
     /// # Errors
     /// [`Rejection::Wrong`] for a wrong answer, [`Rejection::Busy`] if there is no room to check it now.
-    async fn verify(&self, state: Option<&[u8]>, answer: &Secret, now: Time) -> Result<Verified, Rejection>;
+    async fn verify(&self, against: Against<'_>, answer: &Secret, now: Time) -> Result<Verified, Rejection>;
 
     /// Begins enrolment: what to show the person, and a pending state that `finish` completes. The pending state is
     /// secret or sealed; the caller keeps it out of the browser.
     ///
     /// # Errors
     /// [`Rejection::Busy`].
-    async fn begin(&self, account: &AccountName) -> Result<Begun, Rejection>;
+    async fn begin(&self, holder: Holder<'_>) -> Result<Begun, Rejection>;
 
     /// Ends enrolment: checks that the answer fits the pending state and gives the state to keep.
     ///
     /// # Errors
     /// [`Rejection::Wrong`] if the answer does not fit, [`Rejection::Weak`] if it may not be chosen.
     async fn finish(&self, pending: &[u8], answer: &Secret, now: Time) -> Result<Enrolled, Rejection>;
+}
+
+/// Whoever is asked or enrols.
+#[derive(Clone, Copy, Debug)]
+pub struct Holder<'a> {
+    /// Whose account it is.
+    pub id: AccountId,
+    /// Its name.
+    pub name: &'a AccountName,
+    /// What it holds already, of every factor.
+    pub held: &'a [Credential],
+}
+
+/// What an answer is checked against.
+#[derive(Clone, Copy, Debug)]
+pub struct Against<'a> {
+    /// A credential's state; `None` if there is none.
+    pub state: Option<&'a [u8]>,
+    /// What [`Factor::challenge`] asked; `None` if it was not asked.
+    pub challenge: Option<&'a [u8]>,
+}
+
+impl<'a> Against<'a> {
+    /// No credential.
+    pub const NOTHING: Against<'static> = Against { state: None, challenge: None };
+
+    /// A credential's state, where nothing was asked.
+    pub const fn state(state: &'a [u8]) -> Self {
+        Against { state: Some(state), challenge: None }
+    }
 }
 
 /// An answer that was right.
@@ -116,8 +165,19 @@ pub struct Begun {
 pub struct Enrolled {
     /// The credential's first state.
     pub state: Vec<u8>,
+    /// What it is presented by, if anything: see [`Credential::handle`].
+    pub handle: Option<Vec<u8>>,
+    /// What it may be called, until its holder calls it something else.
+    pub label: String,
     /// The proof that confirming the enrolment gave, if it gave one.
     pub verified: Option<Verified>,
+}
+
+impl Enrolled {
+    /// A credential without a handle or a name of its own.
+    fn plain(state: Vec<u8>, verified: Option<Verified>) -> Self {
+        Enrolled { state, handle: None, label: String::new(), verified }
+    }
 }
 
 /// What a person is shown at enrolment. Secret: it does not print.

@@ -30,6 +30,7 @@ use crate::audit::{Event, Recorder};
 use crate::config::{self, Environment, Loaded, Places, Problem, Problems, Sources};
 use crate::edge::{Complaints, Decisions, Denials, Edge, Tethers};
 use crate::edition::{Edition, Live};
+use crate::factor;
 use crate::listen::{Certificates, Drained, ListenFailure, Listeners, Loops, Meter, Unreadable};
 use crate::pool::Fleet;
 use crate::portal::Portal;
@@ -218,7 +219,7 @@ impl Parts {
         let certificates = plan.certificates.iter().map(|certificate| (**certificate).clone()).collect();
         let edition =
             Edition::assemble(1, (plan.clone(), loaded.routes), pools, &metrics).ok_or(StartFailure::Inconsistent)?;
-        let tickets = Arc::new(Tickets::new(state.master.seal("ticket")));
+        let tickets = Arc::new(Tickets::new(state.master.seal("ticket"), factor::named));
         let login = Arc::new(state.login(&plan, recorder.clone()));
         let edge = Arc::new(Edge {
             clock,

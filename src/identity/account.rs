@@ -10,19 +10,46 @@ crate::id!(
     "acc"
 );
 
-/// A person who may sign in.
+/// Whoever may come: a person who signs in, or a program that proves itself with a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// Never changes.
     pub id: AccountId,
     /// What the person types to sign in.
     pub name: AccountName,
+    /// Whose it is.
+    pub kind: AccountKind,
     /// What policies grant to.
     pub groups: Vec<Group>,
     /// A disabled account has no live session and opens none.
     pub disabled: bool,
     /// When it was added.
     pub created: Time,
+}
+
+/// Whose an account is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccountKind {
+    /// A person's, who signs in at the portal.
+    #[default]
+    Person,
+    /// A program's, which no portal page is for; policies admit it by name alone.
+    Service,
+}
+
+impl AccountKind {
+    /// The word in records and output.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            AccountKind::Person => "person",
+            AccountKind::Service => "service",
+        }
+    }
+
+    /// Reads the word; `None` if it is neither.
+    pub fn parse(text: &str) -> Option<Self> {
+        [AccountKind::Person, AccountKind::Service].into_iter().find(|kind| kind.as_str() == text)
+    }
 }
 
 /// The name an account signs in with, in its one canonical spelling: lower case, so that no two spellings of a name

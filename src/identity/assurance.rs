@@ -1,7 +1,6 @@
 //! How sure we are who is asking: four levels in order; knows nothing of which factor gives which.
 
 use std::fmt;
-use std::time::Duration;
 
 /// How strongly a session has been proved. Ordered: a stronger level satisfies a demand for a weaker one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,18 +49,4 @@ impl fmt::Display for Assurance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-/// What a session must have proved to pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Need {
-    /// How strongly.
-    pub level: Assurance,
-    /// No longer ago than this.
-    pub max_age: Option<Duration>,
-}
-
-impl Need {
-    /// What the portal asks of somebody who comes without a destination: two factors, however old.
-    pub const MFA: Need = Need { level: Assurance::Mfa, max_age: None };
 }

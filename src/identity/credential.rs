@@ -9,7 +9,7 @@ crate::id!(
     "crd"
 );
 
-/// One credential: a password, an authenticator app, a set of recovery codes.
+/// One credential: a password, an authenticator app, a passkey, a set of recovery codes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
     /// Never changes.
@@ -24,6 +24,8 @@ pub struct Credential {
     pub created: Time,
     /// When it last proved something.
     pub used: Option<Time>,
+    /// What whoever holds it presents it by, if anything; no two credentials of any accounts have the same.
+    pub handle: Option<Vec<u8>>,
     /// Written and read by its factor alone; secrets in it are hashed or sealed.
     pub state: Vec<u8>,
     /// Raised by the store at each change of `state`, so that a change made from an older reading is refused.

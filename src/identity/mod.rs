@@ -3,11 +3,13 @@
 mod account;
 mod assurance;
 mod credential;
+mod need;
 mod proof;
 mod session;
 
-pub use account::{Account, AccountId, AccountName, Group, InvalidGroup, InvalidName};
-pub use assurance::{Assurance, InvalidAssurance, Need};
+pub use account::{Account, AccountId, AccountKind, AccountName, Group, InvalidGroup, InvalidName};
+pub use assurance::{Assurance, InvalidAssurance};
 pub use credential::{Credential, CredentialId};
+pub use need::Need;
 pub use proof::{FactorName, Kind, Kinds, Proof, Proofs};
 pub use session::{Device, Session, SessionId, SessionRules, TokenHash};

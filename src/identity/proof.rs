@@ -2,7 +2,6 @@
 
 use super::Assurance;
 use crate::stdx::clock::Time;
-use std::time::Duration;
 
 /// A factor's name as written in configuration and records: `password`, `totp`, …
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,18 +121,18 @@ impl Proofs {
 
     /// What all proofs add up to.
     pub fn assurance(&self) -> Assurance {
-        self.assurance_within(Time::EPOCH)
+        self.assurance_of(|_| true)
     }
 
-    /// What the proofs made at `oldest` or later add up to.
-    pub fn assurance_within(&self, oldest: Time) -> Assurance {
+    /// What the proofs that `count` add up to.
+    pub fn assurance_of(&self, count: impl Fn(&Proof) -> bool) -> Assurance {
         let mut kinds = Kinds::NONE;
         let mut resistant = false;
         for proof in &self.0 {
             if proof.recovery {
                 return Assurance::None;
             }
-            if proof.at >= oldest {
+            if count(proof) {
                 kinds = kinds.union(proof.kinds);
                 resistant |= proof.phishing_resistant && proof.kinds.count() >= 2;
             }
@@ -144,19 +143,6 @@ impl Proofs {
             _ if resistant => Assurance::PhishingResistant,
             _ => Assurance::Mfa,
         }
-    }
-
-    /// Until when these proofs satisfy a demand for `required` no older than `max_age`; `None` if they never did.
-    /// Without a `max_age` they satisfy it for ever.
-    pub fn satisfy_until(&self, required: Assurance, max_age: Option<Duration>) -> Option<Time> {
-        if self.assurance() < required {
-            return None;
-        }
-        let Some(max_age) = max_age else { return Some(Time::NEVER) };
-        // The level holds until the age takes away the proof without which the rest is too little.
-        let ends = self.0.iter().map(|proof| proof.at);
-        let lasting = ends.filter(|at| self.assurance_within(*at) >= required).max();
-        Some(lasting.map_or(Time::NEVER, |at| at.plus(max_age)))
     }
 }
 
@@ -208,16 +194,5 @@ mod tests {
         let proofs: Proofs = [proof("password", KNOWN, 1), proof("recovery_code", HELD, 1)].into_iter().collect();
         assert_eq!(proofs.assurance(), Assurance::None);
         assert!(proofs.only_enrol());
-    }
-
-    #[test]
-    fn a_level_decays_when_the_proof_it_needs_grows_old() {
-        let proofs: Proofs = [proof("password", KNOWN, 100), proof("totp", HELD, 200)].into_iter().collect();
-        assert_eq!(proofs.assurance_within(Time::from_secs(150)), Assurance::OneFactor);
-        let hour = Some(Duration::from_secs(3600));
-        assert_eq!(proofs.satisfy_until(Assurance::Mfa, hour), Some(Time::from_secs(3700)));
-        assert_eq!(proofs.satisfy_until(Assurance::OneFactor, hour), Some(Time::from_secs(3800)));
-        assert_eq!(proofs.satisfy_until(Assurance::Mfa, None), Some(Time::NEVER));
-        assert_eq!(proofs.satisfy_until(Assurance::PhishingResistant, None), None);
     }
 }

@@ -54,12 +54,15 @@ pub struct SessionRules {
     pub idle: Duration,
     /// However much used, a session ends this long after it was opened.
     pub absolute: Duration,
+    /// Sessions that an account may have at once; one more ends the one that was used longest ago.
+    pub per_account: usize,
 }
 
 impl SessionRules {
-    /// NIST SP 800-63B-4 §2.2.3: at AAL2 a definite end (at most 24 h) and inactivity (at most 1 h).
+    /// NIST SP 800-63B-4 §2.2.3: at AAL2 a definite end (at most 24 h) and inactivity (at most 1 h). More devices than
+    /// this are no one person's.
     pub const DEFAULT: SessionRules =
-        SessionRules { idle: Duration::from_secs(30 * 60), absolute: Duration::from_secs(12 * 3600) };
+        SessionRules { idle: Duration::from_secs(30 * 60), absolute: Duration::from_secs(12 * 3600), per_account: 100 };
 
     /// Until when a session opened at `created` and last used at `used` lives.
     pub fn end_of(&self, created: Time, used: Time) -> Time {

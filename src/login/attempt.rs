@@ -2,8 +2,9 @@
 //! by each step that leads further.
 
 use super::enrol::Enrolling;
-use super::plan::{Next, next};
+use super::plan::{Gap, Next, choices, enrolments, next};
 use super::throttle::Claimed;
+use super::verify::Answer;
 use super::{Completed, Given, Login, Moment, Opening, Progress, Stop};
 use crate::audit::Event;
 use crate::factor::{Proven, Rejection, password, recovery_code};
@@ -51,6 +52,13 @@ pub enum Purpose {
     Enrol(Box<Enrolling>),
 }
 
+impl Attempt {
+    /// What is proven, and what has to be.
+    pub(super) fn gap(&self, now: Time) -> Gap<'_> {
+        Gap { proofs: &self.proofs, need: &self.need, now }
+    }
+}
+
 impl Purpose {
     const fn life(&self) -> Duration {
         match self {
@@ -67,6 +75,8 @@ pub struct Begun {
     pub attempt: Attempt,
     /// What it waits for.
     pub next: Next,
+    /// What the account could answer with instead.
+    pub others: Vec<FactorName>,
     /// Whether the account has recovery codes, and they would help here.
     pub recoverable: bool,
 }
@@ -84,7 +94,8 @@ impl Login {
         };
         // What is no name is kept nowhere: it may be a password in the wrong field.
         let claimed = Claimed { name: name.as_ref().map_or("?", AccountName::as_str), account: account.as_ref() };
-        let verified = self.verify(claimed, (password::NAME, &opening.answer), moment).await?;
+        let answer = Answer { factor: password::NAME, secret: &opening.answer, challenge: None };
+        let verified = self.verify(claimed, answer, moment).await?;
         let Some(account) = account else { return Err(Stop::Rejected(Rejection::Wrong)) };
         let proven = Proven::new(account.id, Proofs::new(), &verified);
         let attempt = Attempt {
@@ -128,9 +139,13 @@ impl Login {
     pub async fn look(&self, token: &AttemptToken, now: Time) -> Result<Begun, Stop> {
         let value = self.store.once.peek(OnceKind::Attempt, token.hash().0, now).await?.ok_or(Stop::Gone)?;
         let attempt = self.open(token, &value).ok_or(Stop::Gone)?;
-        let next = self.next_of(&attempt, now).await?;
-        let recoverable = self.recoverable(&attempt).await?;
-        Ok(Begun { attempt, next, recoverable })
+        let enrolled = self.enrolled(attempt.account).await?;
+        let (factors, gap) = (self.factors(), attempt.gap(now));
+        let next = next(&factors, &enrolled, gap);
+        let mut others = choices(&factors, &enrolled, gap);
+        others.retain(|name| next != Next::Ask(*name));
+        let recoverable = self.recoverable(&attempt, &enrolled);
+        Ok(Begun { attempt, next, others, recoverable })
     }
 
     /// Answers what an attempt waits for, or answers with a recovery code instead. Any other answer is not looked at.
@@ -140,19 +155,20 @@ impl Login {
     pub async fn answer(&self, token: &AttemptToken, given: Given<'_>, moment: Moment) -> Result<Progress, Stop> {
         let factor = given.factor;
         let begun = self.look(token, moment.now).await?;
-        let asked = begun.next == Next::Ask(factor);
+        let asked = begun.next == Next::Ask(factor) || begun.others.contains(&factor);
         let recovering = factor == recovery_code::NAME && begun.recoverable;
         if !asked && !recovering {
             // While this was typed, another proof may have grown too old: that one is asked for first.
             return match begun.next {
                 Next::Ask(other) => Ok(Progress::Ask(token.clone(), other)),
-                Next::Done | Next::Impossible => Err(Stop::Gone),
+                Next::Done | Next::Enrol(_) | Next::Impossible => Err(Stop::Gone),
             };
         }
         let account = self.store.accounts.by_id(begun.attempt.account).await?;
         let account = account.filter(|account| !account.disabled).ok_or(Stop::Gone)?;
         let claimed = Claimed { name: account.name.as_str(), account: Some(&account) };
-        let verified = self.verify(claimed, (factor, given.answer), moment).await?;
+        let answer = Answer { factor, secret: given.answer, challenge: given.challenge };
+        let verified = self.verify(claimed, answer, moment).await?;
         let mut attempt = self.take(token, moment.now).await?;
         attempt.ticket = given.ticket;
         let proven = Proven::new(account.id, attempt.proofs.clone(), &verified);
@@ -167,13 +183,39 @@ impl Login {
         match self.next_of(&attempt, now).await? {
             Next::Done => Ok(Progress::Proven(Box::new(Completed { proven, attempt }))),
             Next::Ask(factor) => Ok(Progress::Ask(self.put(&attempt, now).await?, factor)),
+            Next::Enrol(_) => Ok(Progress::Lacking(Box::new(Completed { proven, attempt }))),
             Next::Impossible => Ok(Progress::Impossible(Box::new(Completed { proven, attempt }))),
         }
     }
 
     async fn next_of(&self, attempt: &Attempt, now: Time) -> Result<Next, Stop> {
         let enrolled = self.enrolled(attempt.account).await?;
-        Ok(next(&self.factors.load(), &enrolled, (&attempt.proofs, attempt.need), now))
+        Ok(next(&self.factors.load(), &enrolled, attempt.gap(now)))
+    }
+
+    /// What somebody must prove, and lately, who wants to enrol something else: all that the account can by now.
+    ///
+    /// # Errors
+    /// [`Stop::Down`].
+    pub async fn strongest(&self, account: AccountId, max_age: Duration) -> Result<Need, Stop> {
+        let enrolled = self.enrolled(account).await?;
+        let (factors, proofs) = (self.factors(), Proofs::new());
+        let reaches = |level: &&Assurance| {
+            let need = Need::of(**level, Some(max_age));
+            let gap = Gap { proofs: &proofs, need: &need, now: Time::EPOCH.plus(max_age) };
+            !choices(&factors, &enrolled, gap).is_empty()
+        };
+        let level = Assurance::ALL.iter().rev().find(reaches).copied().unwrap_or(Assurance::OneFactor);
+        Ok(Need::of(level, Some(max_age)))
+    }
+
+    /// The factors that an account could enrol to meet `need` with, the one to advise first.
+    ///
+    /// # Errors
+    /// [`Stop::Down`].
+    pub async fn enrolments(&self, session: &LiveSession, need: &Need, now: Time) -> Result<Vec<FactorName>, Stop> {
+        let enrolled = self.enrolled(session.account.id).await?;
+        Ok(enrolments(&self.factors(), &enrolled, Gap { proofs: &session.proofs, need, now }))
     }
 
     /// The factors an account has enrolled.
@@ -186,13 +228,9 @@ impl Login {
     }
 
     /// A recovery code stands in for a lost second factor: only in a sign-in, and only after the password.
-    async fn recoverable(&self, attempt: &Attempt) -> Result<bool, Stop> {
-        let signing_in = matches!(attempt.purpose, Purpose::SignIn);
-        if !signing_in || !attempt.proofs.has(password::NAME) || self.factors.load().get(recovery_code::NAME).is_none()
-        {
-            return Ok(false);
-        }
-        Ok(self.enrolled(attempt.account).await?.contains(&recovery_code::NAME))
+    fn recoverable(&self, attempt: &Attempt, enrolled: &[FactorName]) -> bool {
+        let signing_in = matches!(attempt.purpose, Purpose::SignIn) && attempt.proofs.has(password::NAME);
+        signing_in && enrolled.contains(&recovery_code::NAME) && self.factors.load().get(recovery_code::NAME).is_some()
     }
 
     pub(super) async fn put(&self, attempt: &Attempt, now: Time) -> Result<AttemptToken, Stop> {
@@ -238,8 +276,7 @@ struct Record {
     account: String,
     name: String,
     proofs: Vec<ProofRecord>,
-    level: String,
-    max_age: Option<u64>,
+    need: String,
     ticket: Option<String>,
 }
 
@@ -272,8 +309,7 @@ impl From<&Attempt> for Record {
             account: attempt.account.to_string(),
             name: attempt.name.to_string(),
             proofs: attempt.proofs.iter().map(proof).collect(),
-            level: attempt.need.level.as_str().to_owned(),
-            max_age: attempt.need.max_age.map(|age| age.as_secs()),
+            need: attempt.need.to_text(),
             ticket: attempt.ticket.clone(),
         }
     }
@@ -287,7 +323,7 @@ impl Record {
             (None, None) => Purpose::SignIn,
         };
         let proofs = self.proofs.into_iter().map(ProofRecord::proof).collect::<Option<Proofs>>()?;
-        let need = Need { level: Assurance::parse(&self.level).ok()?, max_age: self.max_age.map(Duration::from_secs) };
+        let need = Need::parse(&self.need, crate::factor::named)?;
         Some(Attempt {
             purpose,
             account: AccountId::parse(&self.account).ok()?,

@@ -4,7 +4,8 @@
 use super::attempt::{Attempt, AttemptToken, Purpose};
 use super::{Login, Moment, Stop};
 use crate::audit::Event;
-use crate::factor::{Factor, Proven, Rejection, Show, Weakness, password, recovery_code, totp};
+use crate::factor;
+use crate::factor::{Against, Factor, Holder, Proven, Rejection, Show, Weakness, password, recovery_code, totp};
 use crate::identity::{Account, AccountId, Credential, CredentialId, FactorName, Need, Proofs, SessionId};
 use crate::session::{LiveSession, SecretToken};
 use crate::stdx::clock::Time;
@@ -42,6 +43,8 @@ pub struct Enrolling {
 struct Draft {
     factor: String,
     state: String,
+    handle: Option<String>,
+    label: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -54,23 +57,25 @@ enum ShowRecord {
 /// What a live session wants to enrol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// Another password.
-    Password,
-    /// One more authenticator app.
-    Authenticator,
-    /// New recovery codes.
-    RecoveryCodes,
+    /// Another password or new recovery codes, in place of those there are; one more of anything else.
+    One(FactorName),
     /// What a recovered session must: an authenticator app, and new recovery codes.
     Recovery,
 }
 
 impl Wanted {
-    fn factors(self) -> &'static [FactorName] {
+    fn factors(self) -> Vec<FactorName> {
         match self {
-            Wanted::Password => &[password::NAME],
-            Wanted::Authenticator => &[totp::NAME],
-            Wanted::RecoveryCodes => &[recovery_code::NAME],
-            Wanted::Recovery => &[totp::NAME, recovery_code::NAME],
+            Wanted::One(factor) => vec![factor],
+            Wanted::Recovery => vec![totp::NAME, recovery_code::NAME],
+        }
+    }
+
+    /// Whether what is enrolled stands beside what the account has of the same factor.
+    fn stands_beside(self) -> bool {
+        match self {
+            Wanted::One(factor) => factor != password::NAME && factor != recovery_code::NAME,
+            Wanted::Recovery => false,
         }
     }
 }
@@ -162,9 +167,9 @@ impl Login {
         now: Time,
     ) -> Result<AttemptToken, Stop> {
         let proofs = session.proofs.clone();
-        let beside = wanted == Wanted::Authenticator;
+        let beside = wanted.stands_beside();
         let origin = Origin { link: None, session: Some(session.id), beside, proofs, ticket };
-        self.begin_enrolment(&session.account, wanted.factors(), origin, now).await
+        self.begin_enrolment(&session.account, &wanted.factors(), origin, now).await
     }
 
     /// Where an enrolment stands.
@@ -203,7 +208,7 @@ impl Login {
             attempt.proofs = proven.proofs().clone();
         }
         let Purpose::Enrol(enrolling) = &mut attempt.purpose else { return Err(Stop::Gone) };
-        enrolling.keep(factor, &finished.state);
+        enrolling.keep(factor, &finished);
         match enrolling.current() {
             Some(next) => Ok(Enrolled::Next(self.begin_factor(attempt, next, moment.now).await?)),
             None => self.commit(attempt, moment).await,
@@ -218,7 +223,7 @@ impl Login {
         let machine = self.machine(step.factor)?;
         let held = self.credentials(step.attempt.account).await?;
         for credential in held.iter().filter(|credential| credential.factor == step.factor) {
-            match machine.verify(Some(&credential.state), answer, now).await {
+            match machine.verify(Against::state(&credential.state), answer, now).await {
                 Ok(_) => return Err(Stop::Rejected(Rejection::Weak(Weakness::Same))),
                 Err(Rejection::Wrong) => {}
                 Err(rejection) => return Err(Stop::Rejected(rejection)),
@@ -259,7 +264,9 @@ impl Login {
     }
 
     async fn begin_factor(&self, mut attempt: Attempt, factor: FactorName, now: Time) -> Result<AttemptToken, Stop> {
-        let begun = self.machine(factor)?.begin(&attempt.name).await.map_err(Stop::Rejected)?;
+        let held = self.credentials(attempt.account).await?;
+        let holder = Holder { id: attempt.account, name: &attempt.name, held: &held };
+        let begun = self.machine(factor)?.begin(holder).await.map_err(Stop::Rejected)?;
         let Purpose::Enrol(enrolling) = &mut attempt.purpose else { return Err(Stop::Gone) };
         enrolling.pending = BASE64.encode(&begun.pending);
         enrolling.show = begun.show.into();
@@ -311,8 +318,13 @@ impl Enrolling {
     }
 
     /// Keeps the current factor's state for the end, and goes on to the next.
-    fn keep(&mut self, factor: FactorName, state: &[u8]) {
-        self.drafts.push(Draft { factor: factor.0.to_owned(), state: BASE64.encode(state) });
+    fn keep(&mut self, factor: FactorName, finished: &factor::Enrolled) {
+        self.drafts.push(Draft {
+            factor: factor.0.to_owned(),
+            state: BASE64.encode(&finished.state),
+            handle: finished.handle.as_deref().map(|handle| BASE64.encode(handle)),
+            label: finished.label.clone(),
+        });
         self.wanted.retain(|word| word != factor.0);
         self.pending.clear();
         self.show = ShowRecord::Nothing;
@@ -337,9 +349,10 @@ impl Enrolling {
         let credential = |draft: &Draft| {
             let factor = crate::factor::named(&draft.factor)?;
             let state = BASE64.decode(draft.state.as_bytes()).ok()?;
-            let (id, label) = (CredentialId::fresh(), String::new());
+            let handle = draft.handle.as_ref().map(|text| BASE64.decode(text.as_bytes())).transpose().ok()?;
+            let (id, label) = (CredentialId::fresh(), draft.label.clone());
             let used = (self.link.is_some() && attempt.proofs.has(factor)).then_some(now);
-            Some(Credential { id, account, factor, label, created: now, used, state, version: 0 })
+            Some(Credential { id, account, factor, label, created: now, used, handle, state, version: 0 })
         };
         self.drafts.iter().map(credential).collect()
     }

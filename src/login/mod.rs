@@ -9,7 +9,7 @@ mod verify;
 
 pub use attempt::{ATTEMPT_LIFE, Attempt, AttemptToken, Begun, Purpose, SET_UP_LIFE};
 pub use enrol::{ENROLMENT_LIFE, EnrolStep, Enrolled, Wanted, offer, reset};
-pub use plan::{Next, next};
+pub use plan::{Gap, Next, next};
 pub use recent::PastSignIn;
 pub use throttle::{PASSWORD, SOURCE, THROTTLES_KEPT, TOTP};
 
@@ -57,7 +57,9 @@ pub enum Progress {
     Ask(AttemptToken, FactorName),
     /// Enough is proven; the attempt is over.
     Proven(Box<Completed>),
-    /// No factor the account has could prove what is needed; the attempt is over.
+    /// Nothing the account has would be enough; the attempt is over. What is missing can be enrolled.
+    Lacking(Box<Completed>),
+    /// Nothing that is configured would be enough; the attempt is over.
     Impossible(Box<Completed>),
 }
 
@@ -90,6 +92,8 @@ pub struct Given<'a> {
     pub factor: FactorName,
     /// What was typed.
     pub answer: &'a crate::stdx::secret::Secret,
+    /// What was asked, if something was; the caller answers for it having been asked of this very attempt.
+    pub challenge: Option<&'a [u8]>,
     /// The sealed ticket that came along, in place of the attempt's: of two tabs that sign in, the later one began it.
     pub ticket: Option<String>,
 }
@@ -125,6 +129,19 @@ impl Login {
     /// If the store cannot be read.
     pub async fn credentials(&self, account: AccountId) -> Result<Vec<Credential>, Unavailable> {
         self.store.credentials.of(account).await
+    }
+
+    /// Calls a credential of an account something else; `false` if the account has none of that id.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub async fn rename_credential(
+        &self,
+        id: CredentialId,
+        account: AccountId,
+        label: &str,
+    ) -> Result<bool, Unavailable> {
+        self.store.credentials.rename(id, account, label).await
     }
 
     /// Removes a credential of the account whose session `by` is, and ends its attempts and other sessions: what was

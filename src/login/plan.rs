@@ -1,7 +1,7 @@
-//! What is asked next: the first factor that adds something the need still lacks; pure.
+//! What is asked next: the cheapest proof that leads to what is needed, and the others that would; pure.
 
-use crate::factor::Factors;
-use crate::identity::{FactorName, Kinds, Need, Proofs};
+use crate::factor::{Factor, Factors, recovery_code};
+use crate::identity::{FactorName, Need, Proof, Proofs};
 use crate::stdx::clock::Time;
 
 /// What an attempt needs next.
@@ -11,24 +11,231 @@ pub enum Next {
     Done,
     /// An answer to this factor.
     Ask(FactorName),
-    /// Something the account has not enrolled.
+    /// This factor, which the account has not enrolled, nor anything else that would do.
+    Enrol(FactorName),
+    /// Something that is not configured.
     Impossible,
 }
 
-/// What `proofs` still lack for `need`, given what the account has `enrolled`. Only the missing proof is asked for, and
-/// recovery codes are never asked for: a person may choose them.
-pub fn next(factors: &Factors, enrolled: &[FactorName], (proofs, need): (&Proofs, Need), now: Time) -> Next {
-    let oldest = need.max_age.map_or(Time::EPOCH, |age| now.minus(age));
-    if proofs.assurance_within(oldest) >= need.level {
+/// What was proven, and what has to be.
+#[derive(Clone, Copy)]
+pub struct Gap<'a> {
+    /// The proofs there are.
+    pub proofs: &'a Proofs,
+    /// What they must come to.
+    pub need: &'a Need,
+    /// Now.
+    pub now: Time,
+}
+
+/// What is asked next, given what the account has `enrolled`: the first proof of the fewest that are enough.
+pub fn next(factors: &Factors, enrolled: &[FactorName], gap: Gap<'_>) -> Next {
+    if gap.need.is_met_by(gap.proofs, gap.now) {
         return Next::Done;
     }
-    let fresh = |name: FactorName| proofs.time_of(name).is_some_and(|at| at >= oldest);
-    let held = proofs.iter().filter(|proof| proof.at >= oldest && !proof.recovery);
-    let shown = held.fold(Kinds::NONE, |kinds, proof| kinds.union(proof.kinds));
-    let useful = factors.iter().find(|factor| {
+    let useful = useful(factors, gap);
+    let held: Vec<_> = useful.iter().copied().filter(|factor| enrolled.contains(&factor.name())).collect();
+    if let Some(first) = ways(&held, gap).into_iter().next() {
+        return Next::Ask(first);
+    }
+    let missing = ways(&useful, gap).into_iter().find(|name| !enrolled.contains(name));
+    missing.map_or(Next::Impossible, Next::Enrol)
+}
+
+/// The factors with any of which the account can go on, the one that is asked for first.
+pub fn choices(factors: &Factors, enrolled: &[FactorName], gap: Gap<'_>) -> Vec<FactorName> {
+    let mut useful = useful(factors, gap);
+    useful.retain(|factor| enrolled.contains(&factor.name()));
+    ways(&useful, gap)
+}
+
+/// The factors that the account could enrol to come to what is needed, the one to advise first.
+pub fn enrolments(factors: &Factors, enrolled: &[FactorName], gap: Gap<'_>) -> Vec<FactorName> {
+    let mut ways = ways(&useful(factors, gap), gap);
+    ways.retain(|name| !enrolled.contains(name));
+    ways
+}
+
+/// The factors whose proof would count and is not there. Recovery codes are never asked for: a person may choose them.
+fn useful<'f>(factors: &'f Factors, gap: Gap<'_>) -> Vec<&'f dyn Factor> {
+    let fresh = |name| gap.proofs.iter().any(|proof| proof.factor == name && gap.need.counts(proof, gap.now));
+    let useful = |factor: &&dyn Factor| {
         let name = factor.name();
-        let adds = shown.union(factor.kinds()).count() > shown.count();
-        adds && enrolled.contains(&name) && !fresh(name) && name != crate::factor::recovery_code::NAME
+        name != recovery_code::NAME && gap.need.accepts(name) && !fresh(name)
+    };
+    factors.iter().map(|factor| &**factor).filter(useful).collect()
+}
+
+/// Each factor with which a smallest sufficient set of proofs begins, those of the smallest sets first. There are few
+/// factors, so every set of them is tried.
+fn ways(useful: &[&dyn Factor], gap: Gap<'_>) -> Vec<FactorName> {
+    let sets = 1_u32..1 << useful.len().min(MOST);
+    let mut enough: Vec<u32> = sets.filter(|set| suffices(useful, *set, gap)).collect();
+    let smallest = enough.clone();
+    enough.retain(|set| !smallest.iter().any(|other| other != set && other & set == *other));
+    enough.sort_by_key(|set| (set.count_ones(), set.trailing_zeros()));
+    let mut first: Vec<FactorName> = Vec::new();
+    for factor in enough.iter().filter_map(|set| useful.get(set.trailing_zeros() as usize)) {
+        if !first.contains(&factor.name()) {
+            first.push(factor.name());
+        }
+    }
+    first
+}
+
+/// Factors that are combined with one another: more than there are.
+const MOST: usize = 12;
+
+/// Whether what is proven and one proof of each factor in `set`, made now, would be enough.
+fn suffices(useful: &[&dyn Factor], set: u32, gap: Gap<'_>) -> bool {
+    let chosen = useful.iter().enumerate().filter(|(at, _)| set & 1 << at != 0);
+    let imagined = chosen.map(|(_, factor)| Proof {
+        factor: factor.name(),
+        kinds: factor.kinds(),
+        phishing_resistant: factor.phishing_resistant(),
+        recovery: false,
+        at: gap.now,
     });
-    useful.map_or(Next::Impossible, |factor| Next::Ask(factor.name()))
+    // A recovery code that let somebody in is over once there is a new proof.
+    let mut proofs = gap.proofs.recovered();
+    imagined.for_each(|proof| proofs.add(proof));
+    gap.need.is_met_by(&proofs, gap.now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::factor::{Against, Begun, Enrolled, Holder, Rejection, Verified};
+    use crate::identity::{Assurance, Kind, Kinds};
+    use crate::stdx::secret::Secret;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const NOW: Time = Time::from_secs(10_000);
+    const KNOWN: Kinds = Kinds::of(Kind::Knowledge);
+    const HELD: Kinds = Kinds::of(Kind::Possession);
+
+    /// A factor of which only the outside matters.
+    struct Outside(&'static str, Kinds);
+
+    #[async_trait::async_trait]
+    impl Factor for Outside {
+        fn name(&self) -> FactorName {
+            FactorName(self.0)
+        }
+
+        fn kinds(&self) -> Kinds {
+            self.1
+        }
+
+        fn phishing_resistant(&self) -> bool {
+            self.0 == "passkey"
+        }
+
+        async fn verify(&self, _: Against<'_>, _: &Secret, _: Time) -> Result<Verified, Rejection> {
+            Err(Rejection::Wrong)
+        }
+
+        async fn begin(&self, _: Holder<'_>) -> Result<Begun, Rejection> {
+            Err(Rejection::Busy)
+        }
+
+        async fn finish(&self, _: &[u8], _: &Secret, _: Time) -> Result<Enrolled, Rejection> {
+            Err(Rejection::Wrong)
+        }
+    }
+
+    fn factors() -> Factors {
+        let both = HELD.and(Kind::Inherence);
+        let all = [("passkey", both), ("password", KNOWN), ("totp", HELD), ("message", HELD), ("recovery_code", HELD)];
+        let all = all.map(|(word, kinds)| Arc::new(Outside(word, kinds)) as Arc<dyn Factor>);
+        Factors::new(all.into())
+    }
+
+    fn names(words: &[&'static str]) -> Vec<FactorName> {
+        words.iter().map(|word| FactorName(word)).collect()
+    }
+
+    fn proofs(all: &[(&'static str, u64)]) -> Proofs {
+        let kinds = |word| factors().get(FactorName(word)).map_or(HELD, |factor| factor.kinds());
+        let proof = |(word, at): &(&'static str, u64)| Proof {
+            factor: FactorName(word),
+            kinds: kinds(*word),
+            phishing_resistant: *word == "passkey",
+            recovery: *word == "recovery_code",
+            at: Time::from_secs(*at),
+        };
+        all.iter().map(proof).collect()
+    }
+
+    /// What is asked next, and what could be answered instead.
+    fn asked(enrolled: &[&'static str], proven: &[(&'static str, u64)], need: &Need) -> (Next, Vec<FactorName>) {
+        let (enrolled, proofs) = (names(enrolled), proofs(proven));
+        let gap = Gap { proofs: &proofs, need, now: NOW };
+        (next(&factors(), &enrolled, gap), choices(&factors(), &enrolled, gap))
+    }
+
+    fn ask(word: &'static str) -> Next {
+        Next::Ask(FactorName(word))
+    }
+
+    const RECENT: Option<Duration> = Some(Duration::from_secs(600));
+
+    #[test]
+    fn only_what_is_missing_is_asked_for() {
+        let recent = Need::of(Assurance::Mfa, RECENT);
+        let both = ["password", "totp"];
+        assert_eq!(asked(&both, &[("password", 9_900)], &Need::MFA), (ask("totp"), names(&["totp"])));
+        assert_eq!(asked(&both, &[("password", 1), ("totp", 9_900)], &recent).0, ask("password"));
+        assert_eq!(asked(&both, &[("password", 9_900), ("totp", 1)], &recent).0, ask("totp"));
+        assert_eq!(asked(&both, &[("password", 1), ("totp", 1)], &recent).0, ask("password"));
+        assert_eq!(asked(&both, &[("password", 9_900), ("totp", 9_900)], &recent).0, Next::Done);
+    }
+
+    #[test]
+    fn the_fewest_proofs_are_asked_for_first_and_others_may_be_given_instead() {
+        let recent = Need::of(Assurance::Mfa, RECENT);
+        let all = ["password", "passkey", "totp", "message"];
+        let stale = [("password", 1), ("totp", 1)];
+        assert_eq!(asked(&all, &stale, &recent), (ask("passkey"), names(&["passkey", "password"])));
+        let half = [("password", 9_900)];
+        assert_eq!(asked(&all, &half, &Need::MFA).1, names(&["passkey", "totp", "message"]));
+    }
+
+    #[test]
+    fn a_refused_factor_is_neither_asked_for_nor_counted() {
+        let need = Need { refuse: names(&["message"]), ..Need::MFA };
+        let half = [("password", 9_900)];
+        assert_eq!(asked(&["password", "message"], &half, &Need::MFA).0, ask("message"));
+        assert_eq!(asked(&["password", "message"], &half, &need).0, Next::Enrol(FactorName("passkey")));
+        assert_eq!(asked(&["password", "message", "totp"], &half, &need), (ask("totp"), names(&["totp"])));
+    }
+
+    #[test]
+    fn a_named_factor_is_asked_for_although_the_level_is_reached() {
+        let need = Need { factors: names(&["totp", "passkey"]), ..Need::MFA };
+        let by_message = [("password", 9_900), ("message", 9_900)];
+        assert_eq!(asked(&["password", "message", "totp"], &by_message, &need).0, ask("totp"));
+        assert_eq!(asked(&["password", "message"], &by_message, &need).0, Next::Enrol(FactorName("passkey")));
+    }
+
+    #[test]
+    fn what_no_enrolled_factor_gives_is_to_be_enrolled_and_what_none_gives_is_impossible() {
+        let strong = Need::of(Assurance::PhishingResistant, None);
+        let both = [("password", 9_900), ("totp", 9_900)];
+        assert_eq!(asked(&["password", "totp"], &both, &strong), (Next::Enrol(FactorName("passkey")), Vec::new()));
+        let neither = Need { refuse: names(&["passkey"]), ..strong };
+        assert_eq!(asked(&["password", "totp"], &both, &neither).0, Next::Impossible);
+        let (enrolled, proofs) = (names(&["password"]), proofs(&[("password", 9_900)]));
+        let gap = Gap { proofs: &proofs, need: &Need::MFA, now: NOW };
+        assert_eq!(enrolments(&factors(), &enrolled, gap), names(&["passkey", "totp", "message"]));
+    }
+
+    #[test]
+    fn a_recovery_code_is_never_asked_for_and_never_enough() {
+        let held = ["password", "recovery_code"];
+        assert_eq!(asked(&held, &[("password", 9_900)], &Need::MFA).0, Next::Enrol(FactorName("passkey")));
+        let let_in = [("password", 9_900), ("recovery_code", 9_900)];
+        assert_eq!(asked(&held, &let_in, &Need::MFA).0, Next::Enrol(FactorName("passkey")));
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::throttle::{Claimed, Refused, Reservation};
 use super::{Login, Moment, Stop};
-use crate::factor::{Factor, Rejection, Verified};
+use crate::factor::{Against, Factor, Rejection, Verified};
 use crate::identity::{Account, Credential, FactorName};
 use crate::stdx::secret::Secret;
 use std::sync::Arc;
@@ -10,14 +10,26 @@ use std::sync::Arc;
 /// How often an answer is checked again because another step changed the credential meanwhile.
 const TRIES: usize = 2;
 
+/// An answer to one factor.
+#[derive(Clone, Copy)]
+pub(super) struct Answer<'a> {
+    /// The factor it is for.
+    pub factor: FactorName,
+    /// What was typed, or what a device said.
+    pub secret: &'a Secret,
+    /// What was asked, if something was.
+    pub challenge: Option<&'a [u8]>,
+}
+
 impl Login {
     /// Checks an answer for an account, or does the same work for one that does not exist or is disabled.
     pub(super) async fn verify(
         &self,
         claimed: Claimed<'_>,
-        (name, answer): (FactorName, &Secret),
+        answer: Answer<'_>,
         moment: Moment,
     ) -> Result<Verified, Stop> {
+        let name = answer.factor;
         let factors = self.factors.load_full();
         let factor = factors.get(name).ok_or(Stop::Rejected(Rejection::Wrong))?;
         let throttles = &self.store.throttles;
@@ -55,7 +67,7 @@ impl Login {
         &self,
         factor: &Arc<dyn Factor>,
         account: Option<&Account>,
-        answer: &Secret,
+        answer: Answer<'_>,
         moment: Moment,
     ) -> Result<Verified, Stop> {
         for _ in 0..TRIES {
@@ -80,18 +92,20 @@ impl Login {
         &self,
         factor: &Arc<dyn Factor>,
         held: &[Credential],
-        answer: &Secret,
+        answer: Answer<'_>,
         moment: Moment,
     ) -> Result<(Credential, Verified), Stop> {
         let mut last = Rejection::Wrong;
         for credential in held {
-            match factor.verify(Some(&credential.state), answer, moment.now).await {
+            let against = Against { state: Some(&credential.state), challenge: answer.challenge };
+            match factor.verify(against, answer.secret, moment.now).await {
                 Ok(verified) => return Ok((credential.clone(), verified)),
                 Err(rejection) => last = rejection,
             }
         }
+        let against = Against { state: None, challenge: answer.challenge };
         if held.is_empty()
-            && let Err(rejection) = factor.verify(None, answer, moment.now).await
+            && let Err(rejection) = factor.verify(against, answer.secret, moment.now).await
         {
             last = rejection;
         }

@@ -85,12 +85,7 @@ fn deny(policy: &Policy, facts: &Facts<'_>) -> Denial {
         (false, Some(_)) => Recourse::StepUp,
         (false, None) => Recourse::SignIn,
     };
-    Denial {
-        recourse,
-        need: Need { level: require.level, max_age: require.max_age },
-        policy: policy.name.clone(),
-        lines: judge(policy, facts),
-    }
+    Denial { recourse, need: require.need.clone(), policy: policy.name.clone(), lines: judge(policy, facts) }
 }
 
 #[cfg(test)]
@@ -98,7 +93,9 @@ mod tests {
     use super::super::condition::{Groups, Methods, Networks, Require};
     use super::super::{Caller, Rules};
     use super::*;
-    use crate::identity::{Account, AccountName, Assurance, FactorName, Group, Kind, Kinds, Proof, Proofs};
+    use crate::identity::{
+        Account, AccountKind, AccountName, Assurance, FactorName, Group, Kind, Kinds, Proof, Proofs,
+    };
     use crate::stdx::clock::Time;
     use http::Method;
     use std::time::Duration;
@@ -108,6 +105,7 @@ mod tests {
             id: AccountId::new([1; 16]),
             name: AccountName::parse("alice").expect("a valid name"),
             groups: groups.iter().map(|group| Group::parse(group).expect("a valid group")).collect(),
+            kind: AccountKind::Person,
             disabled: false,
             created: Time::EPOCH,
         }
@@ -126,7 +124,7 @@ mod tests {
 
     fn staff() -> Arc<Policy> {
         let mut rules = Rules::level(Assurance::Mfa);
-        rules.require = Require { level: Assurance::Mfa, max_age: Some(Duration::from_secs(600)) };
+        rules.require = Require { need: Need::of(Assurance::Mfa, Some(Duration::from_secs(600))) };
         rules.groups = vec![Groups { any_of: vec![Group::parse("staff").expect("a valid group")] }];
         rules.networks = Some(Networks { any_of: vec!["10.0.0.0/8".parse().expect("a valid network")] });
         rules.methods = Some(Methods { any_of: vec![Method::GET] });
@@ -157,7 +155,7 @@ mod tests {
         assert_eq!(nobody.recourse, Recourse::SignIn);
         let denial = decide(&staff(), &facts(Some((&alice, &stale)), &Method::GET)).expect_err("too old");
         assert_eq!(denial.recourse, Recourse::StepUp);
-        assert_eq!(denial.need, Need { level: Assurance::Mfa, max_age: Some(Duration::from_secs(600)) });
+        assert_eq!(denial.need, Need::of(Assurance::Mfa, Some(Duration::from_secs(600))));
     }
 
     #[test]

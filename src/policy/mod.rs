@@ -7,7 +7,7 @@ mod decide;
 pub use condition::{Condition, Line};
 pub use decide::{Denial, Permit, Recourse, decide, judge};
 
-use crate::identity::{Account, Assurance, Group, Proofs, SessionId};
+use crate::identity::{Account, Assurance, Group, Need, Proofs, SessionId};
 use crate::stdx::clock::Time;
 use condition::{Groups, Hours, Methods, Networks, Require, Tighten};
 use http::Method;
@@ -42,7 +42,7 @@ impl Rules {
     /// Only a demand for a level; nothing else.
     pub const fn level(level: Assurance) -> Self {
         Rules {
-            require: Require { level, max_age: None },
+            require: Require { need: Need::of(level, None) },
             groups: Vec::new(),
             networks: None,
             methods: None,
@@ -88,7 +88,7 @@ impl Policy {
 
     /// Whether a caller without a session may pass.
     pub fn needs_session(&self) -> bool {
-        self.rules.require.level > Assurance::None
+        !self.rules.require.is_nothing()
     }
 
     /// The groups that the policy names: the only ones that a service is told of.
@@ -98,7 +98,7 @@ impl Policy {
 
     /// Until when proofs satisfy this policy, if they do.
     pub fn lapses(&self, proofs: &Proofs) -> Option<Time> {
-        proofs.satisfy_until(self.rules.require.level, self.rules.require.max_age)
+        self.rules.require.need.met_until(proofs)
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Ask, Outcome, Portal, Trouble, respond};
 use crate::audit::Event;
 use crate::edition::PortalPlan;
 use crate::factor::{password, recovery_code, totp};
-use crate::identity::{Assurance, Credential, CredentialId, FactorName, Need, SessionId};
+use crate::identity::{Credential, CredentialId, FactorName, SessionId};
 use crate::login::{PastSignIn, Stop, Wanted};
 use crate::session::cookie::Name;
 use crate::session::{LiveSession, SecretToken};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How fresh the proofs must be to change a factor (ASVS 5.0 §7.5.1: full re-authentication).
-const FRESH: Need = Need { level: Assurance::Mfa, max_age: Some(Duration::from_secs(5 * 60)) };
+pub(super) const FRESHNESS: Duration = Duration::from_secs(5 * 60);
 
 /// So many past sign-ins are shown: enough to notice one that was not one's own.
 const RECENT: usize = 10;
@@ -72,9 +72,9 @@ impl Portal {
     pub(super) async fn account_page(&self, ask: &Ask<'_>, portal: &PortalPlan, path: &[&str]) -> Outcome {
         let Some(held) = self.held(ask).await? else { return Ok(respond::see_other("/sign-in")) };
         match path {
-            ["password"] => self.enrol_fresh(ask, portal, &held, Wanted::Password).await,
-            ["app"] => self.enrol_fresh(ask, portal, &held, Wanted::Authenticator).await,
-            ["codes"] => self.enrol_fresh(ask, portal, &held, Wanted::RecoveryCodes).await,
+            ["password"] => self.enrol_fresh(ask, portal, &held, Wanted::One(password::NAME)).await,
+            ["app"] => self.enrol_fresh(ask, portal, &held, Wanted::One(totp::NAME)).await,
+            ["codes"] => self.enrol_fresh(ask, portal, &held, Wanted::One(recovery_code::NAME)).await,
             ["remove", id] => self.ask_remove(ask, portal, &held, id).await,
             ["sessions", "end-others"] => {
                 let others = self.keeper.of(held.session.account.id).await?.len().saturating_sub(1);
@@ -146,8 +146,8 @@ impl Portal {
         portal: &PortalPlan,
         held: &Held,
     ) -> Result<Option<crate::reply::Answer>, Trouble> {
-        let oldest = FRESH.max_age.map_or(ask.now, |age| ask.now.minus(age));
-        if held.session.proofs.assurance_within(oldest) >= FRESH.level {
+        let need = self.login.strongest(held.session.account.id, FRESHNESS).await?;
+        if need.is_met_by(&held.session.proofs, ask.now) {
             return Ok(None);
         }
         let to = Destination {
@@ -157,8 +157,8 @@ impl Portal {
             path: ask.path.to_owned(),
         };
         // Within the portal's own host no browser has to be bound: no code is sent anywhere.
-        let ticket = self.tickets.seal(&Ticket { to, binding: [0; 32], need: FRESH }, ask.now);
-        self.step_up(ask, &held.session, FRESH, Some(ticket)).await.map(Some)
+        let ticket = self.tickets.seal(&Ticket { to, binding: [0; 32], need: need.clone() }, ask.now);
+        self.step_up(ask, &held.session, need, Some(ticket)).await.map(Some)
     }
 
     async fn ask_remove(&self, ask: &Ask<'_>, portal: &PortalPlan, held: &Held, id: &str) -> Outcome {

@@ -1,15 +1,16 @@
 //! Signing in and stepping up: each page asks for one proof, and each right answer leads on; knows the order of pages,
 //! not which factor counts for what.
 
+use super::account::FRESHNESS;
 use super::ask::form_token;
 use super::page::{self, Form, Link, Notice, Prompt, Reason, SignIn, field};
 use super::{Ask, Outcome, Portal, Trouble, device, message, respond};
 use crate::audit::Event;
 use crate::edition::PortalPlan;
-use crate::factor::{Rejection, password, recovery_code, totp};
+use crate::factor::{Proven, Rejection, password, recovery_code, totp};
 use crate::identity::{Assurance, Device, FactorName, Need, SessionId};
 use crate::login::{
-    ATTEMPT_LIFE, Attempt, AttemptToken, Begun, Completed, Given, Next, Opening, Progress, Purpose, Stop,
+    ATTEMPT_LIFE, Attempt, AttemptToken, Begun, Completed, Given, Next, Opening, Progress, Purpose, Stop, Wanted,
 };
 use crate::reply::Answer;
 use crate::session::cookie::Name;
@@ -29,7 +30,7 @@ impl Portal {
     pub(super) async fn start(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
         let text = ask.parameter(TO);
         let ticket = text.as_deref().and_then(|text| self.tickets.open(text, ask.now));
-        let need = ticket.as_ref().map_or(Need::MFA, |ticket| ticket.need);
+        let need = ticket.as_ref().map_or(Need::MFA, |ticket| ticket.need.clone());
         let text = text.filter(|_| ticket.is_some());
         let Some(session) = self.session(ask).await? else {
             return Ok(self.sign_in_page(ask, portal, (text.as_deref(), ticket.as_ref()), None));
@@ -37,8 +38,7 @@ impl Portal {
         if session.proofs.only_enrol() {
             return self.recover(ask, &session, text).await;
         }
-        let oldest = need.max_age.map_or(crate::stdx::clock::Time::EPOCH, |age| ask.now.minus(age));
-        if session.proofs.assurance_within(oldest) >= need.level {
+        if need.is_met_by(&session.proofs, ask.now) {
             return self.go_on(ask, portal, session.id, ticket).await;
         }
         self.step_up(ask, &session, need, text).await
@@ -52,10 +52,29 @@ impl Portal {
         need: Need,
         ticket: Option<String>,
     ) -> Outcome {
-        match self.login.step_up(session, need, ticket.clone(), ask.now).await? {
+        match self.login.step_up(session, need.clone(), ticket.clone(), ask.now).await? {
             (token, Next::Ask(factor)) => Ok(remembering(to_step(ask, &token, factor), ask, ticket.as_deref())),
             (_, Next::Done) => Ok(respond::see_other("/")),
-            (_, Next::Impossible) => Ok(impossible(ask, need)),
+            (_, Next::Enrol(factor)) => self.enrol_missing(ask, session, factor, ticket).await,
+            (_, Next::Impossible) => Ok(impossible(ask, need.level)),
+        }
+    }
+
+    /// Leads to the enrolment of what an account lacks, by way of a fresh proof as strong as the account can give.
+    async fn enrol_missing(
+        &self,
+        ask: &Ask<'_>,
+        session: &LiveSession,
+        factor: FactorName,
+        ticket: Option<String>,
+    ) -> Outcome {
+        let need = self.login.strongest(session.account.id, FRESHNESS).await?;
+        if need.is_met_by(&session.proofs, ask.now) {
+            return self.begin_enrolment(ask, session, Wanted::One(factor), ticket).await;
+        }
+        match self.login.step_up(session, need.clone(), ticket.clone(), ask.now).await? {
+            (token, Next::Ask(factor)) => Ok(remembering(to_step(ask, &token, factor), ask, ticket.as_deref())),
+            (_, Next::Done | Next::Enrol(_) | Next::Impossible) => Ok(impossible(ask, need.level)),
         }
     }
 
@@ -65,7 +84,7 @@ impl Portal {
         ask.check_form(&self.forms, &tie, "")?;
         let text = ask.form.text(TO).to_owned();
         let ticket = self.tickets.open(&text, ask.now);
-        let need = ticket.as_ref().map_or(Need::MFA, |ticket| ticket.need);
+        let need = ticket.as_ref().map_or(Need::MFA, |ticket| ticket.need.clone());
         let opening = Opening {
             name: ask.form.text(field::NAME),
             answer: ask.form.secret(field::PASSWORD),
@@ -86,12 +105,14 @@ impl Portal {
     pub(super) async fn next_factor(&self, ask: &Ask<'_>, portal: &PortalPlan, step: &str) -> Outcome {
         let Some((_, begun)) = self.under_way(ask).await? else { return self.overtaken(ask).await };
         match (begun.next, factor_of(step)) {
-            (Next::Ask(factor), Some(asked)) if factor == asked => Ok(self.prompt(ask, portal, (&begun, factor), None)),
+            (Next::Ask(factor), Some(asked)) if factor == asked || begun.others.contains(&asked) => {
+                Ok(self.prompt(ask, portal, (&begun, asked), None))
+            }
             (_, Some(asked)) if asked == recovery_code::NAME && begun.recoverable => {
                 Ok(self.prompt(ask, portal, (&begun, asked), None))
             }
             (Next::Ask(factor), _) => Ok(respond::see_other(&address_of(factor))),
-            (Next::Done | Next::Impossible, _) => Err(Stop::Gone.into()),
+            (Next::Done | Next::Enrol(_) | Next::Impossible, _) => Err(Stop::Gone.into()),
         }
     }
 
@@ -103,7 +124,7 @@ impl Portal {
         ask.check_form(&self.forms, &tie, &begun.attempt.account.to_string())?;
         let answer = ask.form.secret(if factor == password::NAME { field::PASSWORD } else { field::CODE });
         let ticket = self.carried(ask);
-        let given = Given { factor, answer: &answer, ticket: ticket.clone() };
+        let given = Given { factor, answer: &answer, challenge: None, ticket: ticket.clone() };
         match self.login.answer(&token, given, ask.moment()).await {
             Ok(progress) => self.progress(ask, portal, progress).await,
             Err(Stop::Rejected(rejection)) => {
@@ -141,8 +162,8 @@ impl Portal {
     async fn progress(&self, ask: &Ask<'_>, portal: &PortalPlan, progress: Progress) -> Outcome {
         match progress {
             Progress::Ask(token, factor) => Ok(to_step(ask, &token, factor)),
-            Progress::Proven(completed) => self.complete(ask, portal, *completed).await,
-            Progress::Impossible(completed) => Ok(impossible(ask, completed.attempt.need)),
+            Progress::Proven(completed) | Progress::Lacking(completed) => self.complete(ask, portal, *completed).await,
+            Progress::Impossible(completed) => Ok(impossible(ask, completed.attempt.need.level)),
         }
     }
 
@@ -154,12 +175,9 @@ impl Portal {
                 let (session, token) = self.open_session(ask, portal, &proven).await?;
                 if proven.proofs().only_enrol() {
                     self.recorder.report(ask.now, Event::Recovered { account, session, address });
-                    let onward = attempt.ticket.map(|text| format!("/sign-in?{TO}={text}"));
-                    let answer = respond::see_other(onward.as_deref().unwrap_or("/sign-in"));
-                    return Ok(signed_in(answer, ask, &token));
+                    return Ok(signed_in(to_sign_in(attempt.ticket.as_deref()), ask, &token));
                 }
-                let ticket = attempt.ticket.and_then(|text| self.tickets.open(&text, ask.now));
-                Ok(signed_in(self.go_on(ask, portal, session, ticket).await?, ask, &token))
+                Ok(signed_in(self.onward(ask, portal, (session, &proven), attempt).await?, ask, &token))
             }
             Purpose::StepUp(id) => {
                 let session = self.session(ask).await?.filter(|session| session.id == id).ok_or(Stop::Gone)?;
@@ -167,10 +185,25 @@ impl Portal {
                 let newest = proven.proofs().iter().max_by_key(|proof| proof.at);
                 let factor = newest.map_or(password::NAME, |proof| proof.factor);
                 self.recorder.report(ask.now, Event::SteppedUp { account, session: id, factor, address });
-                let ticket = attempt.ticket.and_then(|text| self.tickets.open(&text, ask.now));
-                Ok(signed_in(self.go_on(ask, portal, id, ticket).await?, ask, &token))
+                Ok(signed_in(self.onward(ask, portal, (id, &proven), attempt).await?, ask, &token))
             }
             Purpose::Enrol(_) => Err(Stop::Gone.into()),
+        }
+    }
+
+    /// Where a session goes on to from an attempt: to what it was for, or to the beginning if more is needed there.
+    async fn onward(
+        &self,
+        ask: &Ask<'_>,
+        portal: &PortalPlan,
+        (session, proven): (SessionId, &Proven),
+        attempt: Attempt,
+    ) -> Outcome {
+        let ticket = attempt.ticket.as_deref().and_then(|text| self.tickets.open(text, ask.now));
+        let need = ticket.as_ref().map_or(&attempt.need, |ticket| &ticket.need);
+        match need.is_met_by(proven.proofs(), ask.now) {
+            true => self.go_on(ask, portal, session, ticket).await,
+            false => Ok(to_sign_in(attempt.ticket.as_deref())),
         }
     }
 
@@ -179,14 +212,15 @@ impl Portal {
         &self,
         ask: &Ask<'_>,
         portal: &PortalPlan,
-        proven: &crate::factor::Proven,
+        proven: &Proven,
     ) -> Result<(SessionId, SecretToken), Trouble> {
         if let Some(old) = self.session(ask).await? {
             self.keeper.end(old.id).await?;
         }
         let (device, address) = (device::name(ask.field(header::USER_AGENT)), ask.client);
         let held_by = Device { name: device.clone(), address };
-        let (session, token) = self.keeper.open(proven, held_by, &portal.host, ask.now).await?;
+        let first = (&*portal.host, Some(ask.rules.per_account));
+        let (session, token) = self.keeper.open(proven, held_by, first, ask.now).await?;
         let factors = proven.proofs().iter().map(|proof| proof.factor).collect();
         let account = proven.account();
         self.recorder.report(ask.now, Event::SignedIn { account, session, factors, address, device });
@@ -303,6 +337,11 @@ fn untied(ask: &Ask<'_>) -> Trouble {
     if ask.has_cookies() || !ask.is_same_origin() { Trouble::Foreign } else { Trouble::NoCookies }
 }
 
+/// To the beginning, where it is seen what is still needed.
+fn to_sign_in(ticket: Option<&str>) -> Answer {
+    respond::see_other(&ticket.map_or_else(|| "/sign-in".to_owned(), |text| format!("/sign-in?{TO}={text}")))
+}
+
 fn to_step(ask: &Ask<'_>, token: &AttemptToken, factor: FactorName) -> Answer {
     respond::see_other(&address_of(factor)).with_cookie(ask, Name::Attempt, &token.text(), Some(ATTEMPT_LIFE))
 }
@@ -347,8 +386,8 @@ pub(super) fn status_of(rejection: Option<&Rejection>) -> StatusCode {
 }
 
 /// The account has nothing that could prove what is needed.
-fn impossible(ask: &Ask<'_>, need: Need) -> Answer {
-    let sentence = match need.level {
+fn impossible(ask: &Ask<'_>, level: Assurance) -> Answer {
+    let sentence = match level {
         Assurance::PhishingResistant => {
             "This page asks for a passkey, and your account has none. Ask whoever runs this portal how to get one."
         }

@@ -69,12 +69,13 @@ impl Bars {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::{Account, AccountName, Device, Proofs, Session};
+    use crate::identity::{Account, AccountKind, AccountName, Device, Proofs, Session};
 
     fn opened(at: u64) -> LiveSession {
         let name = AccountName::parse("alice").expect("a valid name");
         let id = AccountId::new([1; 16]);
-        let account = Account { id, name, groups: Vec::new(), disabled: false, created: Time::EPOCH };
+        let account =
+            Account { id, name, groups: Vec::new(), kind: AccountKind::Person, disabled: false, created: Time::EPOCH };
         let device = Device { name: "curl".to_owned(), address: [127, 0, 0, 1].into() };
         let at = Time::from_secs(at);
         let id = SessionId::new([2; 16]);

@@ -161,7 +161,7 @@ pub enum Written {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::{Account, AccountId, AccountName, Device, Proofs, Session, SessionId};
+    use crate::identity::{Account, AccountId, AccountKind, AccountName, Device, Proofs, Session, SessionId};
     use crate::session::{Reading, SessionToken};
     use crate::stdx::clock::{ManualClock, Time};
     use crate::store::memory;
@@ -171,14 +171,20 @@ mod tests {
     async fn a_use_that_was_not_written_yet_keeps_its_session_from_being_swept() {
         let (store, rules, opened) = (memory::open(), SessionRules::DEFAULT, Time::from_secs(1000));
         let name = AccountName::parse("alice").expect("a valid name");
-        let account =
-            Account { id: AccountId::new([1; 16]), name, groups: Vec::new(), disabled: false, created: opened };
+        let account = Account {
+            id: AccountId::new([1; 16]),
+            name,
+            groups: Vec::new(),
+            kind: AccountKind::Person,
+            disabled: false,
+            created: opened,
+        };
         store.accounts.add(&account).await.expect("memory");
         let (id, device) =
             (SessionId::new([2; 16]), Device { name: "curl".into(), address: Ipv4Addr::LOCALHOST.into() });
         let session = Session { id, account: account.id, proofs: Proofs::new(), created: opened, used: opened, device };
         let token = SessionToken::fresh().hash();
-        store.sessions.open(&session, token, "app.example.com").await.expect("memory");
+        store.sessions.open(&session, Some((token, "app.example.com")), None).await.expect("memory");
         let reader = Arc::new(Reader::new(store.sessions.clone()));
         let last = opened.plus(rules.idle).minus(Duration::from_secs(1));
         let reading = Reading { token: &token, host: "app.example.com", now: last, rules };

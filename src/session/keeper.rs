@@ -20,7 +20,8 @@ impl Keeper {
         Keeper { store, reader }
     }
 
-    /// Opens a session for what was proven, with its first token, which is for `host`.
+    /// Opens a session for what was proven, with its first token, which is for `host`. Beyond `most` sessions of the
+    /// account, those that were used longest ago end.
     ///
     /// # Errors
     /// If the store cannot be written; then there is no session.
@@ -28,13 +29,14 @@ impl Keeper {
         &self,
         proven: &Proven,
         device: Device,
-        host: &str,
+        (host, most): (&str, Option<usize>),
         now: Time,
     ) -> Result<(SessionId, SessionToken), Unavailable> {
         let (account, proofs) = (proven.account(), proven.proofs().clone());
         let session = Session { id: SessionId::fresh(), account, proofs, created: now, used: now, device };
         let token = SessionToken::fresh();
-        self.store.open(&session, token.hash(), host).await?;
+        let ended = self.store.open(&session, Some((token.hash(), host)), most).await?;
+        self.forget(&ended);
         Ok((session.id, token))
     }
 

@@ -276,7 +276,7 @@ pub enum Blind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::{Account, AccountName, Device, FactorName, Kind, Kinds, Proof, Proofs, Session};
+    use crate::identity::{Account, AccountKind, AccountName, Device, FactorName, Kind, Kinds, Proof, Proofs, Session};
     use crate::session::SessionToken;
     use crate::store::{Store, memory};
     use std::net::Ipv4Addr;
@@ -297,6 +297,7 @@ mod tests {
             id: AccountId::new([1; 16]),
             name: AccountName::parse("alice").expect("a valid name"),
             groups: Vec::new(),
+            kind: AccountKind::Person,
             disabled: false,
             created: Time::EPOCH,
         };
@@ -306,7 +307,7 @@ mod tests {
         let id = SessionId::new([2; 16]);
         let session = Session { id, account: account.id, proofs: Proofs::new(), created: at, used: at, device };
         let token = SessionToken::fresh();
-        store.sessions.open(&session, token.hash(), HOST).await.expect("memory");
+        store.sessions.open(&session, Some((token.hash(), HOST)), None).await.expect("memory");
         Case { reader: Reader::new(store.sessions.clone()), store, session, token }
     }
 

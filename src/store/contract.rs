@@ -10,7 +10,7 @@ mod throttles;
 
 use super::{Chain, Change, Enrolment, Place, Reserved, Result, Right, Store, ThrottleRule, Throttled, embedded};
 use crate::identity::{
-    Account, AccountId, AccountName, Device, FactorName, Group, Kind, Kinds, Proof, Proofs, Session,
+    Account, AccountId, AccountKind, AccountName, Device, FactorName, Group, Kind, Kinds, Proof, Proofs, Session,
 };
 use crate::identity::{Credential, CredentialId, SessionId, TokenHash};
 use crate::stdx::clock::Time;
@@ -66,7 +66,14 @@ fn group(text: &str) -> Group {
 
 fn account(text: &str) -> Account {
     let groups = vec![group("staff"), group("admin")];
-    Account { id: AccountId::fresh(), name: name(text), groups, disabled: false, created: at(0) }
+    Account {
+        id: AccountId::fresh(),
+        name: name(text),
+        groups,
+        kind: AccountKind::Person,
+        disabled: false,
+        created: at(0),
+    }
 }
 
 async fn added(store: &Store, text: &str) -> Result<Account> {
@@ -83,6 +90,7 @@ fn credential(account: &Account, factor: FactorName) -> Credential {
         label: "my phone, \u{1f4f1}".to_owned(),
         created: at(1),
         used: None,
+        handle: None,
         state: vec![0, 1, 255],
         version: 0,
     }
@@ -123,7 +131,7 @@ fn token(number: u8) -> TokenHash {
 /// A session of `account` that `token` opens.
 async fn opened(store: &Store, account: &Account, token: TokenHash) -> Result<Session> {
     let session = session(account);
-    store.sessions.open(&session, token, HOST).await?;
+    store.sessions.open(&session, Some((token, HOST)), None).await?;
     Ok(session)
 }
 

@@ -156,16 +156,20 @@ pub enum Right {
 pub trait Credentials: Send + Sync {
     /// The credentials of an account, oldest first.
     async fn of(&self, account: AccountId) -> Result<Vec<Credential>>;
+    /// The credential that is presented by this handle, whosever it is.
+    async fn by_handle(&self, handle: &[u8]) -> Result<Option<Credential>>;
     /// Adds one; nothing if its account is gone.
     async fn add(&self, credential: &Credential) -> Result<()>;
     /// Ends an enrolment, in one transaction: makes sure of its right, keeps the credentials, forgives all failures of
     /// their factors, spends the account's attempts, and ends its sessions but the one that enrolled. Gives the
-    /// sessions that ended; `None`, and nothing changes, if the link or the session is no more, or the account is gone
-    /// or disabled.
+    /// sessions that ended; `None`, and nothing changes, if the link or the session is no more, the account is gone
+    /// or disabled, or a handle is taken.
     async fn enrol(&self, enrolment: &Enrolment<'_>, now: Time) -> Result<Option<Vec<SessionId>>>;
     /// Writes a new state and time of use if `version` is still the stored one, and raises the version by one;
     /// `false` if another was faster. This is what makes a code work once.
     async fn advance(&self, id: CredentialId, version: u64, state: &[u8], used: Time) -> Result<bool>;
+    /// Has a credential of an account called something else; `false` if the account has none of that id.
+    async fn rename(&self, id: CredentialId, account: AccountId, label: &str) -> Result<bool>;
     /// Removes a credential of the account whose session `by` is, in one transaction: spends the account's attempts, for
     /// they may rest on it, and ends its sessions but that one. Gives the sessions that ended; `None`, and nothing
     /// changes, if the session is no more, or its account has no such credential.
@@ -214,12 +218,20 @@ pub struct Opened {
 /// [`Change::SessionEnded`], raising one a [`Change::SessionRaised`], in the same transaction.
 #[async_trait]
 pub trait Sessions: Send + Sync {
-    /// Opens a session with its first token, for `host`. If its account is gone or disabled by now, nothing is
-    /// opened: the token then finds no session.
-    async fn open(&self, session: &Session, token: TokenHash, host: &str) -> Result<()>;
+    /// Opens a session, with a first token for a host or with none, and ends those of the account that were used
+    /// longest ago until it has no more than `most`, in one transaction; gives the sessions that ended. If its account
+    /// is gone or disabled by now, nothing is opened: the token then finds no session.
+    async fn open(
+        &self,
+        session: &Session,
+        first: Option<(TokenHash, &str)>,
+        most: Option<usize>,
+    ) -> Result<Vec<SessionId>>;
     /// One more token for a session, for `host`; a token that the session already had for that host ends, which
     /// appends a [`Change::SessionRaised`]. `false` if there is no such session any more.
     async fn add_token(&self, id: SessionId, token: TokenHash, host: &str) -> Result<bool>;
+    /// A session, with its account.
+    async fn by_id(&self, id: SessionId) -> Result<Option<(Session, Account)>>;
     /// The session that a token opens, with its account.
     async fn by_token(&self, token: &TokenHash) -> Result<Option<Opened>>;
     /// Replaces the proofs, ends every token of the session and gives it one new token, for `host`.
@@ -251,6 +263,20 @@ pub enum OnceKind {
     Enrolment,
     /// A code that carries a session to another host.
     HandOff,
+    /// A mark that something was used up: a passkey's challenge.
+    Spent,
+    /// A form that waits until its sender has proved more.
+    Form,
+    /// A device that waits for somebody to approve it (RFC 8628).
+    Device,
+    /// What somebody types to approve a device.
+    UserCode,
+    /// An authorization code (RFC 6749 §4.1).
+    AuthorizationCode,
+    /// A refresh token that was not used yet.
+    Refresh,
+    /// Which session a refresh token is of, used or not.
+    RefreshOf,
 }
 
 impl OnceKind {
@@ -260,6 +286,13 @@ impl OnceKind {
             OnceKind::Attempt => "attempt",
             OnceKind::Enrolment => "enrolment",
             OnceKind::HandOff => "hand-off",
+            OnceKind::Spent => "spent",
+            OnceKind::Form => "form",
+            OnceKind::Device => "device",
+            OnceKind::UserCode => "user-code",
+            OnceKind::AuthorizationCode => "authorization-code",
+            OnceKind::Refresh => "refresh",
+            OnceKind::RefreshOf => "refresh-of",
         }
     }
 }
@@ -278,6 +311,9 @@ pub trait Once: Send + Sync {
         value: &[u8],
         expires: Time,
     ) -> Result<()>;
+    /// Keeps a mark under a key until `expires`, unless there is a live one already: of any number of callers, exactly
+    /// one is told `true`.
+    async fn mark(&self, kind: OnceKind, key: [u8; 32], (now, expires): (Time, Time)) -> Result<bool>;
     /// The value, left where it is; `None` if there is none or it expired.
     async fn peek(&self, kind: OnceKind, key: [u8; 32], now: Time) -> Result<Option<Vec<u8>>>;
     /// The value, removed: of any number of callers, exactly one gets it.

@@ -140,6 +140,10 @@ impl Credentials for Observed<dyn Credentials> {
         self.reading(self.store.of(account).await)
     }
 
+    async fn by_handle(&self, handle: &[u8]) -> Result<Option<Credential>> {
+        self.reading(self.store.by_handle(handle).await)
+    }
+
     async fn add(&self, credential: &Credential) -> Result<()> {
         self.writing(self.store.add(credential).await)
     }
@@ -150,6 +154,10 @@ impl Credentials for Observed<dyn Credentials> {
 
     async fn advance(&self, id: CredentialId, version: u64, state: &[u8], used: Time) -> Result<bool> {
         self.writing(self.store.advance(id, version, state, used).await)
+    }
+
+    async fn rename(&self, id: CredentialId, account: AccountId, label: &str) -> Result<bool> {
+        self.writing(self.store.rename(id, account, label).await)
     }
 
     async fn remove(&self, id: CredentialId, by: SessionId) -> Result<Option<Vec<SessionId>>> {
@@ -167,12 +175,21 @@ impl Credentials for Observed<dyn Credentials> {
 
 #[async_trait]
 impl Sessions for Observed<dyn Sessions> {
-    async fn open(&self, session: &Session, token: TokenHash, host: &str) -> Result<()> {
-        self.writing(self.store.open(session, token, host).await)
+    async fn open(
+        &self,
+        session: &Session,
+        first: Option<(TokenHash, &str)>,
+        most: Option<usize>,
+    ) -> Result<Vec<SessionId>> {
+        self.writing(self.store.open(session, first, most).await)
     }
 
     async fn add_token(&self, id: SessionId, token: TokenHash, host: &str) -> Result<bool> {
         self.writing(self.store.add_token(id, token, host).await)
+    }
+
+    async fn by_id(&self, id: SessionId) -> Result<Option<(Session, Account)>> {
+        self.reading(self.store.by_id(id).await)
     }
 
     async fn by_token(&self, token: &TokenHash) -> Result<Option<Opened>> {
@@ -223,6 +240,10 @@ impl Once for Observed<dyn Once> {
         expires: Time,
     ) -> Result<()> {
         self.writing(self.store.put(kind, key, owner, value, expires).await)
+    }
+
+    async fn mark(&self, kind: OnceKind, key: [u8; 32], span: (Time, Time)) -> Result<bool> {
+        self.writing(self.store.mark(kind, key, span).await)
     }
 
     async fn peek(&self, kind: OnceKind, key: [u8; 32], now: Time) -> Result<Option<Vec<u8>>> {

@@ -122,7 +122,7 @@ fn methods(session: &LiveSession, assurance: Assurance) -> Vec<&'static str> {
 mod tests {
     use super::*;
     use crate::identity::{
-        Account, AccountId, AccountName, Device, FactorName, Kind, Kinds, Proof, Session, SessionId,
+        Account, AccountId, AccountKind, AccountName, Device, FactorName, Kind, Kinds, Proof, Session, SessionId,
     };
     use jsonwebtoken::{DecodingKey, Validation};
 
@@ -138,6 +138,7 @@ mod tests {
             id: AccountId::new([1; 16]),
             name: AccountName::parse("alice").expect("a valid name"),
             groups: ["staff", "secret"].map(|group| Group::parse(group).expect("a valid group")).to_vec(),
+            kind: AccountKind::Person,
             disabled: false,
             created: Time::EPOCH,
         };

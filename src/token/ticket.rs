@@ -1,7 +1,7 @@
 //! The ticket: where a refused navigation wanted to go and what it lacks, sealed into the portal's address, so that the
 //! edge needs no store to send people to sign in; it opens nothing by itself.
 
-use crate::identity::{Assurance, Need};
+use crate::identity::{FactorName, Need};
 use crate::stdx::clock::Time;
 use crate::stdx::seal::Seal;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -54,18 +54,21 @@ pub struct Ticket {
 struct Record {
     to: Destination,
     binding: String,
-    level: String,
-    max_age: Option<u64>,
+    need: String,
     expires: u64,
 }
 
 /// Seals and opens tickets.
-pub struct Tickets(Seal);
+pub struct Tickets {
+    seal: Seal,
+    /// Finds a factor by its word.
+    named: fn(&str) -> Option<FactorName>,
+}
 
 impl Tickets {
-    /// Sealed with `seal`.
-    pub fn new(seal: Seal) -> Self {
-        Tickets(seal)
+    /// Sealed with `seal`; `named` finds a factor by its word.
+    pub fn new(seal: Seal, named: fn(&str) -> Option<FactorName>) -> Self {
+        Tickets { seal, named }
     }
 
     /// The ticket as text for an address.
@@ -73,12 +76,11 @@ impl Tickets {
         let record = Record {
             to: ticket.to.clone(),
             binding: HEXLOWER.encode(&ticket.binding),
-            level: ticket.need.level.as_str().to_owned(),
-            max_age: ticket.need.max_age.map(|age| age.as_secs()),
+            need: ticket.need.to_text(),
             expires: now.plus(TICKET_LIFE).millis(),
         };
         let text = serde_json::to_vec(&record).expect("a record of strings and numbers has a JSON form");
-        BASE64URL_NOPAD.encode(&self.0.seal(BINDING, &text))
+        BASE64URL_NOPAD.encode(&self.seal.seal(BINDING, &text))
     }
 
     /// Opens a ticket; `None` if it is not ours or expired.
@@ -87,32 +89,36 @@ impl Tickets {
             return None;
         }
         let sealed = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
-        let record: Record = serde_json::from_slice(&self.0.open(BINDING, &sealed)?).ok()?;
+        let record: Record = serde_json::from_slice(&self.seal.open(BINDING, &sealed)?).ok()?;
         if Time::from_millis(record.expires) <= now {
             return None;
         }
         let binding = HEXLOWER.decode(record.binding.as_bytes()).ok()?.try_into().ok()?;
-        let level = Assurance::parse(&record.level).ok()?;
-        let need = Need { level, max_age: record.max_age.map(Duration::from_secs) };
-        Some(Ticket { to: record.to, binding, need })
+        Some(Ticket { to: record.to, binding, need: Need::parse(&record.need, self.named)? })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::Assurance;
     use crate::stdx::seal::MasterKey;
+
+    fn named(word: &str) -> Option<FactorName> {
+        (word == "totp").then_some(FactorName("totp"))
+    }
 
     fn ticket() -> Ticket {
         let to =
             Destination { scheme: "https".into(), host: "app.example.com".into(), port: None, path: "/a?b=c".into() };
-        let need = Need { level: Assurance::Mfa, max_age: Some(Duration::from_secs(600)) };
+        let factors = vec![FactorName("totp")];
+        let need = Need { factors, ..Need::of(Assurance::Mfa, Some(Duration::from_secs(600))) };
         Ticket { to, binding: [3; 32], need }
     }
 
     #[test]
     fn a_ticket_opens_until_it_expires() {
-        let tickets = Tickets::new(MasterKey::new([1; 32]).seal("ticket"));
+        let tickets = Tickets::new(MasterKey::new([1; 32]).seal("ticket"), named);
         let now = Time::from_secs(1000);
         let text = tickets.seal(&ticket(), now);
         assert_eq!(tickets.open(&text, now), Some(ticket()));
@@ -121,8 +127,8 @@ mod tests {
 
     #[test]
     fn nothing_but_our_own_ticket_opens() {
-        let tickets = Tickets::new(MasterKey::new([1; 32]).seal("ticket"));
-        let others = Tickets::new(MasterKey::new([2; 32]).seal("ticket"));
+        let tickets = Tickets::new(MasterKey::new([1; 32]).seal("ticket"), named);
+        let others = Tickets::new(MasterKey::new([2; 32]).seal("ticket"), named);
         let now = Time::from_secs(1000);
         for text in ["", "//evil.test", "https://evil.test", &others.seal(&ticket(), now), &"A".repeat(20_000)] {
             assert_eq!(tickets.open(text, now), None, "{text}");

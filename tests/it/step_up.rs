@@ -204,3 +204,35 @@ async fn a_proof_that_grows_too_old_while_another_is_typed_is_asked_for_and_the_
     let page = browser.submit(&page, "/sign-in/password", &[("password", PASSWORD)]).await;
     assert_eq!(browser.submit(&page, "/sign-in/code", &[("code", &code)]).await.body, "app /admin/x");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_without_what_is_needed_is_led_to_enrol_it_and_then_to_where_it_was_going() {
+    let app = Member::echo("app").await;
+    let with_codes = filled(TWO_HOSTS, &[("app", &app), ("wiki", &app)]);
+    let without = with_codes.replace("[factor.totp]\n", "").replace("require = \"mfa\"", "require = \"one-factor\"");
+    let without = without.replace("pool = \"app\"\n\n", "pool = \"app\"\npolicy = \"staff\"\n\n");
+    let rig = Rig::start(&without.replace("policy = \"staff\"\npolicy", "policy")).await;
+    let link = rig.invite("alice", &["staff"]).await;
+    let mut browser = rig.browser();
+    let page = browser.visit(&link).await;
+    let typed = [("new_password", PASSWORD), ("new_password_again", PASSWORD)];
+    let page = browser.submit(&page, "/enrol", &typed).await;
+    browser.enrol_codes(&page).await;
+    rig.reload(&with_codes).await;
+
+    let wiki = format!("{}/deep?a=b", rig.origin("wiki.localhost"));
+    rig.clock.advance(6 * MINUTE);
+    let page = browser.visit(&wiki).await;
+    assert_eq!(page.path(), "/sign-in/password", "first a proof as strong as the account can give: {}", page.body);
+    let page = browser.submit(&page, "/sign-in/password", &[("password", PASSWORD)]).await;
+    assert_eq!(page.path(), "/enrol", "{}", page.body);
+    let page = browser.enrol_only_app(page).await;
+    assert_eq!((page.url.as_str(), page.body.as_str()), (&*wiki, "app /deep?a=b"));
+    assert_eq!(browser.who_am_i(&rig.origin("wiki.localhost")).await.expect("a session")["assurance"], "mfa");
+
+    // Whoever signs in has the password asked for at that moment: that is fresh enough.
+    let link = rig.invite("bob", &["staff"]).await;
+    let mut other = rig.browser();
+    let page = other.enrol(&link).await;
+    assert_eq!(page.status, 200, "{}", page.body);
+}

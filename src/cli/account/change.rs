@@ -7,7 +7,7 @@ use crate::cli::moment;
 use crate::cli::opened::{Link, Opened};
 use crate::cli::output::{Ink, View, count};
 use crate::cli::unwritten::{self, Whom};
-use crate::identity::{Account, AccountId, AccountName, Group};
+use crate::identity::{Account, AccountId, AccountKind, AccountName, Group};
 use crate::login::ENROLMENT_LIFE;
 use crate::store::Reset;
 use serde_json::{Value, json};
@@ -35,7 +35,14 @@ pub struct Changed {
 pub async fn add(opened: &Opened, name: AccountName, mut groups: Vec<Group>) -> anyhow::Result<Changed> {
     groups.sort();
     groups.dedup();
-    let account = Account { id: AccountId::fresh(), name, groups, disabled: false, created: opened.now };
+    let account = Account {
+        id: AccountId::fresh(),
+        name,
+        groups,
+        kind: AccountKind::Person,
+        disabled: false,
+        created: opened.now,
+    };
     if !opened.store.accounts.add(&account).await? {
         let name = &account.name;
         return Err(Stopped::no(format!(

@@ -214,14 +214,14 @@ pub fn texts(groups: &[Group]) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::{AccountId, Device, FactorName, Kind, Kinds, Proof, SessionId};
+    use crate::identity::{AccountId, AccountKind, Device, FactorName, Kind, Kinds, Proof, SessionId};
     use std::net::Ipv4Addr;
 
     #[test]
     fn a_session_reads_the_same_beside_its_account_and_in_the_list_of_all() {
         let (id, at) = (AccountId::new([1; 16]), Time::from_secs(0));
         let name = AccountName::parse("alice").expect("a name");
-        let account = Account { id, name, groups: Vec::new(), disabled: false, created: at };
+        let account = Account { id, name, groups: Vec::new(), kind: AccountKind::Person, disabled: false, created: at };
         let kinds = Kinds::of(Kind::Possession);
         let code = Proof { factor: FactorName("recovery_code"), kinds, phishing_resistant: false, recovery: true, at };
         let device = Device { name: "Firefox on Linux".to_owned(), address: Ipv4Addr::LOCALHOST.into() };

@@ -16,7 +16,7 @@ use super::settings::ConfigFile;
 use crate::admin;
 use crate::audit::Event;
 use crate::gateway;
-use crate::identity::{Account, AccountId, AccountName, Group};
+use crate::identity::{Account, AccountId, AccountKind, AccountName, Group};
 use crate::stdx::task::Tasks;
 use folder::Prepared;
 use guide::Guide;
@@ -104,7 +104,14 @@ async fn account(essentials: Essentials) -> anyhow::Result<Option<Link>> {
         Some(account) => account,
         None => {
             let groups = vec![Group::parse("staff")?];
-            let account = Account { id: AccountId::fresh(), name, groups, disabled: false, created: opened.now };
+            let account = Account {
+                id: AccountId::fresh(),
+                name,
+                groups,
+                kind: AccountKind::Person,
+                disabled: false,
+                created: opened.now,
+            };
             opened.store.accounts.add(&account).await?;
             let (name, groups) = (account.name.clone(), account.groups.clone());
             opened.record(&Event::AccountAdded { account: account.id, name, groups }, &[]).await?;

@@ -10,7 +10,7 @@ use crate::edition::Plan;
 use crate::factor::{password, totp};
 use crate::gateway;
 use crate::identity::{
-    Account, AccountId, AccountName, Assurance, FactorName, Group, Kind, Kinds, Proof, Proofs, SessionId,
+    Account, AccountId, AccountKind, AccountName, Assurance, FactorName, Group, Kind, Kinds, Proof, Proofs, SessionId,
 };
 use crate::policy::{Caller, Facts};
 use crate::stdx::clock::Time;
@@ -173,7 +173,14 @@ async fn stored(name: &AccountName, essentials: Essentials) -> anyhow::Result<Op
 }
 
 fn made_up(name: AccountName, groups: Vec<Group>) -> anyhow::Result<Account> {
-    Ok(Account { id: AccountId::new([0; 16]), name, groups, disabled: false, created: Time::EPOCH })
+    Ok(Account {
+        id: AccountId::new([0; 16]),
+        name,
+        groups,
+        kind: AccountKind::Person,
+        disabled: false,
+        created: Time::EPOCH,
+    })
 }
 
 /// Proofs that give `level`, all made at `at`.

@@ -4,7 +4,8 @@ use crate::config::raw::{At, Reading};
 use crate::config::words::Main;
 use crate::edition::{FactorPlan, PasswordPlan, TotpPlan};
 use crate::factor::{password, totp};
-use crate::identity::{Assurance, Kind, Kinds};
+use crate::identity::{Assurance, Kind, Kinds, Need, Proof, Proofs};
+use crate::stdx::clock::Time;
 
 /// What authenticator apps show where there is no portal to take a name from.
 const ISSUER: &str = "Portcullis";
@@ -42,10 +43,8 @@ fn issuer(main: &Main, own: Option<&At<String>>) -> String {
 pub struct SignIn {
     /// Whether there is anywhere to do it.
     pub portal: bool,
-    /// How strongly.
-    pub reach: Assurance,
-    /// The factors that count, in words.
-    pub factors: Vec<&'static str>,
+    /// A proof of each factor that counts, made at once.
+    pub proofs: Vec<Proof>,
 }
 
 impl SignIn {
@@ -55,33 +54,55 @@ impl SignIn {
         let password = factors.password.is_some() || blamed("factor.password");
         let totp = factors.totp.is_some() || blamed("factor.totp");
         // A recovery code gives no assurance: it only lets its holder enrol again.
-        let configured = [(password, password::NAME, Kind::Knowledge), (totp, totp::NAME, Kind::Possession)];
-        let present = || configured.iter().filter(|(is, _, _)| *is);
-        let kinds = present().fold(Kinds::NONE, |kinds, (_, _, kind)| kinds.and(*kind));
-        let reach = match kinds.count() {
-            0 => Assurance::None,
-            1 => Assurance::OneFactor,
-            _ => Assurance::Mfa,
+        let proof = |factor, kinds, phishing_resistant| Proof {
+            factor,
+            kinds,
+            phishing_resistant,
+            recovery: false,
+            at: Time::EPOCH,
         };
+        let configured = [
+            (password, proof(password::NAME, Kinds::of(Kind::Knowledge), false)),
+            (totp, proof(totp::NAME, Kinds::of(Kind::Possession), false)),
+        ];
         let portal = main.portal.is_some() || reading.report.blames(main.factor.place.file(), "portal");
-        SignIn { portal, reach, factors: present().map(|(_, name, _)| name.0).collect() }
+        let proofs = configured.into_iter().filter(|(is, _)| *is).map(|(_, proof)| proof).collect();
+        SignIn { portal, proofs }
     }
 
-    /// What keeps people from reaching `level`, in words that follow `needs …, but`; `None` if nothing does.
-    pub fn lacks(&self, level: Assurance) -> Option<String> {
-        if level > Assurance::Mfa {
-            return Some("no factor of this build is phishing-resistant; the strongest level is \"mfa\"".to_owned());
-        }
+    /// What keeps people from meeting `need`, in words that follow `needs …, but`; `None` if nothing does.
+    pub fn lacks(&self, need: &Need) -> Option<String> {
         if !self.portal {
             return Some("there is no [portal] where anybody could sign in".to_owned());
         }
-        if self.reach >= level {
+        let all: Proofs = self.proofs.iter().copied().collect();
+        let ageless = Need { max_age: None, ..need.clone() };
+        if ageless.is_met_by(&all, Time::EPOCH) {
             return None;
         }
-        Some(match self.factors.as_slice() {
+        let counting: Vec<&str> = self
+            .proofs
+            .iter()
+            .map(|proof| proof.factor)
+            .filter(|name| need.accepts(*name))
+            .map(|name| name.0)
+            .collect();
+        let missing =
+            need.factors.iter().filter(|name| !counting.contains(&name.0)).map(|name| format!("[factor.{name}]"));
+        let reach = all.assurance_of(|proof| need.accepts(proof.factor));
+        Some(match counting.as_slice() {
+            _ if reach >= need.level => {
+                format!(
+                    "none of the factors it asks for is configured; give {}",
+                    missing.collect::<Vec<_>>().join(" or ")
+                )
+            }
+            _ if need.level > Assurance::Mfa => {
+                "nothing that counts here is phishing-resistant; give [factor.passkey]".to_owned()
+            }
             [] => "no factor is configured; give [factor.password] and [factor.totp]".to_owned(),
             some => format!(
-                "only {} is configured; two kinds are needed: [factor.password] and [factor.totp]",
+                "only {} counts here; two kinds are needed: [factor.password] and [factor.totp]",
                 some.join(", ")
             ),
         })

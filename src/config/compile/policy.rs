@@ -5,7 +5,7 @@ use super::factor::SignIn;
 use crate::config::problem::hint;
 use crate::config::raw::{At, Entry, Name, Place, Reading};
 use crate::config::words::policy::{Defaults, Policy as Words};
-use crate::identity::Assurance;
+use crate::identity::{Assurance, Need};
 use crate::policy::condition::{Groups, Hours, Methods, Networks, Tighten};
 use crate::policy::{Policy, Rules};
 use crate::stdx::span;
@@ -76,14 +76,14 @@ impl<'a> Policies<'a> {
     /// a built-in policy that is not used is fine.
     pub fn check_sign_in(&self, uses: &BTreeMap<Arc<str>, Place>, sign_in: &SignIn, reading: &Reading<'_>) {
         for (name, known) in &self.by_name {
-            let level = known.policy.rules.require.level;
+            let need = &known.policy.rules.require.need;
             let place = match known.written {
                 Some(entry) => Some(entry.body.require.as_ref().map_or(&entry.place, |require| &require.place)),
                 None => uses.get(*name),
             };
             let (Some(place), true) = (place, known.policy.needs_session()) else { continue };
-            if let Some(lack) = sign_in.lacks(level) {
-                reading.problem(place, format!("the policy {name:?} needs {level}, but {lack}"));
+            if let Some(lack) = sign_in.lacks(need) {
+                reading.problem(place, format!("the policy {name:?} needs {}, but {lack}", need.level));
             }
         }
     }
@@ -152,25 +152,47 @@ impl Extension<'_> {
     /// What must hold.
     fn rules(&self) -> Rules {
         let mut rules = self.base.map_or(Rules::level(Assurance::Mfa), |base| base.rules.clone());
-        if let Some(At { place, value: level }) = &self.words.require {
-            if let Some(base) = self.base.filter(|base| *level < base.rules.require.level) {
-                self.loosens(place, format!("\"{level}\" is weaker than \"{}\"", base.rules.require.level));
-            }
-            rules.require.level = *level;
-        }
-        if let Some(At { place, value: age }) = &self.words.max_age {
-            if let Some(longest) = rules.require.max_age.filter(|longest| age > longest) {
-                let shown = span::written;
-                self.loosens(place, format!("{} is longer than {}", shown(*age), shown(longest)));
-            }
-            rules.require.max_age = Some(*age);
-        }
+        self.need(&mut rules.require.need);
         rules.groups.extend(self.given(&self.words.groups).map(|any_of| Groups { any_of }));
         self.narrow(&mut rules.networks, &self.words.networks, |any_of| Networks { any_of });
         self.narrow(&mut rules.methods, &self.words.methods, |any_of| Methods { any_of });
         self.hours(&mut rules.hours);
         self.check_that_it_can_hold(&rules);
         rules
+    }
+
+    /// What a session must have proved.
+    fn need(&self, need: &mut Need) {
+        if let Some(At { place, value: level }) = &self.words.require {
+            if *level < need.level && self.base.is_some() {
+                self.loosens(place, format!("\"{level}\" is weaker than \"{}\"", need.level));
+            }
+            need.level = *level;
+        }
+        if let Some(At { place, value: age }) = &self.words.max_age {
+            if let Some(longest) = need.max_age.filter(|longest| age > longest) {
+                let shown = span::written;
+                self.loosens(place, format!("{} is longer than {}", shown(*age), shown(longest)));
+            }
+            need.max_age = Some(*age);
+        }
+        if let Some((own, place)) = self.given(&self.words.factors).zip(self.words.factors.as_ref().map(|at| &at.place))
+        {
+            if !need.factors.is_empty() && !own.iter().all(|factor| need.factors.contains(factor)) {
+                self.loosens(place, "not every factor in it is allowed there".to_owned());
+            }
+            need.factors = own;
+        }
+        for factor in self.given(&self.words.refuse_factors).into_iter().flatten() {
+            if need.accepts(factor) {
+                need.refuse.push(factor);
+            }
+        }
+        let refused = need.factors.iter().all(|factor| !need.accepts(*factor)) && !need.factors.is_empty();
+        let place = self.words.refuse_factors.as_ref().map(|at| &at.place);
+        if let Some(place) = place.or(self.words.factors.as_ref().map(|at| &at.place)).filter(|_| refused) {
+            self.reading.problem(place, "every one of the factors that are asked for is refused too");
+        }
     }
 
     /// The elements of a list that is there; an empty one is reported.
@@ -218,12 +240,13 @@ impl Extension<'_> {
 
     /// Groups and proofs belong to sessions.
     fn check_that_it_can_hold(&self, rules: &Rules) {
-        if rules.require.level > Assurance::None {
+        if rules.require.need.level > Assurance::None {
             return;
         }
         let groups = self.words.groups.as_ref().map(|groups| &groups.place);
         let max_age = self.words.max_age.as_ref().map(|max_age| &max_age.place);
-        for place in groups.into_iter().chain(max_age) {
+        let factors = self.words.factors.as_ref().map(|factors| &factors.place);
+        for place in groups.into_iter().chain(max_age).chain(factors) {
             self.reading.problem(
                 place,
                 "this needs a session, and with require = \"none\" there may be none; require \"one-factor\" or more",

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// NIST SP 800-63B-4 §2.2.3: at AAL2 a session ends after 24 h at the latest, and after 1 h without use.
 const ADVISED: SessionRules =
-    SessionRules { idle: Duration::from_secs(3600), absolute: Duration::from_secs(24 * 3600) };
+    SessionRules { idle: Duration::from_secs(3600), absolute: Duration::from_secs(24 * 3600), ..SessionRules::DEFAULT };
 
 /// The portal, if there is one and its origin can be used.
 pub fn compile(main: &Main, reading: &Reading<'_>) -> Option<PortalPlan> {
@@ -33,7 +33,8 @@ pub fn compile(main: &Main, reading: &Reading<'_>) -> Option<PortalPlan> {
 /// When sessions end.
 pub fn sessions(At { place, value: session }: &At<Session>, reading: &Reading<'_>) -> SessionRules {
     let shown = span::written;
-    let rules = SessionRules { idle: session.idle.value, absolute: session.absolute.value };
+    let per_account = session.per_account.value as usize;
+    let rules = SessionRules { idle: session.idle.value, absolute: session.absolute.value, per_account };
     if rules.absolute <= rules.idle {
         let (absolute, idle) = (shown(rules.absolute), shown(rules.idle));
         // What was not written stands where its table does.

@@ -80,7 +80,10 @@ level = "debug"
         requests: 7,
     };
     assert_eq!(plan.limits, limits);
-    assert_eq!(plan.sessions, SessionRules { idle: Duration::from_secs(600), absolute: Duration::from_secs(3600) });
+    assert_eq!(
+        plan.sessions,
+        SessionRules { idle: Duration::from_secs(600), absolute: Duration::from_secs(3600), ..SessionRules::DEFAULT }
+    );
     let portal = PortalPlan {
         scheme: "http",
         host: "auth.localhost".into(),

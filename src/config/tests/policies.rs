@@ -14,7 +14,7 @@ fn policy(loaded: &Loaded, name: &str) -> Policy {
 fn a_route_that_says_nothing_gets_the_default_policy_and_without_one_the_built_in_mfa() {
     let bare = loaded(ROUTE);
     assert_eq!(
-        (&*bare.plan.routes[0].policy.name, bare.plan.routes[0].policy.rules.require.level),
+        (&*bare.plan.routes[0].policy.name, bare.plan.routes[0].policy.rules.require.need.level),
         ("mfa", Assurance::Mfa)
     );
     let text = format!("{ROUTE}[policy.staff]\ngroups = [\"staff\"]\n[defaults]\npolicy = \"staff\"\n");
@@ -23,7 +23,7 @@ fn a_route_that_says_nothing_gets_the_default_policy_and_without_one_the_built_i
 
 #[test]
 fn a_policy_that_says_nothing_of_require_needs_mfa() {
-    assert_eq!(policy(&loaded("[policy.staff]\n"), "staff").rules.require.level, Assurance::Mfa);
+    assert_eq!(policy(&loaded("[policy.staff]\n"), "staff").rules.require.need.level, Assurance::Mfa);
 }
 
 #[test]
@@ -54,7 +54,7 @@ hours = { days = "mon-fri", from = "07:00", to = "19:00", zone = "Europe/Berlin"
 "#,
     );
     let admin = policy(&loaded, "admin");
-    assert_eq!(admin.rules.require.max_age, Some(Duration::from_secs(600)));
+    assert_eq!(admin.rules.require.need.max_age, Some(Duration::from_secs(600)));
     let needs: Vec<String> = admin.conditions().map(Condition::needs).collect();
     assert_eq!(
         needs,
@@ -122,7 +122,7 @@ fn a_long_chain_of_policies_is_no_danger() {
     let link = |at: u32| format!("[policy.p{at}]\nextends = \"p{}\"\n", at + 1);
     let chain: String = (0..5000).map(link).collect();
     let loaded = loaded(&format!("{chain}[policy.p5000]\nmax_age = \"1h\"\n"));
-    assert_eq!(policy(&loaded, "p0").rules.require.max_age, Some(Duration::from_secs(3600)));
+    assert_eq!(policy(&loaded, "p0").rules.require.need.max_age, Some(Duration::from_secs(3600)));
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn a_policy_that_nobody_can_satisfy_is_told() {
     check(
         "[policy.staff]\n[portal]\norigin = \"https://a.example\"\n[factor.password]\n",
         &[
-            "main.toml:1:9: policy.staff: the policy \"staff\" needs mfa, but only password is configured; two kinds are needed: [factor.password] and [factor.totp]",
+            "main.toml:1:9: policy.staff: the policy \"staff\" needs mfa, but only password counts here; two kinds are needed: [factor.password] and [factor.totp]",
         ],
     );
     check(
@@ -196,7 +196,7 @@ fn a_policy_that_nobody_can_satisfy_is_told() {
     assert_problems(
         "[policy.admin]\nrequire = \"phishing-resistant\"\n",
         &[
-            "2:11: policy.admin.require: the policy \"admin\" needs phishing-resistant, but no factor of this build is phishing-resistant; the strongest level is \"mfa\"",
+            "2:11: policy.admin.require: the policy \"admin\" needs phishing-resistant, but nothing that counts here is phishing-resistant; give [factor.passkey]",
         ],
     );
     let files = Files::new().with("main.toml", format!("{listen}{ROUTE}"));

@@ -1,7 +1,8 @@
 //! How the product's own values are written in TOML; knows no key by name.
 
 use crate::config::raw::{Parse, one_of, words};
-use crate::identity::{Assurance, Group};
+use crate::factor;
+use crate::identity::{Assurance, FactorName, Group};
 use crate::policy::condition::{Days, InvalidHours};
 use crate::pool::Balance;
 use crate::route::{CanonicalHost, HostPattern, Methods, PathPattern};
@@ -86,6 +87,20 @@ impl Parse for Assurance {
 
     fn parse(text: &str) -> Result<Self, String> {
         one_of(text, &Self::ALL.map(|level| (level.as_str(), level)))
+    }
+
+    fn write(&self) -> String {
+        quoted(self)
+    }
+}
+
+impl Parse for FactorName {
+    fn allowed() -> String {
+        words(&factor::ALL.map(|name| (name.0, name)))
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        one_of(text, &factor::ALL.map(|name| (name.0, name)))
     }
 
     fn write(&self) -> String {

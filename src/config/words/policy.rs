@@ -1,7 +1,7 @@
 //! The keys of `[policy.NAME]` and `[defaults]`.
 
 use crate::config::raw::{List, Name, Span, Sub, Text, table};
-use crate::identity::{Assurance, Group};
+use crate::identity::{Assurance, FactorName, Group};
 use crate::policy::condition::Days;
 use http::Method;
 use ipnet::IpNet;
@@ -19,6 +19,10 @@ table! {
         require: Text<Assurance>, optional, r#""mfa""#;
         /// No proof that `require` needs may be older than this.
         max_age: Span, optional, r#""12h""#;
+        /// One of these factors must be among the proofs that `require` counts.
+        factors: List<Text<FactorName>>, optional, r#"["passkey"]"#;
+        /// Proofs of these factors count for nothing here.
+        refuse_factors: List<Text<FactorName>>, optional, r#"["message"]"#;
         /// The account must be in any of these groups.
         groups: List<Text<Group>>, optional, r#"["staff"]"#;
         /// The request must come from any of these networks.

@@ -21,6 +21,8 @@ table! {
         idle: Span, or(SessionRules::DEFAULT.idle), r#""30m""#;
         /// However much it is used, a session ends this long after it was opened.
         absolute: Span, or(SessionRules::DEFAULT.absolute), r#""12h""#;
+        /// Sessions that an account may have at once. One more ends the one that was used longest ago.
+        per_account: Number<1, 10_000>, or(SessionRules::DEFAULT.per_account as u32), "5";
     }
 }
 

@@ -4,7 +4,7 @@ mod common;
 mod hash;
 mod workers;
 
-use super::{Begun, Enrolled, Factor, Rejection, Show, Verified, Weakness};
+use super::{Against, Begun, Enrolled, Factor, Holder, Rejection, Show, Verified, Weakness};
 use crate::identity::{AccountName, FactorName, Kind, Kinds, Proof};
 use crate::stdx::clock::Time;
 use crate::stdx::digest::Mac;
@@ -101,8 +101,8 @@ impl Factor for Password {
         Kinds::of(Kind::Knowledge)
     }
 
-    async fn verify(&self, state: Option<&[u8]>, answer: &Secret, now: Time) -> Result<Verified, Rejection> {
-        let kept = state.and_then(|bytes| self.hasher.parse(bytes).or_else(|| super::unreadable(NAME)));
+    async fn verify(&self, against: Against<'_>, answer: &Secret, now: Time) -> Result<Verified, Rejection> {
+        let kept = against.state.and_then(|bytes| self.hasher.parse(bytes).or_else(|| super::unreadable(NAME)));
         let kept = kept.unwrap_or_else(|| self.decoy.clone());
         // What nobody could have chosen costs the same work, as the empty password, of which no hash was ever kept.
         let password = normalised(answer).unwrap_or_default();
@@ -115,8 +115,8 @@ impl Factor for Password {
         Ok(Verified::new(self.proof(now), next))
     }
 
-    async fn begin(&self, account: &AccountName) -> Result<Begun, Rejection> {
-        Ok(Begun { pending: [PENDING, account.as_str().as_bytes()].concat(), show: Show::Nothing })
+    async fn begin(&self, holder: Holder<'_>) -> Result<Begun, Rejection> {
+        Ok(Begun { pending: [PENDING, holder.name.as_str().as_bytes()].concat(), show: Show::Nothing })
     }
 
     async fn finish(&self, pending: &[u8], answer: &Secret, now: Time) -> Result<Enrolled, Rejection> {
@@ -133,7 +133,7 @@ impl Factor for Password {
             .workers
             .run(move |memory| (!common.has(&password, &account)).then(|| hasher.make(&password, memory).to_state()));
         let state = chosen.await?.ok_or(Rejection::Weak(Weakness::Common))?;
-        Ok(Enrolled { state, verified: Some(Verified::new(self.proof(now), None)) })
+        Ok(Enrolled::plain(state, Some(Verified::new(self.proof(now), None))))
     }
 }
 
@@ -156,6 +156,15 @@ fn normalised(answer: &Secret) -> Option<Zeroizing<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::AccountId;
+
+    fn name(text: &str) -> AccountName {
+        AccountName::parse(text).expect("a name")
+    }
+
+    fn holder(name: &AccountName) -> Holder<'_> {
+        Holder { id: AccountId::new([1; 16]), name, held: &[] }
+    }
 
     const NOW: Time = Time::from_secs(1_700_000_000);
 
@@ -164,12 +173,12 @@ mod tests {
     }
 
     async fn choose(factor: &Password, password: &str) -> Result<Vec<u8>, Rejection> {
-        let begun = factor.begin(&AccountName::parse("alice.liddell@example.com").expect("a name")).await?;
+        let begun = factor.begin(holder(&name("alice.liddell@example.com"))).await?;
         Ok(factor.finish(&begun.pending, &Secret::new(password), NOW).await?.state)
     }
 
     async fn opens(factor: &Password, state: &[u8], password: &str) -> bool {
-        factor.verify(Some(state), &Secret::new(password), NOW).await.is_ok()
+        factor.verify(Against::state(state), &Secret::new(password), NOW).await.is_ok()
     }
 
     #[tokio::test]
@@ -221,7 +230,7 @@ mod tests {
     #[tokio::test]
     async fn choosing_a_password_proves_it() {
         let factor = cheap(Settings::default());
-        let begun = factor.begin(&AccountName::parse("alice").expect("a name")).await.expect("begins");
+        let begun = factor.begin(holder(&name("alice"))).await.expect("begins");
         let enrolled = factor.finish(&begun.pending, &Secret::new("vexing quartz 81"), NOW).await.expect("fits");
         let proof = enrolled.verified.expect("a proof").proof;
         assert_eq!((proof.factor, proof.at, proof.recovery), (NAME, NOW, false));
@@ -232,9 +241,10 @@ mod tests {
         let state = choose(&cheap(Settings::default()), "vexing quartz 81").await.expect("may be chosen");
         let raised = Password::with_cost(Settings::default(), Mac::new(&[1; 32]), hash::tests::cheap_cost(2));
         let answer = Secret::new("vexing quartz 81");
-        let next = raised.verify(Some(&state), &answer, NOW).await.expect("right").state.expect("a new state");
+        let next =
+            raised.verify(Against::state(&state), &answer, NOW).await.expect("right").state.expect("a new state");
         assert_ne!(next, state);
-        assert_eq!(raised.verify(Some(&next), &answer, NOW).await.expect("right").state, None);
+        assert_eq!(raised.verify(Against::state(&next), &answer, NOW).await.expect("right").state, None);
         assert!(!opens(&raised, &state, "vexing quartz 82").await);
     }
 
@@ -244,7 +254,7 @@ mod tests {
         let changed = || Password::with_cost(Settings::default(), Mac::new(&[2; 32]), hash::tests::cheap_cost(1));
         let both = changed().with_previous(Mac::new(&[1; 32]));
         let answer = Secret::new("vexing quartz 81");
-        let next = both.verify(Some(&state), &answer, NOW).await.expect("right").state.expect("a new state");
+        let next = both.verify(Against::state(&state), &answer, NOW).await.expect("right").state.expect("a new state");
         assert!(opens(&changed(), &next, "vexing quartz 81").await);
         assert!(!opens(&changed(), &state, "vexing quartz 81").await);
     }
@@ -255,7 +265,7 @@ mod tests {
         let state = choose(&factor, "vexing quartz 81").await.expect("may be chosen");
         factor.workers = Workers::start(0, 0);
         let answer = Secret::new("vexing quartz 81");
-        assert_eq!(factor.verify(Some(&state), &answer, NOW).await.err(), Some(Rejection::Busy));
-        assert_eq!(factor.verify(None, &answer, NOW).await.err(), Some(Rejection::Busy));
+        assert_eq!(factor.verify(Against::state(&state), &answer, NOW).await.err(), Some(Rejection::Busy));
+        assert_eq!(factor.verify(Against::NOTHING, &answer, NOW).await.err(), Some(Rejection::Busy));
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! A code proves possession of the paper, and only lets its holder enrol a new factor.
 
-use super::{Begun, Enrolled, Factor, Rejection, Show, Verified, in_fours};
-use crate::identity::{AccountName, FactorName, Kind, Kinds, Proof};
+use super::{Against, Begun, Enrolled, Factor, Holder, Rejection, Show, Verified, in_fours};
+use crate::identity::{FactorName, Kind, Kinds, Proof};
 use crate::stdx::clock::Time;
 use crate::stdx::digest::{same, sha256};
 use crate::stdx::secret::Secret;
@@ -59,8 +59,8 @@ impl Factor for RecoveryCode {
         Kinds::of(Kind::Possession)
     }
 
-    async fn verify(&self, state: Option<&[u8]>, answer: &Secret, now: Time) -> Result<Verified, Rejection> {
-        let kept = state.and_then(|bytes| digests(STATE, bytes).or_else(|| super::unreadable(NAME)));
+    async fn verify(&self, against: Against<'_>, answer: &Secret, now: Time) -> Result<Verified, Rejection> {
+        let kept = against.state.and_then(|bytes| digests(STATE, bytes).or_else(|| super::unreadable(NAME)));
         let kept = kept.unwrap_or(&DECOY);
         let typed = sha256(&typed_code(answer).ok_or(Rejection::Wrong)?[..]);
         let unused: Vec<Digest> = kept.iter().copied().filter(|digest| !same(digest, &typed)).collect();
@@ -72,7 +72,7 @@ impl Factor for RecoveryCode {
     }
 
     /// The pending state is the digests of the shown codes, so that it is no secret either.
-    async fn begin(&self, _account: &AccountName) -> Result<Begun, Rejection> {
+    async fn begin(&self, _: Holder<'_>) -> Result<Begun, Rejection> {
         let codes: [Zeroizing<[u8; CODE]>; CODES] = std::array::from_fn(|_| Zeroizing::new(entropy::bytes()));
         let pending = encoded(PENDING, &codes.each_ref().map(|code| sha256(&code[..])));
         let shown = codes.iter().map(|code| in_fours(&id::base32(&code[..]), '-')).collect();
@@ -82,7 +82,7 @@ impl Factor for RecoveryCode {
     /// Any answer will do: the person says that the codes are kept. That proves nothing.
     async fn finish(&self, pending: &[u8], _answer: &Secret, _now: Time) -> Result<Enrolled, Rejection> {
         let digests = digests(PENDING, pending).filter(|digests| digests.len() == CODES).ok_or(Rejection::Wrong)?;
-        Ok(Enrolled { state: encoded(STATE, digests), verified: None })
+        Ok(Enrolled::plain(encoded(STATE, digests), None))
     }
 }
 
@@ -118,12 +118,17 @@ fn is_dash(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::{AccountId, AccountName};
+
+    fn holder(name: &AccountName) -> Holder<'_> {
+        Holder { id: AccountId::new([1; 16]), name, held: &[] }
+    }
 
     const NOW: Time = Time::from_secs(1_700_000_000);
 
     async fn enrolled() -> (Vec<String>, Vec<u8>) {
         let account = AccountName::parse("alice").expect("a name");
-        let begun = RecoveryCode.begin(&account).await.expect("begins");
+        let begun = RecoveryCode.begin(holder(&account)).await.expect("begins");
         let Show::Codes(codes) = begun.show else { panic!("codes are shown") };
         let ended = RecoveryCode.finish(&begun.pending, &Secret::new(""), NOW).await.expect("fits");
         assert!(ended.verified.is_none());
@@ -131,7 +136,7 @@ mod tests {
     }
 
     async fn verify(state: &[u8], code: &str) -> Result<Vec<u8>, Rejection> {
-        let verified = RecoveryCode.verify(Some(state), &Secret::new(code), NOW).await?;
+        let verified = RecoveryCode.verify(Against::state(state), &Secret::new(code), NOW).await?;
         assert!(verified.proof.recovery);
         Ok(verified.state.expect("a code always changes the state"))
     }
@@ -189,7 +194,7 @@ mod tests {
     #[tokio::test]
     async fn codes_that_were_not_confirmed_do_not_sign_in() {
         let account = AccountName::parse("alice").expect("a name");
-        let begun = RecoveryCode.begin(&account).await.expect("begins");
+        let begun = RecoveryCode.begin(holder(&account)).await.expect("begins");
         let Show::Codes(codes) = begun.show else { panic!("codes are shown") };
         assert_eq!(verify(&begun.pending, &codes[0]).await, Err(Rejection::Wrong));
         assert_eq!(RecoveryCode::left(&begun.pending), 0);

@@ -3,7 +3,7 @@
 //! SHA-1, six digits and thirty seconds, because that is what every app does: many ignore a QR code's other wishes.
 //! SHA-1's collisions do not touch HMAC (RFC 4226 §B.2).
 
-use super::{Begun, Enrolled, Factor, Rejection, Show, Verified, in_fours};
+use super::{Against, Begun, Enrolled, Factor, Holder, Rejection, Show, Verified, in_fours};
 use crate::identity::{AccountName, FactorName, Kind, Kinds, Proof};
 use crate::stdx::clock::Time;
 use crate::stdx::entropy;
@@ -74,8 +74,9 @@ impl Factor for Totp {
         Kinds::of(Kind::Possession)
     }
 
-    async fn verify(&self, state: Option<&[u8]>, answer: &Secret, now: Time) -> Result<Verified, Rejection> {
-        let kept = state.and_then(|bytes| Enrolment::open(bytes, &self.seal).or_else(|| super::unreadable(NAME)));
+    async fn verify(&self, against: Against<'_>, answer: &Secret, now: Time) -> Result<Verified, Rejection> {
+        let kept =
+            against.state.and_then(|bytes| Enrolment::open(bytes, &self.seal).or_else(|| super::unreadable(NAME)));
         let kept = kept.or_else(|| Enrolment::open(&self.decoy, &self.seal)).ok_or(Rejection::Wrong)?;
         let step = matching_step(&kept.seed, answer, now).filter(|step| *step > kept.last);
         let last = step.ok_or(Rejection::Wrong)?;
@@ -84,10 +85,10 @@ impl Factor for Totp {
         Ok(Verified::new(self.proof(now), Some(next)))
     }
 
-    async fn begin(&self, account: &AccountName) -> Result<Begun, Rejection> {
+    async fn begin(&self, holder: Holder<'_>) -> Result<Begun, Rejection> {
         let seed = Zeroizing::new(entropy::bytes());
         let pending = versioned(self.seal.seal(PENDING, &seed[..]));
-        Ok(Begun { pending, show: self.show(account, &seed) })
+        Ok(Begun { pending, show: self.show(holder.name, &seed) })
     }
 
     async fn finish(&self, pending: &[u8], answer: &Secret, now: Time) -> Result<Enrolled, Rejection> {
@@ -97,7 +98,7 @@ impl Factor for Totp {
         let last = matching_step(&seed, answer, now).ok_or(Rejection::Wrong)?;
         let state = Enrolment { last, seed }.to_state(&self.seal);
         let verified = Some(Verified::new(self.proof(now), None));
-        Ok(Enrolled { state, verified })
+        Ok(Enrolled::plain(state, verified))
     }
 }
 
@@ -140,6 +141,7 @@ fn matching_step(seed: &Seed, answer: &Secret, now: Time) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::AccountId;
     use crate::stdx::seal::MasterKey;
 
     /// The seed of the published tests.
@@ -160,7 +162,7 @@ mod tests {
     }
 
     async fn verify(state: &[u8], code: &str, now: Time) -> Result<Vec<u8>, Rejection> {
-        let verified = totp().verify(Some(state), &Secret::new(code), now).await?;
+        let verified = totp().verify(Against::state(state), &Secret::new(code), now).await?;
         Ok(verified.state.expect("a code always changes the state"))
     }
 
@@ -231,14 +233,16 @@ mod tests {
     async fn use_moves_a_seed_to_the_current_key() {
         let new = || MasterKey::new([2; 32]).seal("totp");
         let both = Totp::new("Example".into(), new().with_previous(MasterKey::new([1; 32]).seal("totp")));
-        let verified = both.verify(Some(&enrolled(0)), &Secret::new("081804"), NOW).await.expect("right");
+        let verified = both.verify(Against::state(&enrolled(0)), &Secret::new("081804"), NOW).await.expect("right");
         assert!(Enrolment::open(&verified.state.expect("a state"), &new()).is_some());
     }
 
     #[tokio::test]
     async fn an_app_is_shown_what_it_needs() {
         let account = AccountName::parse("alice@example.com").expect("a name");
-        let Show::Authenticator { uri, key } = totp().begin(&account).await.expect("begins").show else {
+        let Show::Authenticator { uri, key } =
+            totp().begin(Holder { id: AccountId::new([1; 16]), name: &account, held: &[] }).await.expect("begins").show
+        else {
             panic!("an app needs a key");
         };
         let secret: String = key.split(' ').collect();

@@ -1,25 +1,24 @@
-//! How strongly and how freshly a session must be proved; knows levels, not factors.
+//! What a session must have proved, and how lately; knows the names of factors, not the factors.
 
-use super::{Condition, Facts, Tighten};
-use crate::identity::Assurance;
+use super::{Condition, Facts, Tighten, list};
+use crate::identity::{Assurance, FactorName, Need, Proof, Proofs};
 use crate::stdx::clock::Time;
 use crate::stdx::span;
 use std::time::Duration;
 
 pub(super) const WORD: &str = "require";
 
-/// `require` and `max_age` of a policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// `require`, `max_age`, `factors` and `refuse_factors` of a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Require {
-    /// The least level.
-    pub level: Assurance,
-    /// No proof that the level needs may be older.
-    pub max_age: Option<Duration>,
+    /// What the proofs must come to.
+    pub need: Need,
 }
 
 impl Require {
-    fn oldest(&self, now: Time) -> Time {
-        self.max_age.map_or(Time::EPOCH, |age| now.minus(age))
+    /// Whether a caller without a session may satisfy it.
+    pub fn is_nothing(&self) -> bool {
+        self.need.level == Assurance::None && self.need.factors.is_empty()
     }
 }
 
@@ -29,49 +28,75 @@ impl Condition for Require {
     }
 
     fn holds(&self, facts: &Facts<'_>) -> bool {
-        if self.level == Assurance::None {
-            return true;
-        }
-        facts.caller.is_some_and(|caller| caller.proofs.assurance_within(self.oldest(facts.now)) >= self.level)
+        self.is_nothing() || facts.caller.is_some_and(|caller| self.need.is_met_by(caller.proofs, facts.now))
     }
 
     fn has(&self, facts: &Facts<'_>) -> String {
         let Some(caller) = facts.caller else { return "no session".to_owned() };
         let level = caller.proofs.assurance();
-        let newest = caller.proofs.iter().map(|proof| proof.at).min();
-        match (self.max_age, newest) {
-            (Some(_), Some(at)) => {
-                let age = Duration::from_secs(facts.now.since(at).as_secs());
-                format!("{level}, oldest proof {} ago", span::written(age))
-            }
-            (Some(_), None) | (None, _) => level.to_string(),
+        let by = match self.need.factors.is_empty() && self.need.refuse.is_empty() {
+            true => String::new(),
+            false => by(caller.proofs),
+        };
+        let oldest = caller.proofs.iter().map(|proof| proof.at).min();
+        match (self.need.max_age, oldest) {
+            (Some(_), Some(at)) => format!("{level}{by}, oldest proof {} ago", span::written(age(facts.now, at))),
+            (Some(_), None) | (None, _) => format!("{level}{by}"),
         }
     }
 
     fn needs(&self) -> String {
-        match self.max_age {
-            Some(age) => format!("{}, proved within {}", self.level, span::written(age)),
-            None => self.level.to_string(),
-        }
+        let Need { level, max_age, factors, refuse } = &self.need;
+        let with = match factors.as_slice() {
+            [] => String::new(),
+            some => format!(" with {}", some.iter().map(|name| name.0).collect::<Vec<_>>().join(" or ")),
+        };
+        let without = match refuse.as_slice() {
+            [] => String::new(),
+            some => format!(" without {}", list(some)),
+        };
+        let within = max_age.map_or(String::new(), |age| format!(", proved within {}", span::written(age)));
+        format!("{level}{with}{without}{within}")
     }
 
     fn remedy(&self, facts: &Facts<'_>) -> String {
         match facts.caller {
             None => "sign in".to_owned(),
             Some(caller) if caller.proofs.only_enrol() => "enrol a new factor, then sign in again".to_owned(),
-            Some(caller) if caller.proofs.assurance() >= self.level => "confirm again who you are".to_owned(),
-            Some(_) => format!("prove more, to reach {}", self.level),
+            Some(caller) if self.was_met_by(caller.proofs) => "confirm again who you are".to_owned(),
+            Some(_) => format!("prove more, to reach {}", self.needs()),
         }
     }
 }
 
+impl Require {
+    fn was_met_by(&self, proofs: &Proofs) -> bool {
+        self.need.met_until(proofs).is_some()
+    }
+}
+
+/// Which factors proved it.
+fn by(proofs: &Proofs) -> String {
+    let factors: Vec<FactorName> = proofs.iter().map(|proof: &Proof| proof.factor).collect();
+    if factors.is_empty() { String::new() } else { format!(" by {}", list(&factors)) }
+}
+
+/// In whole seconds.
+fn age(now: Time, at: Time) -> Duration {
+    Duration::from_secs(now.since(at).as_secs())
+}
+
 impl Tighten for Require {
     fn within(&self, wider: &Self) -> bool {
-        let fresher = match (self.max_age, wider.max_age) {
+        let (own, wider) = (&self.need, &wider.need);
+        let fresher = match (own.max_age, wider.max_age) {
             (_, None) => true,
             (Some(own), Some(other)) => own <= other,
             (None, Some(_)) => false,
         };
-        self.level >= wider.level && fresher
+        let named = wider.factors.is_empty()
+            || (!own.factors.is_empty() && own.factors.iter().all(|factor| wider.factors.contains(factor)));
+        let refused = wider.refuse.iter().all(|factor| own.refuse.contains(factor));
+        own.level >= wider.level && fresher && named && refused
     }
 }

@@ -22,6 +22,9 @@ on_every_engine!(
     of_a_hundred_links_that_are_made_at_once_one_is_good,
     a_reset_takes_everything_an_account_gets_in_by_and_leaves_others_alone,
     a_reset_without_a_link_leaves_none_and_one_of_nobody_changes_nothing,
+    a_credential_is_found_by_its_handle_whosever_it_is,
+    a_handle_that_is_taken_is_enrolled_for_nobody_else,
+    only_whose_it_is_renames_a_credential,
 );
 
 async fn credentials_read_back_oldest_first(store: Store) -> Result<()> {
@@ -285,4 +288,42 @@ async fn a_reset_without_a_link_leaves_none_and_one_of_nobody_changes_nothing(st
 /// An enrolment link that is good until the time 10 into the test.
 fn offered(number: u8) -> EnrolmentLink<'static> {
     EnrolmentLink { key: [number; 32], value: b"who", expires: at(10) }
+}
+
+async fn a_credential_is_found_by_its_handle_whosever_it_is(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    let key = Credential { handle: Some(vec![7; 20]), ..credential(&alice, TOTP) };
+    store.credentials.add(&key).await?;
+    store.credentials.add(&credential(&alice, PASSWORD)).await?;
+    assert_eq!(store.credentials.by_handle(&[7; 20]).await?, Some(key));
+    assert_eq!(store.credentials.by_handle(&[7; 19]).await?, None);
+    assert_eq!(store.credentials.by_handle(&[]).await?, None);
+    Ok(())
+}
+
+async fn a_handle_that_is_taken_is_enrolled_for_nobody_else(store: Store) -> Result<()> {
+    let (alice, bob) = (added(&store, "alice").await?, added(&store, "bob").await?);
+    let key = |account| Credential { handle: Some(vec![7; 20]), ..credential(account, TOTP) };
+    store.credentials.add(&key(&alice)).await?;
+    let right = link(&store, &bob, 1).await?;
+    let of_bob = [credential(&bob, PASSWORD), key(&bob)];
+    assert_eq!(store.credentials.enrol(&enrolment(&bob, &of_bob, right), at(1)).await?, None);
+    assert!(store.credentials.of(bob.id).await?.is_empty(), "nothing of it is kept");
+    let again = [key(&alice)];
+    let right = link(&store, &alice, 2).await?;
+    assert!(store.credentials.enrol(&enrolment(&alice, &again, right), at(1)).await?.is_some(), "in its own place");
+    let beside = Enrolment { place: Place::Beside, ..enrolment(&alice, &again, link(&store, &alice, 3).await?) };
+    assert_eq!(store.credentials.enrol(&beside, at(1)).await?, None);
+    Ok(())
+}
+
+async fn only_whose_it_is_renames_a_credential(store: Store) -> Result<()> {
+    let (alice, bob) = (added(&store, "alice").await?, added(&store, "bob").await?);
+    let held = credential(&alice, TOTP);
+    store.credentials.add(&held).await?;
+    assert!(!store.credentials.rename(held.id, bob.id, "mine").await?);
+    assert!(store.credentials.rename(held.id, alice.id, "on the key ring").await?);
+    let label = "on the key ring".to_owned();
+    assert_eq!(store.credentials.of(alice.id).await?, [Credential { label, ..held }]);
+    Ok(())
 }

@@ -11,6 +11,8 @@ on_every_engine!(
     a_value_put_again_replaces_the_first,
     it_is_known_until_when_the_last_value_of_an_account_is_good,
     sweeping_takes_what_expired,
+    of_a_hundred_who_mark_one_key_exactly_one_is_first,
+    a_mark_may_be_made_again_when_it_is_over,
 );
 
 async fn a_value_is_seen_often_and_taken_once(store: Store) -> Result<()> {
@@ -82,5 +84,23 @@ async fn sweeping_takes_what_expired(store: Store) -> Result<()> {
     assert_eq!(store.once.sweep(at(5)).await?, 0);
     assert_eq!(store.once.sweep(at(1_000)).await?, 1);
     assert!(store.once.peek(OnceKind::Attempt, [3; 32], at(1_000)).await?.is_some());
+    Ok(())
+}
+
+async fn of_a_hundred_who_mark_one_key_exactly_one_is_first(store: Store) -> Result<()> {
+    let marks = all_at_once(100, |_| {
+        let once = store.once.clone();
+        async move { once.mark(OnceKind::Spent, [1; 32], (at(1), at(10))).await }
+    });
+    assert_eq!(marks.await?.iter().filter(|first| **first).count(), 1);
+    Ok(())
+}
+
+async fn a_mark_may_be_made_again_when_it_is_over(store: Store) -> Result<()> {
+    assert!(store.once.mark(OnceKind::Spent, [1; 32], (at(1), at(10))).await?);
+    assert!(store.once.mark(OnceKind::Spent, [2; 32], (at(1), at(10))).await?, "another key");
+    assert!(!store.once.mark(OnceKind::Spent, [1; 32], (at(9), at(20))).await?);
+    assert!(store.once.mark(OnceKind::Spent, [1; 32], (at(10), at(20))).await?);
+    assert!(!store.once.mark(OnceKind::Spent, [1; 32], (at(19), at(30))).await?);
     Ok(())
 }

@@ -19,6 +19,8 @@ on_every_engine!(
     touching_ten_thousand_sessions_is_one_question,
     sweeping_ends_idle_and_old_sessions,
     rules_without_end_end_nothing,
+    a_session_is_found_by_its_id_without_a_token,
+    one_session_too_many_ends_the_one_used_longest_ago,
 );
 
 async fn a_token_opens_its_session_with_account_and_host(store: Store) -> Result<()> {
@@ -153,12 +155,12 @@ async fn touching_ten_thousand_sessions_is_one_question(store: Store) -> Result<
 }
 
 async fn sweeping_ends_idle_and_old_sessions(store: Store) -> Result<()> {
-    let rules = SessionRules { idle: Duration::from_secs(10), absolute: Duration::from_secs(100) };
+    let rules = SessionRules { idle: Duration::from_secs(10), absolute: Duration::from_secs(100), per_account: 1 };
     let alice = added(&store, "alice").await?;
     let mut ids = Vec::new();
     for (number, created, used) in [(1, 50, 89), (2, 50, 90), (3, 0, 99), (4, 1, 99)] {
         let session = Session { created: at(created), used: at(used), ..session(&alice) };
-        store.sessions.open(&session, token(number), HOST).await?;
+        store.sessions.open(&session, Some((token(number), HOST)), None).await?;
         ids.push(session.id);
     }
     assert_eq!(store.sessions.sweep(at(98), rules).await?, 0);
@@ -175,8 +177,41 @@ async fn sweeping_ends_idle_and_old_sessions(store: Store) -> Result<()> {
 async fn rules_without_end_end_nothing(store: Store) -> Result<()> {
     let alice = added(&store, "alice").await?;
     let session = Session { created: Time::EPOCH, used: Time::EPOCH, ..session(&alice) };
-    store.sessions.open(&session, token(1), HOST).await?;
-    let rules = SessionRules { idle: Duration::MAX, absolute: Duration::MAX };
+    store.sessions.open(&session, Some((token(1), HOST)), None).await?;
+    let rules = SessionRules { idle: Duration::MAX, absolute: Duration::MAX, per_account: 1 };
     assert_eq!(store.sessions.sweep(at(0), rules).await?, 0);
+    Ok(())
+}
+
+async fn a_session_is_found_by_its_id_without_a_token(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    let held = session(&alice);
+    store.sessions.open(&held, None, None).await?;
+    assert_eq!(store.sessions.by_id(held.id).await?, Some((held.clone(), alice)));
+    store.sessions.end(held.id).await?;
+    assert_eq!(store.sessions.by_id(held.id).await?, None);
+    Ok(())
+}
+
+async fn one_session_too_many_ends_the_one_used_longest_ago(store: Store) -> Result<()> {
+    let (alice, bob) = (added(&store, "alice").await?, added(&store, "bob").await?);
+    let of_bob = opened(&store, &bob, token(9)).await?;
+    let mut held = Vec::new();
+    for number in 1..4 {
+        let session = Session { used: at(10 + u64::from(number)), ..session(&alice) };
+        assert!(store.sessions.open(&session, Some((token(number), HOST)), Some(3)).await?.is_empty());
+        held.push(session.id);
+    }
+    store.sessions.touch(&[(held[0], at(20))]).await?;
+    let seen = store.changes.newest().await?;
+    let fourth = Session { used: at(30), ..session(&alice) };
+    assert_eq!(store.sessions.open(&fourth, None, Some(3)).await?, [held[1]], "the first one was used since");
+    assert_eq!(changes_after(&store, seen).await?, [Change::SessionEnded(held[1])]);
+    assert_eq!(store.sessions.by_token(&token(2)).await?, None);
+    let mut left: Vec<_> = store.sessions.of(alice.id).await?.into_iter().map(|session| session.id).collect();
+    left.sort();
+    let mut expected = vec![held[0], held[2], fourth.id];
+    expected.sort();
+    assert_eq!((left, store.sessions.of(bob.id).await?), (expected, vec![of_bob]));
     Ok(())
 }

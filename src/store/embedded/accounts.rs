@@ -11,12 +11,13 @@ use async_trait::async_trait;
 impl Accounts for Database {
     async fn add(&self, account: &Account) -> Result<bool> {
         let insert = sqlx::query(
-            "INSERT INTO account (account, name, groups, disabled, added)
-             VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            "INSERT INTO account (account, name, holder, groups, disabled, added)
+             VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         );
         let insert = insert
             .bind(&account.id.bits()[..])
             .bind(account.name.as_str())
+            .bind(account.kind.as_str())
             .bind(row::groups(&account.groups))
             .bind(account.disabled)
             .bind(row::stamp(account.created));

@@ -15,6 +15,11 @@ impl Credentials for Database {
         rows.iter().filter_map(|row| row::credential(row, self.factors).transpose()).collect()
     }
 
+    async fn by_handle(&self, handle: &[u8]) -> Result<Option<Credential>> {
+        let row = self.read_one(sqlx::query("SELECT * FROM credential WHERE handle = ?").bind(handle.to_vec())).await?;
+        row.map_or(Ok(None), |row| row::credential(&row, self.factors))
+    }
+
     async fn add(&self, credential: &Credential) -> Result<()> {
         within(async {
             let mut write = self.write().await?;
@@ -34,6 +39,9 @@ impl Credentials for Database {
                 if enrolment.place == Place::Instead {
                     let delete = sqlx::query("DELETE FROM credential WHERE account = ? AND factor = ?");
                     write.run(delete.bind(&credential.account.bits()[..]).bind(credential.factor.0)).await?;
+                }
+                if is_taken(&mut write, credential).await? {
+                    return Ok(None);
                 }
                 insert(&mut write, credential).await?;
                 throttles::forget(&mut write, &Throttled::Account(enrolment.account, credential.factor)).await?;
@@ -55,6 +63,12 @@ impl Credentials for Database {
             "UPDATE credential SET state = ?, used = ?, version = version + 1 WHERE credential = ? AND version = ?",
         );
         let update = update.bind(state).bind(row::stamp(used)).bind(&id.bits()[..]).bind(row::integer(version));
+        Ok(self.run(update).await? > 0)
+    }
+
+    async fn rename(&self, id: CredentialId, account: AccountId, label: &str) -> Result<bool> {
+        let update = sqlx::query("UPDATE credential SET label = ? WHERE credential = ? AND account = ?");
+        let update = update.bind(label).bind(id.bits().to_vec()).bind(account.bits().to_vec());
         Ok(self.run(update).await? > 0)
     }
 
@@ -117,11 +131,17 @@ async fn may_enrol(write: &mut Write<'_>, enrolment: &Enrolment<'_>, now: Time) 
     }
 }
 
+/// Whether another credential has the handle of this one.
+async fn is_taken(write: &mut Write<'_>, credential: &Credential) -> Result<bool> {
+    let query = sqlx::query("SELECT 1 FROM credential WHERE handle = ?").bind(credential.handle.clone());
+    Ok(!write.rows(query).await?.is_empty())
+}
+
 /// Adds a credential, if its account is still there.
 async fn insert(write: &mut Write<'_>, credential: &Credential) -> Result<()> {
     let insert = sqlx::query(
-        "INSERT INTO credential (credential, account, factor, label, enrolled, used, state, version)
-         SELECT ?, account, ?, ?, ?, ?, ?, ? FROM account WHERE account = ?",
+        "INSERT INTO credential (credential, account, factor, label, enrolled, used, handle, state, version)
+         SELECT ?, account, ?, ?, ?, ?, ?, ?, ? FROM account WHERE account = ?",
     );
     let insert = insert
         .bind(&credential.id.bits()[..])
@@ -129,6 +149,7 @@ async fn insert(write: &mut Write<'_>, credential: &Credential) -> Result<()> {
         .bind(credential.label.as_str())
         .bind(row::stamp(credential.created))
         .bind(credential.used.map(row::stamp))
+        .bind(credential.handle.as_deref())
         .bind(&credential.state[..])
         .bind(row::integer(credential.version))
         .bind(&credential.account.bits()[..]);

@@ -23,6 +23,15 @@ impl Once for Database {
         Ok(())
     }
 
+    async fn mark(&self, kind: OnceKind, key: [u8; 32], (now, expires): (Time, Time)) -> Result<bool> {
+        let insert = sqlx::query(
+            "INSERT INTO once (kind, key, value, expires) VALUES (?1, ?2, X'', ?3)
+             ON CONFLICT DO UPDATE SET expires = ?3 WHERE once.expires <= ?4",
+        );
+        let insert = insert.bind(kind.as_str()).bind(key.to_vec()).bind(row::stamp(expires)).bind(row::stamp(now));
+        Ok(self.run(insert).await? > 0)
+    }
+
     async fn peek(&self, kind: OnceKind, key: [u8; 32], now: Time) -> Result<Option<Vec<u8>>> {
         let query = sqlx::query("SELECT value, expires FROM once WHERE kind = ? AND key = ?");
         let row = self.read_one(query.bind(kind.as_str()).bind(&key[..])).await?;

@@ -2,8 +2,8 @@
 
 use super::{Factors, Result, Unavailable};
 use crate::identity::{
-    Account, AccountId, AccountName, Credential, CredentialId, Device, FactorName, Group, Kinds, Proof, Proofs,
-    Session, SessionId,
+    Account, AccountId, AccountKind, AccountName, Credential, CredentialId, Device, FactorName, Group, Kinds, Proof,
+    Proofs, Session, SessionId,
 };
 use crate::stdx::clock::Time;
 use crate::store::Change;
@@ -49,6 +49,7 @@ pub(super) fn account(row: &SqliteRow) -> Result<Account> {
     Ok(Account {
         id: AccountId::new(bits(row, "account")?),
         name: account_name(row)?,
+        kind: AccountKind::parse(row.try_get("holder")?).ok_or_else(|| damaged("holder"))?,
         groups: groups.collect::<std::result::Result<_, _>>().map_err(|_| damaged("groups"))?,
         disabled: row.try_get("disabled")?,
         created: time(row, "added")?,
@@ -77,6 +78,7 @@ pub(super) fn credential(row: &SqliteRow, factors: Factors) -> Result<Option<Cre
         label: row.try_get("label")?,
         created: time(row, "enrolled")?,
         used: used.map(|_| time(row, "used")).transpose()?,
+        handle: row.try_get("handle")?,
         state: row.try_get("state")?,
         version: count(row, "version")?,
     }))

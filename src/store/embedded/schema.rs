@@ -21,6 +21,7 @@ const FIRST: &str = "
     CREATE TABLE account (
         account  BLOB NOT NULL PRIMARY KEY,
         name     TEXT NOT NULL UNIQUE,
+        holder   TEXT NOT NULL,
         groups   TEXT NOT NULL,
         disabled INTEGER NOT NULL,
         added    INTEGER NOT NULL
@@ -34,6 +35,7 @@ const FIRST: &str = "
         label      TEXT NOT NULL,
         enrolled   INTEGER NOT NULL,
         used       INTEGER,
+        handle     BLOB UNIQUE,
         state      BLOB NOT NULL,
         version    INTEGER NOT NULL
     ) STRICT;

@@ -3,23 +3,36 @@
 use super::changes::note;
 use super::database::{Database, Write, within};
 use super::row::{self, SESSION_ENDED};
-use crate::identity::{AccountId, AccountName, Proofs, Session, SessionId, SessionRules, TokenHash};
+use crate::identity::{Account, AccountId, AccountName, Proofs, Session, SessionId, SessionRules, TokenHash};
 use crate::stdx::clock::Time;
 use crate::store::{Change, Opened, Result, Sessions};
 use async_trait::async_trait;
 use data_encoding::HEXLOWER;
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 use std::time::Duration;
 
 #[async_trait]
 impl Sessions for Database {
-    async fn open(&self, session: &Session, token: TokenHash, host: &str) -> Result<()> {
+    async fn open(
+        &self,
+        session: &Session,
+        first: Option<(TokenHash, &str)>,
+        most: Option<usize>,
+    ) -> Result<Vec<SessionId>> {
         within(async {
             let mut write = self.write().await?;
+            let mut ended = Vec::new();
             if insert(&mut write, session).await? {
-                insert_token(&mut write, session.id, token, host).await?;
+                if let Some((token, host)) = first {
+                    insert_token(&mut write, session.id, token, host).await?;
+                }
+                if let Some(most) = most {
+                    ended = end_beyond(&mut write, session, most).await?;
+                }
             }
-            write.commit().await
+            write.commit().await?;
+            Ok(ended)
         })
         .await
     }
@@ -37,6 +50,12 @@ impl Sessions for Database {
             Ok(added)
         })
         .await
+    }
+
+    async fn by_id(&self, id: SessionId) -> Result<Option<(Session, Account)>> {
+        let query = sqlx::query("SELECT * FROM session JOIN account USING (account) WHERE session = ?");
+        let Some(row) = self.read_one(query.bind(&id.bits()[..])).await? else { return Ok(None) };
+        Ok(Some((row::session(&row, self.factors)?, row::account(&row)?)))
     }
 
     async fn by_token(&self, token: &TokenHash) -> Result<Option<Opened>> {
@@ -155,8 +174,26 @@ pub(super) async fn end_all(
     let except = except.map(|id| id.bits().to_vec());
     let delete = sqlx::query("DELETE FROM session WHERE account = ? AND session IS NOT ? RETURNING session");
     let rows = write.rows(delete.bind(&account.bits()[..]).bind(except)).await?;
+    note_ended(write, &rows).await
+}
+
+/// Ends the sessions of an account that were used longest ago until it has no more than `most`, of which `newest` is
+/// one; gives them.
+async fn end_beyond(write: &mut Write<'_>, newest: &Session, most: usize) -> Result<Vec<SessionId>> {
+    let delete = sqlx::query(
+        "DELETE FROM session WHERE session IN
+         (SELECT session FROM session WHERE account = ? AND session IS NOT ? ORDER BY used DESC LIMIT -1 OFFSET ?)
+         RETURNING session",
+    );
+    let delete = delete.bind(newest.account.bits().to_vec()).bind(newest.id.bits().to_vec());
+    let rows = write.rows(delete.bind(row::integer(most.saturating_sub(1)))).await?;
+    note_ended(write, &rows).await
+}
+
+/// Notes in the feed that sessions ended; gives them.
+async fn note_ended(write: &mut Write<'_>, rows: &[SqliteRow]) -> Result<Vec<SessionId>> {
     let mut ended = Vec::with_capacity(rows.len());
-    for row in &rows {
+    for row in rows {
         let id = SessionId::new(row::bits(row, "session")?);
         note(write, Change::SessionEnded(id)).await?;
         ended.push(id);

@@ -4,7 +4,7 @@ mod record;
 mod whole;
 
 use super::*;
-use crate::identity::{Account, AccountId, AccountName};
+use crate::identity::{Account, AccountId, AccountKind, AccountName};
 use crate::stdx::clock::Time;
 use crate::stdx::digest::Mac;
 use crate::store::{Chain, Change, EventRow, OnceKind, Reserved, ThrottleRule, Throttled};
@@ -50,6 +50,7 @@ fn account(name: &str) -> Account {
         id: AccountId::fresh(),
         name: AccountName::parse(name).expect("a sound name"),
         groups: Vec::new(),
+        kind: AccountKind::Person,
         disabled: false,
         created: Time::from_secs(1),
     }
@@ -171,7 +172,7 @@ async fn a_file_that_is_no_database_is_refused_with_its_name() {
 async fn a_damaged_record_is_an_error_and_not_a_default() {
     let (_directory, path) = somewhere();
     let store = opened(&path).await;
-    sql(&path, "INSERT INTO account VALUES (x'01', 'alice', '', 0, 0)").await;
+    sql(&path, "INSERT INTO account VALUES (x'01', 'alice', 'person', '', 0, 0)").await;
     let error = store.accounts.list().await.expect_err("an id has 16 bytes");
     assert_eq!(error.to_string(), "the store is unavailable: a stored record is damaged: account");
 }

@@ -16,6 +16,11 @@ impl Credentials for Memory {
         Ok(of)
     }
 
+    async fn by_handle(&self, handle: &[u8]) -> Result<Option<Credential>> {
+        let state = self.state()?;
+        Ok(state.credentials.iter().find(|held| held.handle.as_deref() == Some(handle)).cloned())
+    }
+
     async fn add(&self, credential: &Credential) -> Result<()> {
         let mut state = self.state()?;
         if state.accounts.contains_key(&credential.account) {
@@ -28,6 +33,9 @@ impl Credentials for Memory {
         let mut state = self.state()?;
         let account = enrolment.account;
         if state.accounts.get(&account).is_none_or(|account| account.disabled) || !state.allows(enrolment, now) {
+            return Ok(None);
+        }
+        if enrolment.credentials.iter().any(|credential| state.is_taken(credential, enrolment.place)) {
             return Ok(None);
         }
         if let Right::Link(link) = enrolment.right {
@@ -53,6 +61,12 @@ impl Credentials for Memory {
         credential.used = Some(used);
         credential.version = credential.version.saturating_add(1);
         Ok(true)
+    }
+
+    async fn rename(&self, id: CredentialId, account: AccountId, label: &str) -> Result<bool> {
+        let mut state = self.state()?;
+        let held = state.credentials.iter_mut().find(|held| held.id == id && held.account == account);
+        Ok(held.map(|held| label.clone_into(&mut held.label)).is_some())
     }
 
     async fn remove(&self, id: CredentialId, by: SessionId) -> Result<Option<Vec<SessionId>>> {
@@ -100,6 +114,15 @@ impl State {
             Right::Link(link) => self.once.get(&(OnceKind::Enrolment, link)).is_some_and(|kept| now < kept.expires),
             Right::Session(id) => self.sessions.get(&id).is_some_and(|session| session.account == enrolment.account),
         }
+    }
+
+    /// Whether another credential, which stays, has the handle of this one.
+    fn is_taken(&self, credential: &Credential, place: Place) -> bool {
+        let goes = |held: &Credential| {
+            place == Place::Instead && held.account == credential.account && held.factor == credential.factor
+        };
+        let same = |held: &&Credential| held.handle.is_some() && held.handle == credential.handle;
+        self.credentials.iter().filter(same).any(|held| !goes(held))
     }
 
     fn spend_all(&mut self, account: AccountId, kind: OnceKind) {

@@ -109,6 +109,11 @@ impl State {
         self.changes.push(Changed { number: self.newest_change, at: SystemClock.now(), what });
     }
 
+    /// The sessions of an account.
+    fn of(&self, account: AccountId) -> impl Iterator<Item = &Session> {
+        self.sessions.values().filter(move |held| held.account == account)
+    }
+
     /// Ends the sessions for which `over` says so; gives them.
     fn end_where(&mut self, over: impl Fn(&Session) -> bool) -> Vec<SessionId> {
         let ended: Vec<SessionId> = self.sessions.values().filter(|held| over(held)).map(|held| held.id).collect();

@@ -23,6 +23,15 @@ impl Once for Memory {
         Ok(())
     }
 
+    async fn mark(&self, kind: OnceKind, key: [u8; 32], (now, expires): (Time, Time)) -> Result<bool> {
+        let mut state = self.state()?;
+        let is_new = state.once.get(&(kind, key)).is_none_or(|kept| kept.expires <= now);
+        if is_new {
+            state.once.insert((kind, key), Kept { owner: None, value: Vec::new(), expires });
+        }
+        Ok(is_new)
+    }
+
     async fn peek(&self, kind: OnceKind, key: [u8; 32], now: Time) -> Result<Option<Vec<u8>>> {
         let state = self.state()?;
         let kept = state.once.get(&(kind, key)).filter(|kept| now < kept.expires);

@@ -1,7 +1,7 @@
 //! Sessions and their tokens in memory.
 
 use super::{Memory, Token};
-use crate::identity::{AccountId, AccountName, Proofs, Session, SessionId, SessionRules, TokenHash};
+use crate::identity::{Account, AccountId, AccountName, Proofs, Session, SessionId, SessionRules, TokenHash};
 use crate::stdx::clock::Time;
 use crate::store::{Change, Opened, Result, Sessions};
 use async_trait::async_trait;
@@ -9,13 +9,26 @@ use std::cmp::Reverse;
 
 #[async_trait]
 impl Sessions for Memory {
-    async fn open(&self, session: &Session, token: TokenHash, host: &str) -> Result<()> {
+    async fn open(
+        &self,
+        session: &Session,
+        first: Option<(TokenHash, &str)>,
+        most: Option<usize>,
+    ) -> Result<Vec<SessionId>> {
         let mut state = self.state()?;
-        if state.accounts.get(&session.account).is_some_and(|account| !account.disabled) {
-            state.sessions.insert(session.id, session.clone());
+        if state.accounts.get(&session.account).is_none_or(|account| account.disabled) {
+            return Ok(Vec::new());
+        }
+        let mut others: Vec<(Time, SessionId)> = state.of(session.account).map(|held| (held.used, held.id)).collect();
+        others.sort_by_key(|(used, _)| Reverse(*used));
+        let kept = most.map_or(others.len(), |most| most.saturating_sub(1));
+        let over: Vec<SessionId> = others.into_iter().skip(kept).map(|(_, id)| id).collect();
+        let ended = state.end_where(|held| over.contains(&held.id));
+        state.sessions.insert(session.id, session.clone());
+        if let Some((token, host)) = first {
             state.tokens.insert(token, Token { session: session.id, host: host.to_owned() });
         }
-        Ok(())
+        Ok(ended)
     }
 
     async fn add_token(&self, id: SessionId, token: TokenHash, host: &str) -> Result<bool> {
@@ -30,6 +43,12 @@ impl Sessions for Memory {
         }
         state.tokens.insert(token, Token { session: id, host: host.to_owned() });
         Ok(true)
+    }
+
+    async fn by_id(&self, id: SessionId) -> Result<Option<(Session, Account)>> {
+        let state = self.state()?;
+        let session = state.sessions.get(&id).cloned();
+        Ok(session.and_then(|session| Some((session.clone(), state.accounts.get(&session.account)?.clone()))))
     }
 
     async fn by_token(&self, token: &TokenHash) -> Result<Option<Opened>> {
@@ -68,7 +87,7 @@ impl Sessions for Memory {
 
     async fn of(&self, account: AccountId) -> Result<Vec<Session>> {
         let state = self.state()?;
-        let mut of: Vec<Session> = state.sessions.values().filter(|held| held.account == account).cloned().collect();
+        let mut of: Vec<Session> = state.of(account).cloned().collect();
         of.sort_by_key(|session| Reverse(session.used));
         Ok(of)
     }

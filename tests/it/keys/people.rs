@@ -62,6 +62,29 @@ async fn a_session_ends_however_much_it_is_used() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_session_more_than_configured_ends_the_one_used_longest_ago() {
+    let (rig, _app) = rig(&(TWO_HOSTS.to_owned() + "\n[session]\nper_account = 2\n")).await;
+    let mut first = rig.signed_in("alice", &["staff"]).await;
+    let (mut second, mut third) = (first.other(), first.other());
+    rig.sign_in(&mut second, "alice").await;
+    let portal = rig.origin("auth.localhost");
+    rig.clock.advance(MINUTE);
+    assert!(first.who_am_i(&portal).await.is_some() && second.who_am_i(&portal).await.is_some());
+    rig.clock.advance(MINUTE);
+    // The first one is used once more, and the store hears of it behind.
+    let kept = first.who_am_i(&portal).await.expect("it lives")["session"].clone();
+    let account = rig.account("alice").await.id;
+    rig.eventually("the store knows of the last use", async || {
+        let held = rig.store.sessions.of(account).await.expect("the store");
+        held.first().is_some_and(|newest| kept == newest.id.to_string())
+    })
+    .await;
+    rig.sign_in(&mut third, "alice").await;
+    assert!(third.who_am_i(&portal).await.is_some() && first.who_am_i(&portal).await.is_some());
+    assert_eq!(second.who_am_i(&portal).await, None, "it was used longest ago");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_shorter_password_than_configured_is_refused() {
     let (rig, _app) = rig(&with(TWO_HOSTS, "[factor.password]", "min_length = 24")).await;
     let mut browser = rig.browser();

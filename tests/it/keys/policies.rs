@@ -72,6 +72,37 @@ async fn a_policy_needs_proofs_of_the_age_it_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_policy_needs_a_proof_of_one_of_the_factors_it_names() {
+    let rig = guarded_by("[policy.own]\nrequire = \"one-factor\"\nfactors = [\"totp\"]").await;
+    rig.signed_in("alice", &["staff"]).await;
+    let mut browser = known(&rig, "bob", &["staff"]).await;
+    assert_eq!(browser.fetch(&guarded(&rig)).await.status, 200, "a code is among the proofs");
+    let mut other = browser.other();
+    let page = other.visit(&guarded(&rig)).await;
+    let page = other.submit(&page, "/sign-in", &[("name", "bob"), ("password", PASSWORD)]).await;
+    assert_eq!(page.path(), "/sign-in/code", "a password is one factor, and not this one");
+    rig.clock.advance(Duration::from_secs(31));
+    let code = other.code();
+    let page = other.submit(&page, "/sign-in/code", &[("code", &code)]).await;
+    assert_eq!((page.status, page.body.as_str()), (200, "app /guarded"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_counts_no_proof_of_a_factor_it_refuses() {
+    let rig = guarded_by("[policy.own]\nrequire = \"one-factor\"\nrefuse_factors = [\"password\"]").await;
+    let mut browser = known(&rig, "alice", &["staff"]).await;
+    assert_eq!(browser.fetch(&guarded(&rig)).await.status, 200, "there is a code besides");
+    let mut other = browser.other();
+    let page = other.visit(&guarded(&rig)).await;
+    let page = other.submit(&page, "/sign-in", &[("name", "alice"), ("password", PASSWORD)]).await;
+    assert_eq!(page.path(), "/sign-in/code", "the password counts for nothing");
+    let both = std::fs::read_to_string(rig.configuration()).expect("it is there");
+    rig.reload(&both.replace("\"one-factor\"", "\"mfa\"")).await;
+    let refused = browser.fetch(&guarded(&rig)).await;
+    assert_eq!(refused.status, 200, "a policy that nobody can satisfy is not taken: {refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_policy_admits_only_its_groups() {
     let rig = guarded_by("[policy.own]\ngroups = [\"ops\", \"boss\"]").await;
     assert_eq!(known(&rig, "carol", &["boss"]).await.fetch(&guarded(&rig)).await.status, 200);

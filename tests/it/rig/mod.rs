@@ -25,7 +25,7 @@ use access::Written;
 use portcullis::admin::Reloaded;
 use portcullis::config::Environment;
 use portcullis::gateway::{Gateway, Surroundings, open_store};
-use portcullis::identity::{Account, AccountId, AccountName, Group};
+use portcullis::identity::{Account, AccountId, AccountKind, AccountName, Group};
 use portcullis::listen::Loops;
 use portcullis::stdx::clock::{Clock, ManualClock, SystemClock, Time};
 use portcullis::store::Store;
@@ -236,6 +236,7 @@ impl Rig {
             id: AccountId::fresh(),
             name: AccountName::parse(name).expect("a valid name"),
             groups: groups.iter().map(|group| Group::parse(group).expect("a valid group")).collect(),
+            kind: AccountKind::Person,
             disabled: false,
             created: self.clock.now(),
         };

@@ -3,7 +3,7 @@
 
 use super::{Line, Rig, get};
 use portcullis::identity::{
-    Account, AccountId, AccountName, Device, FactorName, Group, Kind, Kinds, Proof, Session, SessionId,
+    Account, AccountId, AccountKind, AccountName, Device, FactorName, Group, Kind, Kinds, Proof, Session, SessionId,
 };
 use portcullis::session::SessionToken;
 use portcullis::stdx::clock::Clock;
@@ -43,6 +43,7 @@ impl Rig {
             id: AccountId::fresh(),
             name: AccountName::parse(name).expect("a valid name"),
             groups: groups.iter().map(|group| Group::parse(group).expect("a valid group")).collect(),
+            kind: AccountKind::Person,
             disabled: false,
             created: now,
         };
@@ -63,7 +64,7 @@ impl Rig {
             device: Device { name: "a story".to_owned(), address: Ipv4Addr::LOCALHOST.into() },
         };
         let token = SessionToken::fresh();
-        self.store.sessions.open(&session, token.hash(), host).await.expect("the store");
+        self.store.sessions.open(&session, Some((token.hash(), host)), None).await.expect("the store");
         Pass { session: session.id, account: account.id, token: token.text().as_str().to_owned() }
     }
 }

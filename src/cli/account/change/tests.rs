@@ -56,7 +56,7 @@ async fn sign_in(opened: &Opened, account: &Account) {
         device: Device { name: "Firefox on Linux".to_owned(), address: "127.0.0.1".parse().expect("an address") },
     };
     assert_eq!(session.proofs.assurance(), Assurance::OneFactor);
-    opened.store.sessions.open(&session, TokenHash([1; 32]), "app.localhost").await.expect("a session");
+    opened.store.sessions.open(&session, Some((TokenHash([1; 32]), "app.localhost")), None).await.expect("a session");
 }
 
 async fn events(opened: &Opened) -> Vec<String> {

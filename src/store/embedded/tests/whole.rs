@@ -47,11 +47,16 @@ async fn an_offer_a_removal_and_a_reset_are_one_transaction_each() {
     store.accounts.add(&alice).await.expect("the store answers");
     let (own, other) = (session(&alice), session(&alice));
     for (session, number) in [(&own, 1), (&other, 2)] {
-        store.sessions.open(session, TokenHash([number; 32]), "app.example.com").await.expect("the store answers");
+        store
+            .sessions
+            .open(session, Some((TokenHash([number; 32]), "app.example.com")), None)
+            .await
+            .expect("the store answers");
     }
     let (id, at) = (CredentialId::fresh(), Time::from_secs(1));
     let (label, state) = (String::new(), vec![1]);
-    let held = Credential { id, account: alice.id, factor: TOTP, label, created: at, used: None, state, version: 0 };
+    let (used, handle) = (None, None);
+    let held = Credential { id, account: alice.id, factor: TOTP, label, created: at, used, handle, state, version: 0 };
     store.credentials.add(&held).await.expect("the store answers");
     store.once.put(OnceKind::Attempt, [3; 32], Some(alice.id), b"x", Time::NEVER).await.expect("the store answers");
     let link = |number| EnrolmentLink { key: [number; 32], value: b"who", expires: Time::NEVER };
