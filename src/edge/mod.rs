@@ -22,6 +22,7 @@ mod strict;
 mod survey;
 mod tether;
 mod turn_away;
+mod waiting;
 
 pub use body::fault as body_fault;
 pub use complaint::Complaints;
@@ -32,6 +33,7 @@ pub use passage::{Admission, Arrival, Forwarding, Passage, RequestId};
 pub use refusal::{Failure, Fault, Refusal};
 pub use refuse::{RefusedView, forbidden};
 pub use tether::Tethers;
+pub use waiting::{Kept, Waiting};
 
 use crate::audit::Recorder;
 use crate::session::Reader;

@@ -79,6 +79,15 @@ pub struct Arrival {
 }
 
 impl Arrival {
+    /// The origin that it came to, as browsers write it.
+    pub fn origin(&self) -> String {
+        let scheme = super::origin::scheme(self.transport);
+        match self.port {
+            Some(port) => format!("{scheme}://{}:{port}", self.host),
+            None => format!("{scheme}://{}", self.host),
+        }
+    }
+
     /// Whether a session may be carried here: encrypted, or to `localhost` and below, where nobody else listens.
     pub fn may_carry_session(&self) -> bool {
         let local = &*self.host == "localhost" || self.host.ends_with(".localhost");

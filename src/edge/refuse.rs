@@ -1,12 +1,13 @@
 //! The one table that turns every refusal into an answer: a redirect for people, a challenge for programs, a page or a
 //! problem document for the rest. What the stranger sees is never what the log says.
 
-use super::{Arrival, DecisionId, Edge, Failure, Passage, Refusal, RequestId};
+use super::waiting::Kept;
+use super::{Arrival, DecisionId, Edge, Failure, Passage, Refusal, RequestId, origin};
 use crate::edition::PortalPlan;
 use crate::policy::{Denial, Line, Recourse};
 use crate::reply::{Answer, Body, Then};
 use crate::session::SecretToken;
-use crate::session::cookie::{self, Name, Transport};
+use crate::session::cookie::{self, Name};
 use crate::stdx::span;
 use crate::token::{Destination, TICKET_LIFE, Ticket};
 use http::{Method, StatusCode, header};
@@ -40,9 +41,19 @@ pub struct RefusedView<'a> {
 impl Edge {
     /// The answer to a refused request; notes it for `explain` and for the log.
     pub fn refuse(&self, request: &RequestHeader, passage: &mut Passage, refusal: &Refusal) -> Answer {
+        self.refuse_keeping(request, passage, (refusal, None))
+    }
+
+    /// The same, where a form is kept until its sender comes back.
+    pub fn refuse_keeping(
+        &self,
+        request: &RequestHeader,
+        passage: &mut Passage,
+        (refusal, kept): (&Refusal, Option<Kept>),
+    ) -> Answer {
         let decision = self.remember(request, passage, refusal);
         passage.note(refusal, decision);
-        let case = Case { edge: self, request, passage, refusal, decision };
+        let case = Case { edge: self, request, passage, refusal, decision, kept };
         case.answer()
     }
 }
@@ -54,6 +65,7 @@ struct Case<'a> {
     passage: &'a Passage,
     refusal: &'a Refusal,
     decision: Option<DecisionId>,
+    kept: Option<Kept>,
 }
 
 impl Case<'_> {
@@ -92,7 +104,7 @@ impl Case<'_> {
 
     /// 303 to the portal, with the way back sealed, and bound to this browser by a cookie on this host.
     fn to_portal(&self, arrival: &Arrival, portal: &PortalPlan, denial: &Denial) -> Answer {
-        let binding = self.binding(arrival);
+        let binding = self.kept.as_ref().map_or_else(|| binding(self.request, arrival), |kept| kept.binding.clone());
         let to = self.destination(arrival);
         let ticket =
             Ticket { to, binding: crate::stdx::digest::sha256(binding.text().as_bytes()), need: denial.need.clone() };
@@ -104,22 +116,13 @@ impl Case<'_> {
         answer
     }
 
-    /// The binding that this browser holds already, so that all its tabs that wait for a sign-in may come back, or a
-    /// fresh one.
-    fn binding(&self, arrival: &Arrival) -> SecretToken {
-        let fields = self.request.headers.get_all(header::COOKIE).iter().map(http::HeaderValue::as_bytes);
-        let held = cookie::find(fields, Name::Binding.on(arrival.transport)).and_then(SecretToken::parse);
-        held.unwrap_or_else(SecretToken::fresh)
-    }
-
     fn destination(&self, arrival: &Arrival) -> Destination {
-        let raw = std::str::from_utf8(self.request.raw_path()).unwrap_or("/");
         let comes_back = self.request.method == Method::GET || self.request.method == Method::HEAD;
-        let path = if comes_back && raw.len() <= LONGEST_PATH { raw } else { "/" };
-        let scheme = match arrival.transport {
-            Transport::Secure => "https",
-            Transport::Plain => "http",
+        let path = match &self.kept {
+            Some(kept) => &kept.path,
+            None => short_path(self.request).filter(|_| comes_back).unwrap_or("/"),
         };
+        let scheme = origin::scheme(arrival.transport);
         // Only ports that people reach us by: a code must not be sent to somebody else's server on the same host.
         let port = arrival.port.filter(|port| self.edge.ports.load().contains(port));
         Destination { scheme: scheme.to_owned(), host: arrival.host.to_string(), port, path: path.to_owned() }
@@ -278,6 +281,19 @@ pub fn forbidden(failed: Option<&Line>) -> String {
         Some(line) => format!("{}: you have {}, needed is {}", line.condition, line.has, line.needs),
         None => "the policy of this address does not allow it".to_owned(),
     }
+}
+
+/// The binding that this browser holds already, so that all its tabs that wait for a sign-in may come back, or a fresh
+/// one.
+pub(super) fn binding(request: &RequestHeader, arrival: &Arrival) -> SecretToken {
+    let fields = request.headers.get_all(header::COOKIE).iter().map(http::HeaderValue::as_bytes);
+    let held = cookie::find(fields, Name::Binding.on(arrival.transport)).and_then(SecretToken::parse);
+    held.unwrap_or_else(SecretToken::fresh)
+}
+
+/// Path and query, if they are short enough to be carried to the portal and back.
+pub(super) fn short_path(request: &RequestHeader) -> Option<&str> {
+    std::str::from_utf8(request.raw_path()).ok().filter(|path| path.len() <= LONGEST_PATH)
 }
 
 /// Whether a browser is going somewhere, so that a redirect or a page is of use. `Sec-Fetch-Mode` says so where it is

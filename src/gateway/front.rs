@@ -1,10 +1,11 @@
 //! Pingora's callbacks in the order of its phases; each hands over to the edge or the portal and keeps nothing.
 
-use crate::edge::{self, Edge, Failure, Passage, Refusal, RefusedView};
+use crate::edge::{self, Edge, Failure, Kept, Passage, Refusal, RefusedView, Waiting};
 use crate::edition::Live;
 use crate::listen::Connection;
 use crate::portal::{self, Ask, FORM_LIMIT, Form, OnPortal, Portal};
 use crate::reply::{Answer, Body, Then};
+use crate::session::{KEPT_FORM_SIZE, KeptForm};
 use crate::telemetry::Outcome;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -67,7 +68,8 @@ impl ProxyHttp for Front {
             Ok(None) => Ok(false),
             Ok(Some(answer)) => send(http, answer, passage).await.map(|()| true),
             Err(refusal) => {
-                let answer = self.edge.refuse(http.req_header(), passage, &refusal);
+                let kept = self.keep_form(http, passage, &refusal).await;
+                let answer = self.edge.refuse_keeping(http.req_header(), passage, (&refusal, kept));
                 send(http, answer, passage).await.map(|()| true)
             }
         }
@@ -258,6 +260,18 @@ impl Front {
         Ok(None)
     }
 
+    /// Keeps a refused form for its sender, if it is worth it and can be kept.
+    async fn keep_form(&self, http: &mut Session, passage: &Passage, refusal: &Refusal) -> Option<Kept> {
+        let waiting = self.edge.worth_keeping(http.req_header(), passage, refusal)?;
+        let body = read_body(http, KEPT_FORM_SIZE).await.ok()?;
+        let Waiting { host, path, binding, sender } = waiting;
+        let hash = crate::stdx::digest::sha256(binding.text().as_bytes());
+        let form = KeptForm { host, path, binding: hash, sender, fields: fields(&body)? };
+        let path = self.portal.keep_form(&form, self.edge.clock.now()).await;
+        let path = path.inspect_err(|error| tracing::warn!(%error, "a form could not be kept for its sender")).ok()?;
+        Some(Kept { path, binding })
+    }
+
     async fn ask_portal(
         &self,
         http: &mut Session,
@@ -266,8 +280,8 @@ impl Front {
     ) -> std::result::Result<Answer, Refusal> {
         let arrival = passage.arrival.as_ref().ok_or(Refusal::Broken(Failure::Internal))?;
         let form = match http.req_header().method == Method::POST {
-            true => match read_form(http).await {
-                Ok(form) => form,
+            true => match read_body(http, FORM_LIMIT).await {
+                Ok(body) => Form::parse(&body),
                 Err(status) => return Ok(too_much(status)),
             },
             false => Form::default(),
@@ -309,20 +323,27 @@ impl Front {
     }
 }
 
-/// Reads a form, or says with which status it is refused.
-async fn read_form(http: &mut Session) -> std::result::Result<Form, StatusCode> {
+/// The fields of a form, in order; `None` if they are not text, which no page of ours could give back.
+fn fields(body: &[u8]) -> Option<Vec<(String, String)>> {
+    let odd = |text: &str| text.contains(char::REPLACEMENT_CHARACTER);
+    let fields = url::form_urlencoded::parse(body).into_owned();
+    fields.map(|(name, value)| (!odd(&name) && !odd(&value)).then_some((name, value))).collect()
+}
+
+/// Reads a body of at most `most` bytes, or says with which status it is refused.
+async fn read_body(http: &mut Session, most: usize) -> std::result::Result<BytesMut, StatusCode> {
     let read = async {
         if http.get_header(header::EXPECT).is_some() {
             http.write_continue_response().await.map_err(|_| StatusCode::BAD_REQUEST)?;
         }
         let mut body = BytesMut::new();
         while let Some(part) = http.read_request_body().await.map_err(|_| StatusCode::BAD_REQUEST)? {
-            if body.len() + part.len() > FORM_LIMIT {
+            if body.len() + part.len() > most {
                 return Err(StatusCode::PAYLOAD_TOO_LARGE);
             }
             body.extend_from_slice(&part);
         }
-        Ok(Form::parse(&body))
+        Ok(body)
     };
     tokio::time::timeout(FORM_TIME, read).await.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
 }

@@ -34,7 +34,7 @@ use crate::factor;
 use crate::listen::{Certificates, Drained, ListenFailure, Listeners, Loops, Meter, Unreadable};
 use crate::pool::Fleet;
 use crate::portal::Portal;
-use crate::session::{HandOffs, Keeper, Reader};
+use crate::session::{HandOffs, Keeper, KeptForms, Reader};
 use crate::stdx::clock::Clock;
 use crate::stdx::sparing::Sparing;
 use crate::stdx::task::Tasks;
@@ -241,6 +241,7 @@ impl Parts {
             keeper: Keeper::new(state.store.sessions.clone(), reader.clone()),
             reader,
             hand_offs: HandOffs::new(state.store.once.clone()),
+            kept_forms: Arc::new(KeptForms::new(state.store.once.clone(), state.master.seal("kept-form"))),
             tickets,
             keys: state.keys.clone(),
             forms: state.master.mac("form"),

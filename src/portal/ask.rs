@@ -4,8 +4,8 @@ use super::Trouble;
 use crate::edition::PortalPlan;
 use crate::identity::SessionRules;
 use crate::login::Moment;
-use crate::session::SecretToken;
 use crate::session::cookie::{self, Name, Transport};
+use crate::session::{KEPT_FORM_SIZE, SecretToken};
 use crate::stdx::clock::Time;
 use crate::stdx::digest::{Mac, same};
 use crate::stdx::secret::Secret;
@@ -14,8 +14,9 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use percent_encoding::percent_decode_str;
 use std::net::IpAddr;
 
-/// Bytes of a form: no form of ours has more than a sealed return address and a password.
-pub const FORM_LIMIT: usize = 64 * 1024;
+/// Bytes of a form: twice those of the longest that is kept, which may have been written more tersely when it first came.
+/// No form of our own has more than a sealed return address and a password.
+pub const FORM_LIMIT: usize = 2 * KEPT_FORM_SIZE;
 
 /// Fields of a form.
 const MOST_FIELDS: usize = 32;

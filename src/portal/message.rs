@@ -121,6 +121,7 @@ pub(super) fn subject(ask: &Ask<'_>, status: StatusCode, subject: Subject<'_>) -
         Subject::LinkSpent => Some(Link { label: "Sign in", href: &home }),
         // Whoever is being enrolled has nothing to sign in with: the link is the only way on.
         Subject::SetUpEnded | Subject::SetUpLost(_) => None,
+        Subject::FormGone => Some(Link { label: "Go on", href: "/" }),
         Subject::ChangeEnded => Some(Link { label: "Go to your account", href: "/" }),
         Subject::AttemptEnded | Subject::TooMany(_) | Subject::Busy | Subject::FormStale | Subject::NoCookies(_) => {
             Some(Link { label: "Start again", href: &home })

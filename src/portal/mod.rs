@@ -8,6 +8,7 @@ mod ask;
 mod device;
 mod enrol;
 mod hand_off;
+mod kept_form;
 mod message;
 mod own;
 mod respond;
@@ -15,6 +16,7 @@ mod sign_in;
 mod sign_out;
 
 pub use ask::{Ask, FORM_LIMIT, Form};
+pub use kept_form::KEPT_FORM_PATH;
 pub use message::refusal;
 
 use crate::audit::Recorder;
@@ -23,7 +25,7 @@ use crate::identity::SessionRules;
 use crate::login::{Login, Stop};
 use crate::reply::Answer;
 use crate::session::cookie::Name;
-use crate::session::{HandOffs, Keeper, LiveSession, Reader, Reading, SessionToken};
+use crate::session::{HandOffs, Keeper, KeptForms, LiveSession, Reader, Reading, SessionToken};
 use crate::stdx::digest::Mac;
 use crate::stdx::sparing::Sparing;
 use crate::token::{Keyring, Tickets};
@@ -41,6 +43,8 @@ pub struct Portal {
     pub keeper: Keeper,
     /// Codes that carry sessions to other hosts.
     pub hand_offs: HandOffs,
+    /// Forms that wait for a proof.
+    pub kept_forms: Arc<KeptForms>,
     /// Return addresses.
     pub tickets: Arc<Tickets>,
     /// Published keys.

@@ -1,6 +1,6 @@
 //! The addresses under `/.portcullis/` that are ours on every host, and the published keys.
 
-use super::{Ask, Outcome, Portal, Trouble, page};
+use super::{Ask, KEPT_FORM_PATH, Outcome, Portal, Trouble, page};
 use crate::reply::{Answer, Body};
 use http::{Method, StatusCode, header};
 
@@ -18,9 +18,16 @@ impl Portal {
             "/.portcullis/session" if get => self.who_am_i(ask).await,
             "/.portcullis/sign-out" if get => self.ask_sign_out_here(ask).await,
             "/.portcullis/sign-out" if ask.method == Method::POST => self.sign_out_here(ask).await,
-            page::STYLE_PATH | "/.portcullis/enter" | "/.portcullis/session" => Err(Trouble::NoMethod("GET, HEAD")),
+            KEPT_FORM_PATH if get => self.show_form(ask).await,
+            page::STYLE_PATH | KEPT_FORM_PATH | "/.portcullis/enter" | "/.portcullis/session" => {
+                Err(Trouble::NoMethod("GET, HEAD"))
+            }
             "/.portcullis/sign-out" => Err(Trouble::NoMethod("GET, HEAD, POST")),
-            _ => Err(Trouble::NoPage),
+            path => match path.strip_prefix(KEPT_FORM_PATH).and_then(|rest| rest.strip_prefix('/')) {
+                Some(name) if ask.method == Method::POST => self.send_form(ask, name).await,
+                Some(_) => Err(Trouble::NoMethod("POST")),
+                None => Err(Trouble::NoPage),
+            },
         }
     }
 

@@ -39,6 +39,8 @@ pub enum Subject<'a> {
     SetUpEnded,
     /// The same, unless the browser keeps no cookies for this host: nothing tells the two apart.
     SetUpLost(&'a str),
+    /// A form that waited for a proof was sent, or waited too long, or is another's.
+    FormGone,
     /// The same as [`Subject::SetUpEnded`], of one that somebody began who is signed in.
     ChangeEnded,
 }
@@ -79,6 +81,7 @@ impl Subject<'_> {
             Subject::Busy => "Please try again in a moment",
             Subject::FormStale => "That page was out of date",
             Subject::NoCookies(_) => "Please allow cookies",
+            Subject::FormGone => "There is no form to send",
             Subject::SetUpLost(_) => "This set\u{2011}up cannot go on",
             Subject::SetUpEnded | Subject::ChangeEnded => "This set\u{2011}up has expired",
         }
@@ -106,6 +109,7 @@ impl Subject<'_> {
                  start again."
             )
             .into(),
+            Subject::FormGone => "It was sent already, or waited for more than an hour. Nothing is sent twice.".into(),
             Subject::SetUpEnded => OPEN_AGAIN.into(),
             Subject::SetUpLost(host) => {
                 format!("It has ended, or your browser does not keep cookies for {host}: allow them. {OPEN_AGAIN}")

@@ -10,6 +10,7 @@ mod icon;
 mod message;
 mod part;
 mod refused;
+mod send_form;
 mod shell;
 mod sign_in;
 mod wording;
@@ -28,6 +29,7 @@ pub use enrol::{
 pub use message::{Message, Subject, message};
 pub use part::{Form, Link, Notice, field};
 pub use refused::{Finding, Refused, refused, way_on, words_for};
+pub use send_form::{SendForm, send_form};
 pub use sign_in::{Prompt, Reason, SignIn, authenticator_code, password_again, recovery_code, sign_in};
 pub use wording::{Asked, ago, sentence, span};
 

@@ -194,7 +194,11 @@ fn asking(words: Words) -> Vec<(&'static str, Markup)> {
     let connect = Question::Connect { client: words.device, code: "WDJB-MJHT", account: words.account };
     let ask = |question| confirm(&Confirm { portal: words.portal, form: FORM, question, cancel: "/account" });
     let gone = |ended| signed_out(&SignedOut { portal: words.portal, ended, sign_in: "/sign-in" });
+    let fields = [(words.account.to_owned(), words.device.to_owned()), (String::new(), String::new())];
+    let (portal, host, path) = (words.portal, words.host, "/orders/new");
+    let action = "/.portcullis/form/kJ3m";
     vec![
+        ("send-form", send_form(&SendForm { portal, host, path, action, fields: &fields, leave: path })),
         ("confirm-remove", ask(Question::Remove(words.device))),
         ("confirm-others", ask(Question::EndOthers(2))),
         ("confirm-sign-out", ask(Question::SignOut(words.account))),
@@ -243,6 +247,7 @@ fn saying(words: Words) -> Vec<(&'static str, Markup)> {
         ("message-cookies", say(Subject::NoCookies(words.host), action)),
         ("message-set-up", say(Subject::SetUpEnded, None)),
         ("message-set-up-lost", say(Subject::SetUpLost(words.host), None)),
+        ("message-form-gone", say(Subject::FormGone, Some(Link { label: "Go on", href: "/" }))),
         ("message-change", say(Subject::ChangeEnded, Some(Link { label: "Go to your account", href: "/" }))),
         ("refused-403", refused(&denied)),
         ("refused-400", plain(400, path)),

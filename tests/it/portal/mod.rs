@@ -3,6 +3,7 @@
 mod change;
 mod dead_links;
 mod forgery;
+mod kept_form;
 mod leaving;
 mod page;
 mod set_up;
