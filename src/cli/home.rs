@@ -10,7 +10,7 @@ use super::unwritten::{self, Whom};
 use crate::config::Wreck;
 use crate::edition::Plan;
 use crate::gateway::StateFailure;
-use crate::identity::{Group, SessionRules};
+use crate::identity::{AccountName, Group, SessionRules};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -67,6 +67,15 @@ impl Home {
         let essentials = self.essentials()?;
         essentials.portal()?;
         let (essentials, running) = self.beside(essentials).await?;
+        Opened::open_beside(&running, essentials, Absent::Make).await
+    }
+
+    /// The store, made if there is none.
+    ///
+    /// # Errors
+    /// If the store cannot be told, made or opened, or if the running gateway works on another.
+    pub async fn open_to_add(&self) -> anyhow::Result<Opened> {
+        let (essentials, running) = self.beside(self.essentials()?).await?;
         Opened::open_beside(&running, essentials, Absent::Make).await
     }
 
@@ -156,6 +165,8 @@ pub struct Essentials {
     pub sessions: SessionRules,
     /// The groups that policies name, if all of them can be told.
     pub groups: Option<BTreeSet<Group>>,
+    /// The service accounts that policies name, if all of them can be told.
+    pub service_accounts: Option<BTreeSet<AccountName>>,
     /// The policies of routes that ask who it is, each with the groups of which it wants one; empty if one of them lets
     /// in whoever signed in, or if not all can be told.
     pub gates: BTreeMap<String, Vec<Group>>,
@@ -190,6 +201,9 @@ impl Essentials {
             sessions: plan.sessions,
             gates: gates(plan),
             groups: Some(plan.policies.iter().flat_map(|policy| policy.named_groups()).cloned().collect()),
+            service_accounts: Some(
+                plan.policies.iter().flat_map(|policy| &policy.rules.service_accounts.any_of).cloned().collect(),
+            ),
             soundness: Soundness::Sound,
             portal: plan.portal.as_ref().map(|portal| portal.origin.clone()),
         }
@@ -202,6 +216,7 @@ impl Essentials {
             socket: plan.and_then(|plan| plan.gateway.admin_socket.clone()),
             sessions: plan.map_or(SessionRules::DEFAULT, |plan| plan.sessions),
             groups: None,
+            service_accounts: None,
             gates: BTreeMap::new(),
             soundness: Soundness::Broken,
             portal: plan.and_then(|plan| plan.portal.as_ref()).map(|portal| portal.origin.clone()),

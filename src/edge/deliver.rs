@@ -95,7 +95,7 @@ impl Edge {
         let (Some(arrival), Some(admission)) = (&passage.arrival, &passage.admission) else { return };
         let until = admission.session.as_ref().map(|session| {
             let absolute = session.created.plus(passage.edition.sessions().absolute);
-            let lapses = admission.permit.policy().lapses(&session.proofs).unwrap_or(Time::EPOCH);
+            let lapses = admission.permit.policy().lapses(&session.account, &session.proofs).unwrap_or(Time::EPOCH);
             absolute.min(lapses)
         });
         let stream = Stream {

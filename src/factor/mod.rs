@@ -2,6 +2,7 @@
 //!
 //! A factor is a [`Factor`], a line in [`ALL`], and passes `contract.rs`.
 
+pub mod client_key;
 pub mod message;
 pub mod passkey;
 pub mod password;
@@ -19,12 +20,11 @@ use std::sync::Arc;
 
 /// The factors of this build, in the order in which they are asked for where any of them would do: the least trouble for
 /// the person first.
-pub const ALL: [FactorName; 5] =
-    [passkey::NAME, password::NAME, totp::NAME, message::NAME, recovery_code::NAME];
+pub const ALL: [FactorName; 5] = [passkey::NAME, password::NAME, totp::NAME, message::NAME, recovery_code::NAME];
 
-/// Finds a factor by the word in configuration and records.
+/// Finds a factor by the word in records: one of people's, or of programs'.
 pub fn named(word: &str) -> Option<FactorName> {
-    ALL.into_iter().find(|name| name.0 == word)
+    ALL.into_iter().chain([client_key::NAME]).find(|name| name.0 == word)
 }
 
 /// One way of proving identity.

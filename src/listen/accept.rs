@@ -1,6 +1,7 @@
 //! The accept loop and the life of a connection from accept to close; knows nothing of what is said on it.
 
 use super::admission::{Admission, Admitted};
+use super::certificate::ClientCertificates;
 use super::connection::RedirectToHttps;
 use super::io::{Io, Seals};
 use super::meter::{HandshakeEnd, Meter, Overload};
@@ -162,7 +163,8 @@ impl Reception {
             let seals = Seals::new(descriptor, &connection, None);
             return Ok(Box::new(Io::new(stream, (connection, Arc::clone(&self.serve)), limits, seals)));
         }
-        let handshake = timeout_at(accepted + limits.handshake, self.shake_hands(stream, &connection));
+        let handshake =
+            timeout_at(accepted + limits.handshake, self.shake_hands(stream, &connection, plan.client_certificates()));
         let shaken = tokio::select! {
             shaken = handshake => shaken,
             () = lifeline.severed() => return Err(Unestablished::Gone),
@@ -178,13 +180,14 @@ impl Reception {
         &self,
         mut stream: tokio::net::TcpStream,
         connection: &Connection,
+        asked: ClientCertificates,
     ) -> Result<Option<tls::Secured>, HandshakeError> {
         if tls::is_in_the_clear(&stream).await? {
             let answer = self.serve.refuse(connection, Unreadable::Clear);
             tls::answer_in_the_clear(&mut stream, &answer).await?;
             return Ok(None);
         }
-        tls::handshake(stream, &self.certificates).await.map(Some)
+        tls::handshake(stream, &self.certificates, asked).await.map(Some)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which certificate answers which name, and how certificates are read; knows nothing of connections.
 
+use super::client_certificate::AnyClient;
 use super::der::has_version;
 use super::names::dns_names;
 use super::validity::{Validity, validity};
@@ -22,6 +23,17 @@ use std::sync::Arc;
 pub struct Certificates {
     store: Arc<Store>,
     config: Arc<ServerConfig>,
+    /// The same, and clients are asked for a certificate.
+    asking: Arc<ServerConfig>,
+}
+
+/// Whether clients are asked for a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// They are, and may go on without one.
+    Asked,
+    /// They are not: browsers would bother people with a choice of certificates.
+    Unasked,
 }
 
 /// A certificate chain with its key, and the names it is for.
@@ -104,8 +116,9 @@ impl Certificates {
     /// for no name gets the first; one that asks for an unknown name is refused, as is everybody while there are none.
     pub fn new(certified: Vec<Certified>) -> Certificates {
         let store = Arc::new(Store(ArcSwap::from_pointee(Index::new(certified))));
-        let config = Arc::new(server_config(Arc::clone(&store)));
-        Certificates { store, config }
+        let config = |asked| Arc::new(server_config(Arc::clone(&store), asked));
+        let (config, asking) = (config(ClientCertificates::Unasked), config(ClientCertificates::Asked));
+        Certificates { store, config, asking }
     }
 
     /// Answers with these from the next handshake on.
@@ -123,8 +136,11 @@ impl Certificates {
         self.store.0.load().choose(hello).map_or_else(Arc::default, |shown| Arc::clone(&shown.names))
     }
 
-    pub(super) fn config(&self) -> &Arc<ServerConfig> {
-        &self.config
+    pub(super) fn config(&self, asked: ClientCertificates) -> &Arc<ServerConfig> {
+        match asked {
+            ClientCertificates::Asked => &self.asking,
+            ClientCertificates::Unasked => &self.config,
+        }
     }
 }
 
@@ -216,12 +232,15 @@ fn provider() -> CryptoProvider {
 
 /// TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1, and tickets, so that returning clients skip the signature. Tickets stay
 /// good when certificates change; the name is judged again at each handshake.
-fn server_config(store: Arc<Store>) -> ServerConfig {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
+fn server_config(store: Arc<Store>, asked: ClientCertificates) -> ServerConfig {
+    let builder = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_protocol_versions(&[&TLS13, &TLS12])
-        .expect("aws-lc has suites for TLS 1.2 and 1.3")
-        .with_no_client_auth()
-        .with_cert_resolver(store);
+        .expect("aws-lc has suites for TLS 1.2 and 1.3");
+    let builder = match asked {
+        ClientCertificates::Asked => builder.with_client_cert_verifier(Arc::new(AnyClient(provider()))),
+        ClientCertificates::Unasked => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(store);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     match Ticketer::new() {
         Ok(ticketer) => config.ticketer = ticketer,

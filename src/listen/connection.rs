@@ -37,6 +37,8 @@ pub struct Encryption {
     pub sni: Option<Box<str>>,
     /// The names of the certificate it was shown, in lower case, wildcards included.
     pub(super) names: Arc<[Box<str>]>,
+    /// SHA-256 of the certificate that the client showed, and whose key it has; `None` if it showed none.
+    pub client: Option<[u8; 32]>,
 }
 
 /// What the connection's stream and the phase callbacks tell each other about bytes.
@@ -212,7 +214,7 @@ mod tests {
     use super::*;
 
     fn encryption(sni: Option<&str>, names: &[&str]) -> Encryption {
-        Encryption { sni: sni.map(Into::into), names: names.iter().map(|name| (*name).into()).collect() }
+        Encryption { sni: sni.map(Into::into), names: names.iter().map(|name| (*name).into()).collect(), client: None }
     }
 
     #[test]

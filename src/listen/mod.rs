@@ -5,6 +5,7 @@ mod accept;
 mod admission;
 mod bind;
 mod certificate;
+mod client_certificate;
 mod connection;
 mod der;
 mod io;

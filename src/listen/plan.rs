@@ -1,5 +1,6 @@
 //! What listens where, after every default was applied; knows no file.
 
+use super::certificate::ClientCertificates;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,6 +13,14 @@ pub struct ListenPlan {
     pub tls: bool,
     /// Whether every request is answered with a redirect to `https://`.
     pub redirect_to_https: bool,
+    /// Whether clients are asked for a certificate, which they need not have.
+    pub client_certificates: bool,
+}
+
+impl ListenPlan {
+    pub(super) fn client_certificates(&self) -> ClientCertificates {
+        if self.client_certificates { ClientCertificates::Asked } else { ClientCertificates::Unasked }
+    }
 }
 
 /// Caps and deadlines of connections, over all listeners.

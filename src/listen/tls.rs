@@ -1,7 +1,9 @@
 //! The TLS handshake: from a TCP connection to an encrypted one with a known protocol; knows nothing of what follows.
 
+use super::certificate::ClientCertificates;
 use super::watch::Version;
 use super::{Certificates, Encryption};
+use crate::stdx::digest::sha256;
 use pingora::protocols::tls::SslDigest;
 use rustls::server::Acceptor;
 use rustls::{ProtocolVersion, ServerConnection};
@@ -49,7 +51,11 @@ pub(super) async fn answer_in_the_clear(stream: &mut TcpStream, answer: &[u8]) -
 }
 
 /// Shakes hands on `stream`. Bounded by the caller in time, by rustls in bytes.
-pub(super) async fn handshake(mut stream: TcpStream, certificates: &Certificates) -> Result<Secured, HandshakeError> {
+pub(super) async fn handshake(
+    mut stream: TcpStream,
+    certificates: &Certificates,
+    asked: ClientCertificates,
+) -> Result<Secured, HandshakeError> {
     let started = LazyConfigAcceptor::new(Acceptor::default(), &mut stream).await?;
     let hello = started.client_hello();
     let sni = hello.server_name().map(|name| name.to_ascii_lowercase().into_boxed_str());
@@ -63,14 +69,15 @@ pub(super) async fn handshake(mut stream: TcpStream, certificates: &Certificates
         return Err(HandshakeError::UnknownName(name.clone()));
     }
     let started = tokio_rustls::StartHandshake::from_parts(accepted, stream);
-    let stream = started.into_stream(Arc::clone(certificates.config())).await?;
+    let stream = started.into_stream(Arc::clone(certificates.config(asked))).await?;
     let settled = stream.get_ref().1;
     let version = match settled.alpn_protocol() {
         Some(b"h2") => Version::Http2,
         Some(_) | None => Version::Http1,
     };
+    let client = settled.peer_certificates().and_then(|chain| chain.first()).map(|leaf| sha256(leaf));
     let digest = digest(settled);
-    Ok(Secured { stream, version, encryption: Encryption { sni, names }, digest })
+    Ok(Secured { stream, version, encryption: Encryption { sni, names, client }, digest })
 }
 
 /// What Pingora shows of the encryption.

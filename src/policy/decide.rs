@@ -1,7 +1,7 @@
 //! The decision: facts and a policy in, a permit or a denial out. Pure; on the way to "yes" it allocates nothing.
 
 use super::{Facts, Line, Policy};
-use crate::identity::{AccountId, Need, SessionId};
+use crate::identity::{AccountId, AccountKind, Need, SessionId};
 use std::sync::Arc;
 
 /// That a request may be forwarded. Only [`decide`] makes one, and nothing is forwarded without one.
@@ -64,7 +64,7 @@ impl Denial {
 /// # Errors
 /// A [`Denial`] with every condition, if any of them does not hold.
 pub fn decide(policy: &Arc<Policy>, facts: &Facts<'_>) -> Result<Permit, Denial> {
-    if policy.conditions().all(|condition| condition.holds(facts)) {
+    if policy.conditions(facts.asks()).all(|condition| condition.holds(facts)) {
         let caller = facts.caller.map(|caller| (caller.session, caller.account.id));
         return Ok(Permit { policy: policy.clone(), caller });
     }
@@ -73,17 +73,19 @@ pub fn decide(policy: &Arc<Policy>, facts: &Facts<'_>) -> Result<Permit, Denial>
 
 /// Every condition of a policy, judged: what `explain` prints and what a denial carries.
 pub fn judge(policy: &Policy, facts: &Facts<'_>) -> Vec<Line> {
-    policy.conditions().map(|condition| condition.line(facts)).collect()
+    policy.conditions(facts.asks()).map(|condition| condition.line(facts)).collect()
 }
 
 #[cold]
 fn deny(policy: &Policy, facts: &Facts<'_>) -> Denial {
     let require = &policy.rules.require;
     let strong = super::Condition::holds(require, facts);
-    let recourse = match (strong, facts.caller) {
-        (true, _) => Recourse::Forbidden,
-        (false, Some(_)) => Recourse::StepUp,
-        (false, None) => Recourse::SignIn,
+    let recourse = match (facts.caller, facts.asks()) {
+        _ if strong => Recourse::Forbidden,
+        (None, _) => Recourse::SignIn,
+        (Some(_), AccountKind::Person) => Recourse::StepUp,
+        // There is nothing that a program could prove besides.
+        (Some(_), AccountKind::Service) => Recourse::Forbidden,
     };
     Denial { recourse, need: require.need.clone(), policy: policy.name.clone(), lines: judge(policy, facts) }
 }
@@ -93,9 +95,7 @@ mod tests {
     use super::super::condition::{Groups, Methods, Networks, Require};
     use super::super::{Caller, Rules};
     use super::*;
-    use crate::identity::{
-        Account, AccountKind, AccountName, Assurance, FactorName, Group, Kind, Kinds, Proof, Proofs,
-    };
+    use crate::identity::{Account, AccountName, Assurance, FactorName, Group, Kind, Kinds, Proof, Proofs};
     use crate::stdx::clock::Time;
     use http::Method;
     use std::time::Duration;
@@ -165,6 +165,34 @@ mod tests {
         let line = denial.failed().expect("a failed condition");
         assert_eq!((line.condition, line.has.as_str(), line.needs.as_str()), ("groups", "guests", "any of staff"));
         assert!(!line.remedy.is_empty());
+    }
+
+    #[test]
+    fn a_program_passes_by_its_name_alone_and_by_every_other_condition() {
+        let ci = Account {
+            name: AccountName::parse("ci").expect("a valid name"),
+            kind: AccountKind::Service,
+            ..account(&["staff"])
+        };
+        let proof = Proof { factor: FactorName("client_key"), ..*proofs(1).iter().next().expect("a proof") };
+        let proved: Proofs = [proof].into_iter().collect();
+        let denied = decide(&staff(), &facts(Some((&ci, &proved)), &Method::GET)).expect_err("it is not named");
+        let line = denied.failed().expect("a failed condition");
+        assert_eq!((denied.recourse, line.condition), (Recourse::Forbidden, "service_accounts"));
+        assert_eq!((line.has.as_str(), line.needs.as_str()), ("ci", "a person"));
+        let mut named = (*staff()).clone();
+        named.rules.service_accounts.any_of = vec![ci.name.clone()];
+        let named = Arc::new(named);
+        assert!(
+            decide(&named, &facts(Some((&ci, &proved)), &Method::GET)).is_ok(),
+            "however long ago, with one factor"
+        );
+        assert!(decide(&named, &facts(Some((&ci, &proved)), &Method::PUT)).is_err(), "methods are for everyone");
+        let alice = Account { name: ci.name.clone(), kind: AccountKind::Person, ..account(&[]) };
+        let person = decide(&named, &facts(Some((&alice, &proofs(900))), &Method::GET)).expect_err("no group");
+        assert_eq!(person.failed().map(|line| line.condition), Some("groups"), "a person is not let in by that name");
+        assert!(decide(&Arc::new(Policy::open()), &facts(Some((&ci, &proved)), &Method::GET)).is_ok());
+        assert!(decide(&Arc::new(Policy::mfa()), &facts(Some((&ci, &proved)), &Method::GET)).is_err());
     }
 
     #[test]

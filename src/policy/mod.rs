@@ -7,9 +7,9 @@ mod decide;
 pub use condition::{Condition, Line};
 pub use decide::{Denial, Permit, Recourse, decide, judge};
 
-use crate::identity::{Account, Assurance, Group, Need, Proofs, SessionId};
+use crate::identity::{Account, AccountKind, Assurance, Group, Need, Proofs, SessionId};
 use crate::stdx::clock::Time;
-use condition::{Groups, Hours, Methods, Networks, Require, Tighten};
+use condition::{Groups, Hours, Methods, Networks, Require, ServiceAccounts, Tighten};
 use http::Method;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub struct Rules {
     pub require: Require,
     /// Lists of groups; the account must be in any group of *each* list. Extending a policy adds a list.
     pub groups: Vec<Groups>,
+    /// Which programs may pass; for them this stands in the place of what was proved and of groups.
+    pub service_accounts: ServiceAccounts,
     /// Where the request must come from.
     pub networks: Option<Networks>,
     /// Which methods may be used.
@@ -44,6 +46,7 @@ impl Rules {
         Rules {
             require: Require { need: Need::of(level, None) },
             groups: Vec::new(),
+            service_accounts: ServiceAccounts { any_of: Vec::new() },
             networks: None,
             methods: None,
             hours: None,
@@ -58,6 +61,7 @@ impl Rules {
         let groups = |wider: &Groups| self.groups.iter().any(|own| own.within(wider));
         self.require.within(&wider.require)
             && wider.groups.iter().all(groups)
+            && self.service_accounts.within(&wider.service_accounts)
             && stays(self.networks.as_ref(), wider.networks.as_ref())
             && stays(self.methods.as_ref(), wider.methods.as_ref())
             && stays(self.hours.as_ref(), wider.hours.as_ref())
@@ -75,10 +79,13 @@ impl Policy {
         Policy { name: "open".into(), rules: Rules::level(Assurance::None) }
     }
 
-    /// The conditions in the order in which they are judged: first who asks, then what they may do.
-    pub fn conditions(&self) -> impl Iterator<Item = &dyn Condition> {
-        let Rules { require, groups, networks, methods, hours } = &self.rules;
-        let first: &dyn Condition = require;
+    /// The conditions for whoever asks, in the order in which they are judged: first who asks, then what they may do.
+    /// Where everyone may pass, so may every program.
+    pub fn conditions(&self, asks: AccountKind) -> impl Iterator<Item = &dyn Condition> {
+        let Rules { require, groups, service_accounts, networks, methods, hours } = &self.rules;
+        let is_program = asks == AccountKind::Service && self.needs_session();
+        let first: &dyn Condition = if is_program { service_accounts } else { require };
+        let groups = if is_program { &[] } else { groups.as_slice() };
         std::iter::once(first)
             .chain(groups.iter().map(|leaf| leaf as &dyn Condition))
             .chain(networks.iter().map(|leaf| leaf as &dyn Condition))
@@ -96,9 +103,13 @@ impl Policy {
         self.rules.groups.iter().flat_map(|groups| &groups.any_of)
     }
 
-    /// Until when proofs satisfy this policy, if they do.
-    pub fn lapses(&self, proofs: &Proofs) -> Option<Time> {
-        self.rules.require.need.met_until(proofs)
+    /// Until when what an account has proved satisfies this policy, if it does. What a program proves does not grow old:
+    /// its sessions end.
+    pub fn lapses(&self, account: &Account, proofs: &Proofs) -> Option<Time> {
+        match account.kind {
+            AccountKind::Person => self.rules.require.need.met_until(proofs),
+            AccountKind::Service => Some(Time::NEVER),
+        }
     }
 }
 
@@ -113,6 +124,13 @@ pub struct Facts<'a> {
     pub client: IpAddr,
     /// What it wants to do.
     pub method: &'a Method,
+}
+
+impl Facts<'_> {
+    /// Whose account asks; without one, a person who has not signed in.
+    pub fn asks(&self) -> AccountKind {
+        self.caller.map_or(AccountKind::Person, |caller| caller.account.kind)
+    }
 }
 
 /// Who asks.

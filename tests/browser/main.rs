@@ -11,6 +11,7 @@ mod person;
 
 mod account;
 mod journey;
+mod kept_form;
 mod keyboard;
 mod recovery;
 mod refusals;

@@ -41,7 +41,7 @@ const BELOW: &str = "all rooms below";
 /// Foreign crates (`*`: every crate of that family), and the only places that may name them.
 const FENCES: &[(&str, &str)] = &[
     ("pingora*", "edge portal admin listen gateway pool/peer.rs pool/health"),
-    ("serde", "config store portal admin token session/hand_off.rs session/kept_form.rs login cli"),
+    ("serde", "config store portal admin token session/hand_off.rs session/kept_form.rs factor/client_key login cli"),
     ("sqlx", "store/embedded"),
     ("maud", "portal"),
     ("anyhow", "main.rs cli"),

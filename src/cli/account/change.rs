@@ -31,6 +31,13 @@ pub struct Changed {
     link: Option<Link>,
 }
 
+impl Changed {
+    /// A change with no link and nothing to count.
+    pub fn of(account: Account, (change, sentence): (&'static str, String), notes: Vec<String>) -> Self {
+        Changed { account, change, sentence, counts: Vec::new(), notes, link: None }
+    }
+}
+
 /// Adds an account and makes its link.
 pub async fn add(opened: &Opened, name: AccountName, mut groups: Vec<Group>) -> anyhow::Result<Changed> {
     groups.sort();
@@ -61,6 +68,7 @@ pub async fn add(opened: &Opened, name: AccountName, mut groups: Vec<Group>) -> 
 /// Makes a new link.
 pub async fn enrol(opened: &Opened, name: &AccountName) -> anyhow::Result<Changed> {
     let account = opened.account(name).await?;
+    people_only(&account, "enrols with its key: `portcullis account keys`")?;
     let link = opened.offer(&account).await?;
     let (notes, sentence) = (shut(&account), format!("{name} may enrol; links made before are void"));
     Ok(Changed { account, change: "enrolment-offered", sentence, notes, link: Some(link), counts: Vec::new() })
@@ -106,6 +114,7 @@ pub async fn enable(opened: &Opened, name: &AccountName) -> anyhow::Result<Chang
 /// Forgets what the account proves itself with, ends its sessions and its link, and makes a new one.
 pub async fn reset(opened: &Opened, name: &AccountName, reason: &str) -> anyhow::Result<Changed> {
     let account = opened.account(name).await?;
+    people_only(&account, "gets other keys with `portcullis account keys`")?;
     let (Reset { credentials, sessions }, token) = opened.reset(&account).await?;
     let (factors, ended) = (count(credentials, "factor"), count(sessions.len(), "session"));
     let sentence = format!("{name} is reset; {factors} forgotten, {ended} ended; links made before are void");
@@ -132,6 +141,7 @@ pub async fn remove(opened: &Opened, name: &AccountName) -> anyhow::Result<Chang
 /// Sets the groups.
 pub async fn groups(opened: &Opened, name: &AccountName, mut groups: Vec<Group>) -> anyhow::Result<Changed> {
     let mut account = opened.account(name).await?;
+    people_only(&account, "is in no group: policies name it in service_accounts")?;
     groups.sort();
     groups.dedup();
     opened.store.accounts.set_groups(account.id, &groups).await?;
@@ -164,7 +174,7 @@ pub async fn confirm(opened: &Opened, name: &AccountName) -> anyhow::Result<()> 
 }
 
 /// Records a change that was made.
-async fn changed(
+pub async fn changed(
     opened: &Opened,
     account: Account,
     (change, sentence): (&'static str, String),
@@ -173,7 +183,15 @@ async fn changed(
     let mut fields = fields.to_vec();
     fields.push(("name", account.name.to_string()));
     opened.record(&Event::AccountChanged { account: account.id, change }, &fields).await?;
-    Ok(Changed { account, change, sentence, counts: Vec::new(), notes: Vec::new(), link: None })
+    Ok(Changed::of(account, (change, sentence), Vec::new()))
+}
+
+/// Refuses what makes sense for people alone.
+fn people_only(account: &Account, instead: &str) -> anyhow::Result<()> {
+    match account.kind {
+        AccountKind::Person => Ok(()),
+        AccountKind::Service => Err(Stopped::no(format!("{} is a service account; it {instead}", account.name))),
+    }
 }
 
 /// A note on an account whom a link does not help.

@@ -3,12 +3,14 @@
 
 mod change;
 mod person;
+mod service;
 
 use super::ending::Ending;
 use super::home::Home;
 use super::output::Output;
 use super::unwritten::Whom;
 use crate::identity::{AccountName, Group, InvalidGroup};
+use std::path::PathBuf;
 
 /// What `account` may be told.
 #[derive(Debug, clap::Args)]
@@ -27,8 +29,14 @@ enum Verb {
         #[arg(value_parser = AccountName::parse)]
         user: AccountName,
         /// A group it is in; may be given several times
-        #[arg(long = "group", value_parser = Group::parse, value_name = "GROUP")]
+        #[arg(long = "group", value_parser = Group::parse, value_name = "GROUP", conflicts_with = "service")]
         groups: Vec<Group>,
+        /// It is a program's, which signs in with a key; policies admit it by name (service_accounts)
+        #[arg(long, requires = "keys")]
+        service: bool,
+        /// A file with the program's public key or client certificate; may be given several times
+        #[arg(long = "key", value_name = "FILE", requires = "service")]
+        keys: Vec<PathBuf>,
     },
     /// List all accounts
     List,
@@ -37,6 +45,15 @@ enum Verb {
         /// The account
         #[arg(value_parser = AccountName::parse)]
         user: AccountName,
+    },
+    /// Show a service account's keys, or set them
+    Keys {
+        /// The account
+        #[arg(value_parser = AccountName::parse)]
+        user: AccountName,
+        /// A file with a public key or client certificate; may be given several times. All its keys from now on
+        #[arg(long, value_name = "FILE")]
+        set: Vec<PathBuf>,
     },
     /// Print a new enrolment link; the one before is void
     Enrol {
@@ -100,17 +117,23 @@ impl GroupList {
 pub async fn account(arguments: Arguments, out: &Output) -> anyhow::Result<Ending> {
     let home = &arguments.home;
     let opened = match &arguments.verb {
-        Verb::Add { .. } => home.open_to_enrol().await?,
+        Verb::Add { service: false, .. } => home.open_to_enrol().await?,
+        Verb::Keys { set, .. } if set.is_empty() => home.open_without_key().await?,
         Verb::List | Verb::Show { .. } | Verb::Groups { set: None, .. } => home.open_without_key().await?,
         Verb::Disable { user } => home.open_to_end(&Whom::Named(user.clone()), &change::undisabled(user)).await?,
-        Verb::Enrol { .. }
+        Verb::Add { service: true, .. } => home.open_to_add().await?,
+        Verb::Keys { .. }
+        | Verb::Enrol { .. }
         | Verb::Enable { .. }
         | Verb::Reset { .. }
         | Verb::Remove { .. }
         | Verb::Groups { set: Some(_), .. } => home.open().await?,
     };
     match arguments.verb {
-        Verb::Add { user, groups } => out.show(&change::add(&opened, user, groups).await?)?,
+        Verb::Add { user, groups, service: false, .. } => out.show(&change::add(&opened, user, groups).await?)?,
+        Verb::Add { user, keys, .. } => out.show(&service::add(&opened, user, &keys).await?)?,
+        Verb::Keys { user, set } if set.is_empty() => out.show(&person::show(&opened, &user).await?)?,
+        Verb::Keys { user, set } => out.show(&service::set_keys(&opened, &user, &set).await?)?,
         Verb::List => out.show(&person::list(&opened).await?)?,
         Verb::Show { user } => out.show(&person::show(&opened, &user).await?)?,
         Verb::Enrol { user } => out.show(&change::enrol(&opened, &user).await?)?,

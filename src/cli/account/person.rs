@@ -150,6 +150,7 @@ impl View for Person {
             &[
                 ("id", self.account.id.to_string()),
                 ("state", self.prospect()),
+                ("kind", self.account.kind.as_str().to_owned()),
                 ("groups", if self.account.groups.is_empty() { "none".to_owned() } else { self.groups() }),
                 ("added", moment::date(self.account.created)),
                 ("last used", self.last_used()),
@@ -180,6 +181,7 @@ impl View for Person {
             "id": self.account.id.to_string(),
             "account": self.account.name.as_str(),
             "state": self.state(),
+            "kind": self.account.kind.as_str(),
             "disabled": self.account.disabled,
             "link_until": self.link.map(|until| until.to_string()),
             "groups": texts(&self.account.groups),

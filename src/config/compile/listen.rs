@@ -36,7 +36,13 @@ pub fn listeners(main: &Main, reading: &Reading<'_>) -> Vec<ListenPlan> {
         if let Some(first) = places.insert(*address, place) {
             reading.problem(place, format!("there is already a listener on {address}, at {first}"));
         }
-        plans.push(ListenPlan { address: *address, tls: tls.value, redirect_to_https: redirect.value });
+        let client_certificates = listen.client_certificates.value;
+        if client_certificates && !tls.value {
+            let place = &listen.client_certificates.place;
+            reading.problem(place, "clients show certificates in a TLS handshake; give tls = true too");
+        }
+        let (tls, redirect_to_https) = (tls.value, redirect.value);
+        plans.push(ListenPlan { address: *address, tls, redirect_to_https, client_certificates });
     }
     plans
 }

@@ -6,7 +6,7 @@ use crate::config::problem::hint;
 use crate::config::raw::{At, Entry, Name, Place, Reading};
 use crate::config::words::policy::{Defaults, Policy as Words};
 use crate::identity::{Assurance, Need};
-use crate::policy::condition::{Groups, Hours, Methods, Networks, Tighten};
+use crate::policy::condition::{Groups, Hours, Methods, Networks, ServiceAccounts, Tighten};
 use crate::policy::{Policy, Rules};
 use crate::stdx::span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -154,6 +154,13 @@ impl Extension<'_> {
         let mut rules = self.base.map_or(Rules::level(Assurance::Mfa), |base| base.rules.clone());
         self.need(&mut rules.require.need);
         rules.groups.extend(self.given(&self.words.groups).map(|any_of| Groups { any_of }));
+        if let Some((any_of, at)) = self.given(&self.words.service_accounts).zip(self.words.service_accounts.as_ref()) {
+            let own = ServiceAccounts { any_of };
+            if self.base.is_some() && !own.within(&rules.service_accounts) {
+                self.loosens(&at.place, "not every account in it may pass there".to_owned());
+            }
+            rules.service_accounts = own;
+        }
         self.narrow(&mut rules.networks, &self.words.networks, |any_of| Networks { any_of });
         self.narrow(&mut rules.methods, &self.words.methods, |any_of| Methods { any_of });
         self.hours(&mut rules.hours);
@@ -246,7 +253,8 @@ impl Extension<'_> {
         let groups = self.words.groups.as_ref().map(|groups| &groups.place);
         let max_age = self.words.max_age.as_ref().map(|max_age| &max_age.place);
         let factors = self.words.factors.as_ref().map(|factors| &factors.place);
-        for place in groups.into_iter().chain(max_age).chain(factors) {
+        let programs = self.words.service_accounts.as_ref().map(|accounts| &accounts.place);
+        for place in groups.into_iter().chain(max_age).chain(factors).chain(programs) {
             self.reading.problem(
                 place,
                 "this needs a session, and with require = \"none\" there may be none; require \"one-factor\" or more",

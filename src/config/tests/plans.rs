@@ -69,7 +69,7 @@ level = "debug"
     assert_eq!(plan.gateway.admin_socket, Some("/run/a.sock".into()));
     assert_eq!(plan.gateway.log_level, tracing::Level::DEBUG);
     let address = "127.0.0.1:80".parse().expect("an address");
-    assert_eq!(plan.listeners, [ListenPlan { address, tls: false, redirect_to_https: true }]);
+    assert_eq!(plan.listeners, [ListenPlan { address, tls: false, redirect_to_https: true, client_certificates: false }]);
     let limits = ConnectionLimits {
         connections: 5,
         per_address: 2,

@@ -1,7 +1,7 @@
 //! `[policy.NAME]` and `[defaults]`.
 
 use super::*;
-use crate::identity::Assurance;
+use crate::identity::{AccountKind, Assurance};
 use crate::policy::{Condition, Policy};
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ hours = { days = "mon-fri", from = "07:00", to = "19:00", zone = "Europe/Berlin"
     );
     let admin = policy(&loaded, "admin");
     assert_eq!(admin.rules.require.need.max_age, Some(Duration::from_secs(600)));
-    let needs: Vec<String> = admin.conditions().map(Condition::needs).collect();
+    let needs: Vec<String> = admin.conditions(AccountKind::Person).map(Condition::needs).collect();
     assert_eq!(
         needs,
         [

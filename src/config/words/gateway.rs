@@ -36,6 +36,9 @@ table! {
         address: Text<SocketAddr>, required, r#""0.0.0.0:443""#;
         /// Whether connections begin with TLS; HTTP/2 and HTTP/1.1 are then chosen by ALPN.
         tls: Flag, or(false), "true";
+        /// Whether clients are asked for a certificate, by which service accounts may prove themselves. Browsers that
+        /// have one bother people with it: give programs a listener of their own.
+        client_certificates: Flag, or(false), "true";
         /// Whether every request is answered with a redirect to `https://`.
         redirect_to_https: Flag, or(false), "true";
     }

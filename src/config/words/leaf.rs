@@ -2,7 +2,7 @@
 
 use crate::config::raw::{Parse, one_of, words};
 use crate::factor;
-use crate::identity::{Assurance, FactorName, Group};
+use crate::identity::{AccountName, Assurance, FactorName, Group};
 use crate::policy::condition::{Days, InvalidHours};
 use crate::pool::Balance;
 use crate::route::{CanonicalHost, HostPattern, Methods, PathPattern};
@@ -87,6 +87,20 @@ impl Parse for Assurance {
 
     fn parse(text: &str) -> Result<Self, String> {
         one_of(text, &Self::ALL.map(|level| (level.as_str(), level)))
+    }
+
+    fn write(&self) -> String {
+        quoted(self)
+    }
+}
+
+impl Parse for AccountName {
+    fn allowed() -> String {
+        "an account's name such as \"ci\"".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        AccountName::parse(text).map_err(|error| error.to_string())
     }
 
     fn write(&self) -> String {

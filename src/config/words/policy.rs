@@ -1,7 +1,7 @@
 //! The keys of `[policy.NAME]` and `[defaults]`.
 
 use crate::config::raw::{List, Name, Span, Sub, Text, table};
-use crate::identity::{Assurance, FactorName, Group};
+use crate::identity::{AccountName, Assurance, FactorName, Group};
 use crate::policy::condition::Days;
 use http::Method;
 use ipnet::IpNet;
@@ -25,6 +25,8 @@ table! {
         refuse_factors: List<Text<FactorName>>, optional, r#"["message"]"#;
         /// The account must be in any of these groups.
         groups: List<Text<Group>>, optional, r#"["staff"]"#;
+        /// Programs that may pass: to a service account in this list, `require`, `factors` and `groups` do not apply.
+        service_accounts: List<Text<AccountName>>, optional, r#"["ci"]"#;
         /// The request must come from any of these networks.
         networks: List<Text<IpNet>>, optional, r#"["10.0.0.0/8"]"#;
         /// The request must use any of these methods; `GET` includes `HEAD`.

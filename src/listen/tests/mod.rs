@@ -129,7 +129,12 @@ impl Rig {
 }
 
 fn plan(port: u16) -> ListenPlan {
-    ListenPlan { address: ([127, 0, 0, 1], port).into(), tls: false, redirect_to_https: false }
+    ListenPlan {
+        address: ([127, 0, 0, 1], port).into(),
+        tls: false,
+        redirect_to_https: false,
+        client_certificates: false,
+    }
 }
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: app.test\r\n\r\n";

@@ -2,7 +2,7 @@
 
 use super::super::{Policy, Rules};
 use super::*;
-use crate::identity::{Assurance, Group};
+use crate::identity::{AccountKind, Assurance, Group};
 use crate::stdx::clock::Time;
 
 fn full() -> Policy {
@@ -17,8 +17,12 @@ fn full() -> Policy {
 #[test]
 fn every_condition_is_listed_in_order() {
     let policy = full();
-    let words: Vec<_> = policy.conditions().map(Condition::word).collect();
-    assert_eq!(words, ALL);
+    let words = |asks| policy.conditions(asks).map(Condition::word).collect::<Vec<_>>();
+    let (of_people, of_programs) = (words(AccountKind::Person), words(AccountKind::Service));
+    let kept = |words: &[&'static str]| ALL.into_iter().filter(|word| words.contains(word)).collect::<Vec<_>>();
+    assert_eq!((kept(&of_people), kept(&of_programs)), (of_people.clone(), of_programs.clone()));
+    assert!(ALL.iter().all(|word| of_people.contains(word) || of_programs.contains(word)));
+    assert!(!of_programs.contains(&"require") && !of_programs.contains(&"groups"));
 }
 
 #[test]
@@ -33,7 +37,8 @@ fn every_condition_that_fails_says_what_is_had_what_is_needed_and_what_to_do() {
 
 #[test]
 fn every_condition_is_within_itself() {
-    let Rules { require, networks, methods, hours, .. } = full().rules;
+    let Rules { require, service_accounts, networks, methods, hours, .. } = full().rules;
+    assert!(service_accounts.within(&service_accounts));
     assert!(require.within(&require));
     assert!(networks.as_ref().is_some_and(|leaf| leaf.within(leaf)));
     assert!(methods.as_ref().is_some_and(|leaf| leaf.within(leaf)));

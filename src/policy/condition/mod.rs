@@ -7,6 +7,7 @@ mod hours;
 mod methods;
 mod networks;
 mod require;
+mod service_accounts;
 
 #[cfg(test)]
 mod contract;
@@ -16,11 +17,13 @@ pub use hours::{Days, Hours, InvalidHours};
 pub use methods::Methods;
 pub use networks::Networks;
 pub use require::Require;
+pub use service_accounts::ServiceAccounts;
 
 use super::Facts;
 
 /// The words of all conditions, in the order in which they are judged.
-pub const ALL: [&str; 5] = [require::WORD, groups::WORD, networks::WORD, methods::WORD, hours::WORD];
+pub const ALL: [&str; 6] =
+    [require::WORD, groups::WORD, service_accounts::WORD, networks::WORD, methods::WORD, hours::WORD];
 
 /// One condition of a policy.
 pub trait Condition: Send + Sync {

@@ -36,6 +36,56 @@ fn names(events: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_account_has_keys_and_nothing_that_people_have() {
+    let (site, ..) = two_hosts().await;
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let body = data_encoding::BASE64.encode(&rcgen::PublicKeyData::subject_public_key_info(&key));
+    let public = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
+    let lay = |name: &str, text: &str| std::fs::write(site.path(name), text).expect("written");
+    let path = |name: &str| site.path(name).display().to_string();
+    lay("ci.pub", &public);
+    lay("ci.key", &key.serialize_pem());
+    let add = async |file: &str| site.tell(&["account", "add", "ci", "--service", "--key", &path(file)]).await;
+    let private = add("ci.key").await;
+    assert_eq!((private.code, private.err.contains("it holds a private key")), (1, true), "{private:?}");
+    let missing = add("none").await;
+    assert_eq!((missing.code, missing.err.contains("none: ")), (1, true), "{missing:?}");
+    assert_eq!(site.tell(&["account", "show", "ci"]).await.code, 1, "nothing was added");
+    let added = add("ci.pub").await;
+    assert_eq!(added.code, 0, "{added:?}");
+    assert!(added.out.contains("a service account with 1 key") && added.out.contains("service_accounts = [\"ci\"]"));
+    let shown = site.tell(&["account", "show", "ci", "--json"]).await.json();
+    assert_eq!((&shown["kind"], &shown["state"]), (&json!("service"), &json!("enabled")));
+    let label = shown["credentials"][0]["label"].as_str().expect("a label").to_owned();
+    assert!(label.starts_with("P-256 key "), "{label}");
+    for verb in [
+        &["account", "enrol", "ci"][..],
+        &["account", "reset", "ci", "--reason", "x"],
+        &["account", "groups", "ci", "--set", "a"],
+    ] {
+        let refused = site.tell(verb).await;
+        assert_eq!((refused.code, refused.err.contains("is a service account")), (1, true), "{refused:?}");
+    }
+    for wrong in [
+        &["account", "add", "cd", "--service"][..],
+        &["account", "add", "cd", "--key", "ci.pub"],
+        &["account", "add", "cd", "--service", "--key", "ci.pub", "--group", "staff"],
+    ] {
+        assert_eq!(site.tell(wrong).await.code, 2, "{wrong:?}");
+    }
+    let certificate = rcgen::CertificateParams::new(vec!["ci".to_owned()]).expect("names").self_signed(&key);
+    lay("ci.pem", &certificate.expect("a certificate").pem());
+    let both = [path("ci.pub"), path("ci.pem")];
+    let set = site.tell(&["account", "keys", "ci", "--set", &both[0], "--set", &both[1]]).await;
+    assert_eq!((set.code, set.out.contains("ci has 2 keys")), (0, true), "{set:?}");
+    let listed = site.tell(&["account", "keys", "ci"]).await;
+    assert!(listed.out.contains(&label) && listed.out.contains("certificate "), "{listed:?}");
+    site.tell(&["account", "add", "alice", "--group", "staff"]).await;
+    let person = site.tell(&["account", "keys", "alice", "--set", &both[0]]).await;
+    assert_eq!((person.code, person.err.contains("is a person's account")), (1, true), "{person:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn accounts_are_kept_without_a_gateway() {
     let (site, ..) = two_hosts().await;
     let absent = site.tell(&["account", "list"]).await;
