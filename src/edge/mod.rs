@@ -18,6 +18,7 @@ mod finding;
 mod origin;
 mod passage;
 mod refusal;
+mod rehearse;
 mod strict;
 mod survey;
 mod tether;
@@ -32,6 +33,7 @@ pub use finding::Finding;
 pub use passage::{Admission, Arrival, Forwarding, Passage, RequestId};
 pub use refusal::{Failure, Fault, Refusal};
 pub use refuse::{RefusedView, forbidden};
+pub use rehearse::asks_rehearsal;
 pub use tether::Tethers;
 pub use waiting::{Kept, Waiting};
 

@@ -245,6 +245,9 @@ impl Front {
         }
         let arrival = passage.arrival.as_ref().ok_or(Refusal::Broken(Failure::Internal))?;
         let on_portal = if passage.edition.is_portal(&arrival.host) { OnPortal::Yes } else { OnPortal::No };
+        if on_portal == OnPortal::No && edge::asks_rehearsal(http.req_header()) {
+            return Box::pin(self.edge.rehearse(http.req_header(), passage)).await.map(Some);
+        }
         if Portal::answers(http.req_header().uri.path(), on_portal) {
             // Boxed, because it is large: a request for a service must not carry room for every page.
             let answer = Box::pin(self.ask_portal(http, passage, on_portal)).await?;

@@ -17,6 +17,7 @@ mod paths;
 mod pipelining;
 mod portal;
 mod recovery;
+mod rehearsal;
 mod reload;
 mod session;
 mod sign_in;
