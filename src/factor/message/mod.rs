@@ -293,3 +293,6 @@ pub fn name_of(challenge: &[u8]) -> String {
     HEXLOWER.encode(&sha256(challenge))
 }
 
+
+#[cfg(test)]
+mod tests;
