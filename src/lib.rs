@@ -8,7 +8,7 @@
 //! | assembly | [`gateway`], [`config`] |
 //! | surfaces | [`edge`] (the hot path), [`portal`] (for people), [`admin`] (for operators) |
 //! | use-cases | [`login`], [`edition`] |
-//! | engines | [`factor`], [`store`], [`session`], [`token`], [`pool`], [`listen`], [`audit`], [`telemetry`], [`reply`] |
+//! | engines | [`factor`], [`store`], [`session`], [`token`], [`pool`], [`listen`], [`courier`], [`audit`], [`telemetry`], [`reply`] |
 //! | rules | [`identity`], [`route`], [`policy`] |
 //! | ground | [`stdx`] |
 //!
@@ -19,6 +19,7 @@ pub mod admin;
 pub mod audit;
 pub mod cli;
 pub mod config;
+pub mod courier;
 pub mod edge;
 pub mod edition;
 pub mod factor;

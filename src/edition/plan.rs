@@ -1,6 +1,8 @@
 //! What a configuration comes to after every default was applied and every reference resolved; knows no file.
 
-use crate::identity::SessionRules;
+use crate::courier::{SmtpPlan, WebhookPlan};
+use crate::factor::message::Template;
+use crate::identity::{Channel, SessionRules};
 use crate::listen::{Certified, ConnectionLimits, ListenPlan};
 use crate::policy::Policy;
 use crate::pool::PoolPlan;
@@ -27,6 +29,8 @@ pub struct Plan {
     pub sessions: SessionRules,
     /// Ways of proving identity.
     pub factors: FactorPlan,
+    /// Where news for people go; `None`: only to where their codes go.
+    pub notice: Option<WebhookPlan>,
     /// Every policy, the built-in ones among them, by name.
     pub policies: Vec<Arc<Policy>>,
     /// Every pool, by name.
@@ -130,8 +134,27 @@ pub struct FactorPlan {
     pub password: Option<PasswordPlan>,
     /// `[factor.totp]`.
     pub totp: Option<TotpPlan>,
+    /// `[factor.message]`.
+    pub message: Option<MessagePlan>,
     /// `[factor.recovery_code]`.
     pub recovery_code: bool,
+}
+
+/// `[factor.message]`. At least one of the two ways is there, and one of them serves each channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MessagePlan {
+    /// The operator's service.
+    pub webhook: Option<WebhookPlan>,
+    /// The mail server.
+    pub smtp: Option<SmtpPlan>,
+    /// Where codes may be sent.
+    pub channels: Vec<Channel>,
+    /// Digits of a code.
+    pub digits: u32,
+    /// What is sent.
+    pub text: Template,
+    /// What mail has above it.
+    pub subject: Template,
 }
 
 /// `[factor.password]`.

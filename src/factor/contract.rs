@@ -1,30 +1,66 @@
 //! What every factor must do, run on each entry of `ALL`; knows of a factor only what it shows.
 
+use super::message::{self, Deliver, Letter};
 use super::{ALL, Against, Enrolled, Factor, Factors, Rejection, Show, Verified, password, recovery_code, totp};
-use crate::identity::{AccountId, AccountName, Kind, Kinds};
+use crate::identity::{AccountId, AccountName, Channel, Credential, CredentialId, Kind, Kinds};
 use crate::stdx::clock::Time;
 use crate::stdx::digest::Mac;
 use crate::stdx::id::parse_base32;
 use crate::stdx::seal::MasterKey;
 use crate::stdx::secret::Secret;
 use data_encoding::BASE32_NOPAD;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const ENROLLED: Time = Time::from_secs(1_700_000_000);
 const PASSWORD: &str = "correct horse battery staple";
+const CONTACT: &str = "alice@example.com";
+
+/// Where codes that are sent can be read.
+#[derive(Default)]
+struct Letters(Mutex<Vec<Letter>>);
+
+impl Deliver for Letters {
+    fn take(&self, letter: Letter) -> Result<(), message::Full> {
+        self.0.lock().expect("nobody panics").push(letter);
+        Ok(())
+    }
+}
+
+impl Letters {
+    fn newest(&self) -> Secret {
+        self.0.lock().expect("nobody panics").last().expect("a code was sent").code.clone()
+    }
+}
+
+fn message(letters: &Arc<Letters>) -> message::Message {
+    let settings = message::Settings {
+        digits: 6,
+        channels: Channel::ALL.to_vec(),
+        text: message::Template::text(),
+        subject: message::Template::subject(),
+        portal: "Example Corp".into(),
+        host: "auth.example.com".into(),
+    };
+    message::Message::new(settings, message::Keys::of(&MasterKey::new([1; 32])), letters.clone())
+}
 
 /// One of each.
 fn every() -> Vec<Arc<dyn Factor>> {
+    all_with(&Arc::default())
+}
+
+fn all_with(letters: &Arc<Letters>) -> Vec<Arc<dyn Factor>> {
     vec![
         Arc::new(password::Password::new(password::Settings::default(), Mac::new(&[1; 32]))),
         Arc::new(totp::Totp::new("Example Corp".into(), MasterKey::new([1; 32]).seal("totp"))),
+        Arc::new(message(letters)),
         Arc::new(recovery_code::RecoveryCode::new()),
     ]
 }
 
 /// What somebody who was shown this at enrolment answers at `now`.
-fn right_answer(show: &Show, now: Time) -> Secret {
+fn right_answer(show: &Show, letters: &Letters, now: Time) -> Secret {
     match show {
         Show::Nothing => Secret::new(PASSWORD),
         Show::Authenticator { uri, .. } => {
@@ -32,15 +68,9 @@ fn right_answer(show: &Show, now: Time) -> Secret {
             Secret::new(app.generate(now.secs()).to_string())
         }
         Show::Codes(codes) => Secret::new(codes[0].as_str()),
+        Show::Contact { .. } => Secret::new(CONTACT),
+        Show::Sent { .. } => letters.newest(),
     }
-}
-
-/// An answer of the right form that is not right.
-fn wrong_answer(show: &Show, now: Time) -> Secret {
-    let mut answer = right_answer(show, now).expose().to_vec();
-    let last = answer.last_mut().expect("an answer is not empty");
-    *last = if *last == b'7' { b'8' } else { b'7' };
-    Secret::new(answer)
 }
 
 /// What cannot be an answer to anything.
@@ -69,21 +99,62 @@ struct Holder {
     show: Show,
     pending: Vec<u8>,
     enrolled: Enrolled,
+    letters: Arc<Letters>,
+    /// What was asked at [`later`], if this factor asks.
+    challenge: Vec<u8>,
 }
 
 impl Holder {
-    async fn of(factor: Arc<dyn Factor>) -> Self {
-        let account = AccountName::parse("alice@example.com").expect("a name");
-        let holder = super::Holder { id: AccountId::new([1; 16]), name: &account, held: &[] };
-        let begun = factor.begin(holder).await.expect("enrolment begins");
-        let answer = right_answer(&begun.show, ENROLLED);
+    async fn of((factor, letters): (Arc<dyn Factor>, Arc<Letters>)) -> Self {
+        let (id, name) = (AccountId::new([1; 16]), AccountName::parse("alice@example.com").expect("a name"));
+        let holder = super::Holder { id, name: &name, held: &[] };
+        let mut begun = factor.begin(holder).await.expect("enrolment begins");
+        let mut answer = right_answer(&begun.show, &letters, ENROLLED);
+        while let Some(next) = factor.go_on(&begun.pending, &answer, ENROLLED).await.expect("the right answer leads on") {
+            begun = next;
+            answer = right_answer(&begun.show, &letters, ENROLLED);
+        }
         let enrolled = factor.finish(&begun.pending, &answer, ENROLLED).await.expect("the right answer ends it");
-        Holder { factor, show: begun.show, pending: begun.pending, enrolled }
+        let held = [credential(id, &*factor, &enrolled)];
+        let challenge = factor.challenge(Some(super::Holder { held: &held, ..holder }), later()).await;
+        let challenge = challenge.expect("whoever holds it is asked").pending;
+        Holder { factor, show: begun.show, pending: begun.pending, enrolled, letters, challenge }
+    }
+
+    fn right(&self) -> Secret {
+        right_answer(&self.show, &self.letters, later())
+    }
+
+    /// An answer of the right form that is not right.
+    fn wrong(&self) -> Secret {
+        let mut answer = self.right().expose().to_vec();
+        let last = answer.last_mut().expect("an answer is not empty");
+        *last = if *last == b'7' { b'8' } else { b'7' };
+        Secret::new(answer)
+    }
+
+    fn against<'a>(&'a self, state: &'a [u8]) -> Against<'a> {
+        let challenge = Some(self.challenge.as_slice()).filter(|challenge| !challenge.is_empty());
+        Against { state: Some(state), challenge }
     }
 
     /// Answers `answer` at a time when the enrolment's own code no longer matters.
     async fn answers(&self, answer: &Secret) -> Result<Verified, Rejection> {
-        self.factor.verify(Against::state(&self.enrolled.state), answer, later()).await
+        self.factor.verify(self.against(&self.enrolled.state), answer, later()).await
+    }
+}
+
+fn credential(account: AccountId, factor: &dyn Factor, enrolled: &Enrolled) -> Credential {
+    Credential {
+        id: CredentialId::new([2; 16]),
+        account,
+        factor: factor.name(),
+        label: enrolled.label.clone(),
+        created: ENROLLED,
+        used: None,
+        handle: enrolled.handle.clone(),
+        state: enrolled.state.clone(),
+        version: 0,
     }
 }
 
@@ -93,8 +164,9 @@ fn later() -> Time {
 
 async fn holders() -> Vec<Holder> {
     let mut holders = Vec::new();
-    for factor in every() {
-        holders.push(Holder::of(factor).await);
+    for at in 0..every().len() {
+        let letters: Arc<Letters> = Arc::default();
+        holders.push(Holder::of((all_with(&letters).remove(at), letters)).await);
     }
     holders
 }
@@ -121,7 +193,7 @@ fn factors_are_asked_for_in_the_order_of_the_list() {
 async fn the_right_answer_is_a_proof_of_this_factor_at_this_time() {
     for holder in holders().await {
         let name = holder.factor.name();
-        let proof = holder.answers(&right_answer(&holder.show, later())).await.expect(name.0).proof;
+        let proof = holder.answers(&holder.right()).await.expect(name.0).proof;
         assert_eq!((proof.factor, proof.kinds, proof.at), (name, holder.factor.kinds(), later()));
         assert!(proof.kinds.count() > 0, "{name} shows something");
         if let Some(verified) = &holder.enrolled.verified {
@@ -134,7 +206,7 @@ async fn the_right_answer_is_a_proof_of_this_factor_at_this_time() {
 #[tokio::test]
 async fn a_wrong_answer_is_wrong() {
     for holder in holders().await {
-        let rejection = holder.answers(&wrong_answer(&holder.show, later())).await.err();
+        let rejection = holder.answers(&holder.wrong()).await.err();
         assert_eq!(rejection, Some(Rejection::Wrong), "{}", holder.factor.name());
     }
 }
@@ -142,7 +214,7 @@ async fn a_wrong_answer_is_wrong() {
 #[tokio::test]
 async fn without_a_credential_every_answer_is_wrong() {
     for holder in holders().await {
-        for answer in [right_answer(&holder.show, later()), wrong_answer(&holder.show, later()), Secret::new("")] {
+        for answer in [holder.right(), holder.wrong(), Secret::new("")] {
             let rejection = holder.factor.verify(Against::NOTHING, &answer, later()).await.err();
             assert_eq!(rejection, Some(Rejection::Wrong), "{}", holder.factor.name());
         }
@@ -152,8 +224,8 @@ async fn without_a_credential_every_answer_is_wrong() {
 #[tokio::test]
 async fn another_accounts_answer_is_wrong() {
     for (one, other) in holders().await.into_iter().zip(holders().await) {
-        if one.show != other.show {
-            let rejection = one.answers(&right_answer(&other.show, later())).await.err();
+        if one.right().expose() != other.right().expose() {
+            let rejection = one.answers(&other.right()).await.err();
             assert_eq!(rejection, Some(Rejection::Wrong), "{}", one.factor.name());
         }
     }
@@ -177,16 +249,20 @@ async fn no_answer_whatever_makes_a_factor_panic() {
 #[tokio::test]
 async fn a_damaged_state_fits_nothing() {
     for holder in holders().await {
-        let answer = right_answer(&holder.show, later());
+        let answer = holder.right();
         let whole = &holder.enrolled.state;
         let cut = [whole.len() / 2, whole.len() - 1].map(|length| whole[..length].to_vec());
         for state in garbage().into_iter().chain(cut) {
-            let rejection = holder.factor.verify(Against::state(&state), &answer, later()).await.err();
+            let rejection = holder.factor.verify(holder.against(&state), &answer, later()).await.err();
             assert_eq!(rejection, Some(Rejection::Wrong), "{} {state:?}", holder.factor.name());
         }
         for pending in garbage() {
             let rejection = holder.factor.finish(&pending, &answer, later()).await.err();
             assert_eq!(rejection, Some(Rejection::Wrong), "{} {pending:?}", holder.factor.name());
+            let challenge = Some(pending.as_slice());
+            let against = Against { state: Some(whole), challenge };
+            let asked = !holder.challenge.is_empty();
+            assert!(!asked || holder.factor.verify(against, &answer, later()).await.is_err());
         }
     }
 }
@@ -196,8 +272,8 @@ async fn no_factor_reads_the_state_of_another() {
     let holders = holders().await;
     for (at, holder) in holders.iter().enumerate() {
         for (_, other) in holders.iter().enumerate().filter(|(place, _)| *place != at) {
-            let answer = right_answer(&holder.show, later());
-            let rejection = holder.factor.verify(Against::state(&other.enrolled.state), &answer, later()).await.err();
+            let answer = holder.right();
+            let rejection = holder.factor.verify(holder.against(&other.enrolled.state), &answer, later()).await.err();
             assert_eq!(rejection, Some(Rejection::Wrong));
         }
     }
@@ -207,9 +283,9 @@ async fn no_factor_reads_the_state_of_another() {
 async fn what_is_held_answers_only_once() {
     let holders = holders().await.into_iter();
     for holder in holders.filter(|holder| holder.factor.kinds() != Kinds::of(Kind::Knowledge)) {
-        let answer = right_answer(&holder.show, later());
+        let answer = holder.right();
         let next = holder.answers(&answer).await.expect("right").state.expect("a used answer leaves a mark");
-        let again = holder.factor.verify(Against::state(&next), &answer, later()).await.err();
+        let again = holder.factor.verify(holder.against(&next), &answer, later()).await.err();
         assert_eq!(again, Some(Rejection::Wrong), "{}", holder.factor.name());
     }
 }
@@ -224,9 +300,11 @@ async fn nothing_that_is_kept_holds_a_secret_in_the_clear() {
                 vec![BASE32_NOPAD.decode(plain.as_bytes()).expect("base 32"), plain.into_bytes(), key.clone().into()]
             }
             Show::Codes(codes) => codes.iter().flat_map(|code| forms(code)).collect(),
+            Show::Contact { .. } => unreachable!("a code is sent after it"),
+            Show::Sent { .. } => vec![holder.right().expose().to_vec(), CONTACT.as_bytes().to_vec()],
         };
-        let next = holder.answers(&right_answer(&holder.show, later())).await.expect("right").state;
-        let kept = [&holder.enrolled.state, &holder.pending].into_iter().chain(&next);
+        let next = holder.answers(&holder.right()).await.expect("right").state;
+        let kept = [&holder.enrolled.state, &holder.pending, &holder.challenge].into_iter().chain(&next);
         for kept in kept {
             let clear = |secret: &Vec<u8>| kept.windows(secret.len()).any(|window| window == secret);
             assert!(!secrets.iter().any(clear), "{}", holder.factor.name());

@@ -12,7 +12,7 @@ pub mod totp;
 #[cfg(test)]
 mod contract;
 
-use crate::identity::{AccountId, AccountName, Credential, FactorName, Kinds, Proof, Proofs};
+use crate::identity::{AccountId, AccountName, Channel, Credential, FactorName, Kinds, Proof, Proofs};
 use crate::stdx::clock::Time;
 use crate::stdx::secret::Secret;
 use async_trait::async_trait;
@@ -68,6 +68,21 @@ pub trait Factor: Send + Sync + 'static {
     /// [`Rejection::Busy`].
     async fn begin(&self, holder: Holder<'_>) -> Result<Begun, Rejection>;
 
+    /// To whom something would be sent, as a name to count under: the same for the same recipient however it is
+    /// written. `None` if nothing would be sent.
+    fn recipient(&self, _: Sending<'_>) -> Option<String> {
+        None
+    }
+
+    /// Takes an answer on the way of an enrolment that has more than one step: what the next one is. `None` if this
+    /// answer is the last one, for `finish`.
+    ///
+    /// # Errors
+    /// [`Rejection::Wrong`] if it is no answer to this step, [`Rejection::Busy`].
+    async fn go_on(&self, _pending: &[u8], _answer: &Secret, _now: Time) -> Result<Option<Begun>, Rejection> {
+        Ok(None)
+    }
+
     /// Ends enrolment: checks that the answer fits the pending state and gives the state to keep.
     ///
     /// # Errors
@@ -84,6 +99,15 @@ pub struct Holder<'a> {
     pub name: &'a AccountName,
     /// What it holds already, of every factor.
     pub held: &'a [Credential],
+}
+
+/// What has something sent.
+#[derive(Clone, Copy, Debug)]
+pub enum Sending<'a> {
+    /// A challenge of this credential.
+    Challenge(&'a Credential),
+    /// This answer on the way of an enrolment.
+    Typed(&'a Secret),
 }
 
 /// What an answer is checked against.
@@ -194,6 +218,18 @@ pub enum Show {
     },
     /// Codes to keep, shown once.
     Codes(Vec<String>),
+    /// The question where codes shall be sent.
+    Contact {
+        /// By which ways they can be.
+        channels: Vec<Channel>,
+    },
+    /// Where a code was sent: as the person typed it at enrolment, masked ever after.
+    Sent {
+        /// The number or address.
+        to: String,
+        /// By which way.
+        channel: Channel,
+    },
 }
 
 impl std::fmt::Debug for Show {
@@ -202,6 +238,8 @@ impl std::fmt::Debug for Show {
             Show::Nothing => "Nothing",
             Show::Authenticator { .. } => "Authenticator(…)",
             Show::Codes(_) => "Codes(…)",
+            Show::Contact { .. } => "Contact",
+            Show::Sent { .. } => "Sent(…)",
         })
     }
 }

@@ -9,6 +9,7 @@ mod master;
 mod operate;
 mod orders;
 mod owner;
+mod posting;
 mod reload;
 mod run;
 mod serve;
@@ -28,6 +29,7 @@ pub use state::{State, StateFailure, open_store, open_store_without_key, store_i
 use crate::admin::{self, Operate};
 use crate::audit::{Event, Recorder};
 use crate::config::{self, Environment, Loaded, Places, Problem, Problems, Sources};
+use crate::courier::{Outbox, Tally};
 use crate::edge::{Complaints, Decisions, Denials, Edge, Tethers};
 use crate::edition::{Edition, Live};
 use crate::factor;
@@ -190,6 +192,7 @@ struct Parts {
     places: Places,
     writing: Arc<Writing>,
     events: background::Queue,
+    codes: Outbox,
 }
 
 impl Parts {
@@ -220,7 +223,9 @@ impl Parts {
         let edition =
             Edition::assemble(1, (plan.clone(), loaded.routes), pools, &metrics).ok_or(StartFailure::Inconsistent)?;
         let tickets = Arc::new(Tickets::new(state.master.seal("ticket"), factor::named));
-        let login = Arc::new(state.login(&plan, recorder.clone()));
+        let (codes, deliveries) = Outbox::new(&Tally::new(&metrics));
+        tasks.spawn("codes", deliveries.run(clock.clone()));
+        let login = Arc::new(state.login(&plan, recorder.clone(), &codes));
         let edge = Arc::new(Edge {
             clock,
             reader: reader.clone(),
@@ -264,6 +269,7 @@ impl Parts {
             places: loaded.places,
             writing,
             events: background::Queue::new(events),
+            codes,
         })
     }
 

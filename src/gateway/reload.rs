@@ -9,6 +9,7 @@ use super::writing::Writing;
 use crate::admin::Reloaded;
 use crate::audit::Event;
 use crate::config::{self, Bookmark, Environment, Loaded, Sources};
+use crate::courier::Outbox;
 use crate::edge::Edge;
 use crate::edition::{Edition, Live, Plan};
 use crate::listen::{Certificates, Listeners};
@@ -38,6 +39,7 @@ pub struct Reloader {
     fleet: Arc<Fleet>,
     login: Arc<Login>,
     master: MasterKey,
+    codes: Outbox,
     engine: Arc<Engine>,
     listeners: Arc<Listeners>,
     certificates: Arc<Certificates>,
@@ -107,6 +109,7 @@ impl Reloader {
             fleet: parts.fleet,
             login: parts.portal.login.clone(),
             master: parts.state.master,
+            codes: parts.codes,
             engine,
             listeners,
             certificates: parts.certificates,
@@ -280,7 +283,7 @@ impl Reloader {
         self.certificates.replace(plan.certificates.iter().map(|certificate| (**certificate).clone()).collect());
         self.listeners.set_limits(plan.limits);
         self.engine.set_options(plan);
-        self.login.set_factors(state::factors(plan, &self.master));
+        self.login.set_factors(state::factors(plan, &self.master, &self.codes));
     }
 
     fn forget_routes(&self, old: &Plan, new: &Plan) {

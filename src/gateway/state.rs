@@ -1,11 +1,14 @@
 //! What lies in the state directory: the store, the master key, the signing keys; and the rules built on them.
 
 use super::master;
+use super::posting::Codes;
 use super::owner::{self, Exposed, Foreign};
 use crate::audit::Recorder;
+use crate::courier::Outbox;
 use crate::edition::Plan;
 use crate::factor::password::{Password, Settings};
 use crate::factor::recovery_code::RecoveryCode;
+use crate::factor::message::{self, Message};
 use crate::factor::totp::Totp;
 use crate::factor::{self, Factor, Factors};
 use crate::login::Login;
@@ -96,9 +99,9 @@ impl State {
         Ok(State { store, master, keys })
     }
 
-    /// The rules of signing in, as configured.
-    pub fn login(&self, plan: &Plan, recorder: Recorder) -> Login {
-        Login::new(self.store.clone(), factors(plan, &self.master), recorder, self.master.seal("attempt"))
+    /// The rules of signing in, as configured; codes go into `codes`.
+    pub fn login(&self, plan: &Plan, recorder: Recorder, codes: &Outbox) -> Login {
+        Login::new(self.store.clone(), factors(plan, &self.master, codes), recorder, self.master.seal("attempt"))
     }
 }
 
@@ -148,8 +151,8 @@ async fn open(directory: &Path) -> Result<(Store, Result<MasterKey, StateFailure
     Ok((store, master))
 }
 
-/// The configured factors, each with the key of its purpose.
-pub(super) fn factors(plan: &Plan, master: &MasterKey) -> Factors {
+/// The configured factors, each with the key of its purpose; codes go into `codes`.
+pub(super) fn factors(plan: &Plan, master: &MasterKey, codes: &Outbox) -> Factors {
     let mut factors: Vec<Arc<dyn Factor>> = Vec::new();
     if let Some(password) = &plan.factors.password {
         let block_list = plan.portal.iter().map(|portal| portal.name.clone()).collect();
@@ -158,6 +161,18 @@ pub(super) fn factors(plan: &Plan, master: &MasterKey) -> Factors {
     }
     if let Some(totp) = &plan.factors.totp {
         factors.push(Arc::new(Totp::new(totp.issuer.clone(), master.seal("totp-seed"))));
+    }
+    if let (Some(sent), Some(portal)) = (&plan.factors.message, &plan.portal) {
+        let settings = message::Settings {
+            digits: sent.digits,
+            channels: sent.channels.clone(),
+            text: sent.text.clone(),
+            subject: sent.subject.clone(),
+            portal: portal.name.clone(),
+            host: portal.host.clone(),
+        };
+        let deliver = Arc::new(Codes::new(sent, codes));
+        factors.push(Arc::new(Message::new(settings, message::Keys::of(master), deliver)));
     }
     if plan.factors.recovery_code {
         factors.push(Arc::new(RecoveryCode::new()));

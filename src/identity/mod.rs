@@ -2,6 +2,7 @@
 
 mod account;
 mod assurance;
+mod contact;
 mod credential;
 mod need;
 mod proof;
@@ -9,6 +10,7 @@ mod session;
 
 pub use account::{Account, AccountId, AccountKind, AccountName, Group, InvalidGroup, InvalidName};
 pub use assurance::{Assurance, InvalidAssurance};
+pub use contact::{Channel, Contact};
 pub use credential::{Credential, CredentialId};
 pub use need::Need;
 pub use proof::{FactorName, Kind, Kinds, Proof, Proofs};

@@ -3,6 +3,7 @@
 
 use super::enrol::Enrolling;
 use super::plan::{Gap, Next, choices, enrolments, next};
+use super::send::{Asked, AskedRecord};
 use super::throttle::Claimed;
 use super::verify::Answer;
 use super::{Completed, Given, Login, Moment, Opening, Progress, Stop};
@@ -39,6 +40,8 @@ pub struct Attempt {
     pub need: Need,
     /// The sealed ticket that says where to go afterwards.
     pub ticket: Option<String>,
+    /// What it has had sent, and waits for an answer to.
+    pub(super) asked: Option<Asked>,
 }
 
 /// What an attempt is for.
@@ -105,6 +108,7 @@ impl Login {
             proofs: Proofs::new(),
             need: opening.need,
             ticket: opening.ticket,
+            asked: None,
         };
         self.go_on(attempt, proven, moment.now).await
     }
@@ -127,6 +131,7 @@ impl Login {
             proofs: session.proofs.clone(),
             need,
             ticket,
+            asked: None,
         };
         let next = self.next_of(&attempt, now).await?;
         Ok((self.put(&attempt, now).await?, next))
@@ -167,7 +172,11 @@ impl Login {
         let account = self.store.accounts.by_id(begun.attempt.account).await?;
         let account = account.filter(|account| !account.disabled).ok_or(Stop::Gone)?;
         let claimed = Claimed { name: account.name.as_str(), account: Some(&account) };
-        let answer = Answer { factor, secret: given.answer, challenge: given.challenge };
+        let asked = begun.attempt.asked(factor, moment.now).map(Asked::challenge);
+        if let Some(asked) = asked {
+            self.count_answer(asked, moment.now).await?;
+        }
+        let answer = Answer { factor, secret: given.answer, challenge: given.challenge.or(asked) };
         let verified = self.verify(claimed, answer, moment).await?;
         let mut attempt = self.take(token, moment.now).await?;
         attempt.ticket = given.ticket;
@@ -180,6 +189,7 @@ impl Login {
 
     async fn go_on(&self, mut attempt: Attempt, proven: Proven, now: Time) -> Result<Progress, Stop> {
         attempt.proofs = proven.proofs().clone();
+        attempt.asked = None;
         match self.next_of(&attempt, now).await? {
             Next::Done => Ok(Progress::Proven(Box::new(Completed { proven, attempt }))),
             Next::Ask(factor) => Ok(Progress::Ask(self.put(&attempt, now).await?, factor)),
@@ -278,6 +288,8 @@ struct Record {
     proofs: Vec<ProofRecord>,
     need: String,
     ticket: Option<String>,
+    #[serde(default)]
+    asked: Option<AskedRecord>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -311,6 +323,7 @@ impl From<&Attempt> for Record {
             proofs: attempt.proofs.iter().map(proof).collect(),
             need: attempt.need.to_text(),
             ticket: attempt.ticket.clone(),
+            asked: attempt.asked.as_ref().map(AskedRecord::from),
         }
     }
 }
@@ -324,6 +337,7 @@ impl Record {
         };
         let proofs = self.proofs.into_iter().map(ProofRecord::proof).collect::<Option<Proofs>>()?;
         let need = Need::parse(&self.need, crate::factor::named)?;
+        let asked = self.asked.map(|record| record.asked().ok_or(())).transpose().ok()?;
         Some(Attempt {
             purpose,
             account: AccountId::parse(&self.account).ok()?,
@@ -331,6 +345,7 @@ impl Record {
             proofs,
             need,
             ticket: self.ticket,
+            asked,
         })
     }
 }

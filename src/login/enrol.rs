@@ -5,8 +5,8 @@ use super::attempt::{Attempt, AttemptToken, Purpose};
 use super::{Login, Moment, Stop};
 use crate::audit::Event;
 use crate::factor;
-use crate::factor::{Against, Factor, Holder, Proven, Rejection, Show, Weakness, password, recovery_code, totp};
-use crate::identity::{Account, AccountId, Credential, CredentialId, FactorName, Need, Proofs, SessionId};
+use crate::factor::{Against, Factor, Holder, Proven, Rejection, Show, Weakness, message, password, recovery_code, totp};
+use crate::identity::{Account, AccountId, Channel, Credential, CredentialId, FactorName, Need, Proofs, SessionId};
 use crate::session::{LiveSession, SecretToken};
 use crate::stdx::clock::Time;
 use crate::stdx::secret::Secret;
@@ -47,11 +47,14 @@ struct Draft {
     label: String,
 }
 
+/// What a person is shown, as attempts are kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-enum ShowRecord {
+pub(super) enum ShowRecord {
     Nothing,
     Authenticator { uri: String, key: String },
     Codes(Vec<String>),
+    Contact { channels: Vec<String> },
+    Sent { to: String, channel: String },
 }
 
 /// What a live session wants to enrol.
@@ -59,15 +62,16 @@ enum ShowRecord {
 pub enum Wanted {
     /// Another password or new recovery codes, in place of those there are; one more of anything else.
     One(FactorName),
-    /// What a recovered session must: an authenticator app, and new recovery codes.
+    /// What a recovered session must: a second factor, and new recovery codes.
     Recovery,
 }
 
 impl Wanted {
-    fn factors(self) -> Vec<FactorName> {
+    /// Where `second` is what goes before everything else with the password.
+    fn factors(self, second: FactorName) -> Vec<FactorName> {
         match self {
             Wanted::One(factor) => vec![factor],
-            Wanted::Recovery => vec![totp::NAME, recovery_code::NAME],
+            Wanted::Recovery => vec![second, recovery_code::NAME],
         }
     }
 
@@ -150,7 +154,7 @@ impl Login {
         let value = self.store.once.peek(OnceKind::Enrolment, key, now).await?.ok_or(Stop::Gone)?;
         let id = std::str::from_utf8(&value).ok().and_then(|text| AccountId::parse(text).ok()).ok_or(Stop::Gone)?;
         let account = self.account(id).await?;
-        let wanted = [password::NAME, totp::NAME, recovery_code::NAME];
+        let wanted = [password::NAME, self.second(), recovery_code::NAME];
         let origin = Origin { link: Some(key), session: None, beside: false, proofs: Proofs::new(), ticket };
         self.begin_enrolment(&account, &wanted, origin, now).await
     }
@@ -169,7 +173,13 @@ impl Login {
         let proofs = session.proofs.clone();
         let beside = wanted.stands_beside();
         let origin = Origin { link: None, session: Some(session.id), beside, proofs, ticket };
-        self.begin_enrolment(&session.account, &wanted.factors(), origin, now).await
+        self.begin_enrolment(&session.account, &wanted.factors(self.second()), origin, now).await
+    }
+
+    /// What everybody sets up beside the password: an app or, where none is configured, a place where codes are sent.
+    fn second(&self) -> FactorName {
+        let factors = self.factors();
+        if factors.get(totp::NAME).is_none() && factors.get(message::NAME).is_some() { message::NAME } else { totp::NAME }
     }
 
     /// Where an enrolment stands.
@@ -200,6 +210,13 @@ impl Login {
             return Err(Stop::Gone);
         }
         let (pending, machine) = (step.pending().ok_or(Stop::Gone)?, self.machine(factor)?);
+        let given = (&*machine, &*pending, answer);
+        if let Some(token) = self.go_on_enrolling(token, given, (step.attempt.account, moment)).await? {
+            return Ok(Enrolled::Next(token));
+        }
+        if let Show::Sent { .. } = step.show {
+            self.count_answer(&pending, moment.now).await?;
+        }
         let finished = machine.finish(&pending, answer, moment.now).await.map_err(Stop::Rejected)?;
         self.refuse_the_same(&step, answer, moment.now).await?;
         let mut attempt = self.take(token, moment.now).await?;
@@ -259,6 +276,7 @@ impl Login {
             proofs: origin.proofs,
             need: Need::MFA,
             ticket: origin.ticket,
+            asked: None,
         };
         self.begin_factor(attempt, first, now).await
     }
@@ -268,8 +286,7 @@ impl Login {
         let holder = Holder { id: attempt.account, name: &attempt.name, held: &held };
         let begun = self.machine(factor)?.begin(holder).await.map_err(Stop::Rejected)?;
         let Purpose::Enrol(enrolling) = &mut attempt.purpose else { return Err(Stop::Gone) };
-        enrolling.pending = BASE64.encode(&begun.pending);
-        enrolling.show = begun.show.into();
+        enrolling.wait_for(begun);
         self.put(&attempt, now).await
     }
 
@@ -289,7 +306,7 @@ impl Login {
         Ok(Enrolled::Done { proven, session, attempt: Box::new(attempt), ended })
     }
 
-    fn machine(&self, name: FactorName) -> Result<Arc<dyn Factor>, Stop> {
+    pub(super) fn machine(&self, name: FactorName) -> Result<Arc<dyn Factor>, Stop> {
         self.factors().get(name).cloned().ok_or(Stop::Gone)
     }
 }
@@ -315,6 +332,12 @@ impl EnrolStep {
 impl Enrolling {
     fn current(&self) -> Option<FactorName> {
         self.wanted.first().and_then(|word| crate::factor::named(word))
+    }
+
+    /// What the current factor asked, and shows.
+    pub(super) fn wait_for(&mut self, begun: factor::Begun) {
+        self.pending = BASE64.encode(&begun.pending);
+        self.show = begun.show.into();
     }
 
     /// Keeps the current factor's state for the end, and goes on to the next.
@@ -359,11 +382,17 @@ impl Enrolling {
 }
 
 impl ShowRecord {
-    fn show(&self) -> Show {
+    pub(super) fn show(&self) -> Show {
         match self {
             ShowRecord::Nothing => Show::Nothing,
             ShowRecord::Authenticator { uri, key } => Show::Authenticator { uri: uri.clone(), key: key.clone() },
             ShowRecord::Codes(codes) => Show::Codes(codes.clone()),
+            ShowRecord::Contact { channels } => {
+                Show::Contact { channels: channels.iter().filter_map(|word| Channel::named(word)).collect() }
+            }
+            ShowRecord::Sent { to, channel } => {
+                Show::Sent { to: to.clone(), channel: Channel::named(channel).unwrap_or(Channel::Mail) }
+            }
         }
     }
 }
@@ -374,6 +403,10 @@ impl From<Show> for ShowRecord {
             Show::Nothing => ShowRecord::Nothing,
             Show::Authenticator { uri, key } => ShowRecord::Authenticator { uri, key },
             Show::Codes(codes) => ShowRecord::Codes(codes),
+            Show::Contact { channels } => {
+                ShowRecord::Contact { channels: channels.into_iter().map(|channel| channel.word().to_owned()).collect() }
+            }
+            Show::Sent { to, channel } => ShowRecord::Sent { to, channel: channel.word().to_owned() },
         }
     }
 }

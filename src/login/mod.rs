@@ -4,6 +4,7 @@ mod attempt;
 mod enrol;
 mod plan;
 mod recent;
+mod send;
 mod throttle;
 mod verify;
 
@@ -11,7 +12,10 @@ pub use attempt::{ATTEMPT_LIFE, Attempt, AttemptToken, Begun, Purpose, SET_UP_LI
 pub use enrol::{ENROLMENT_LIFE, EnrolStep, Enrolled, Wanted, offer, reset};
 pub use plan::{Gap, Next, next};
 pub use recent::PastSignIn;
-pub use throttle::{PASSWORD, SOURCE, THROTTLES_KEPT, TOTP};
+pub use send::{AGAIN_AFTER, Asked, Wish};
+pub use throttle::{
+    ANSWERS, PASSWORD, SENT_FOR_ACCOUNT, SENT_FOR_SOURCE, SENT_TO_RECIPIENT, SOURCE, THROTTLES_KEPT, TOTP,
+};
 
 use crate::audit::Recorder;
 use crate::factor::{Factors, Proven, Rejection};

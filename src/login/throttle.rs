@@ -2,8 +2,8 @@
 //! raised before an answer is verified.
 
 use super::{Moment, Stop};
-use crate::factor::Rejection;
-use crate::identity::{Account, FactorName};
+use crate::factor::{Rejection, message, totp};
+use crate::identity::{Account, AccountId, FactorName};
 use crate::stdx::clock::Time;
 use crate::store::{Reserved, ThrottleRule, Throttled, Throttles};
 use std::collections::HashMap;
@@ -32,6 +32,20 @@ pub const TOTP: ThrottleRule = ThrottleRule::Backoff {
 /// One source (an IPv4 address, or an IPv6 /64): thirty failures in ten minutes.
 pub const SOURCE: ThrottleRule = ThrottleRule::Window { most: 30, per: Duration::from_secs(600) };
 
+/// Messages with a code for one account: each costs somebody money and attention.
+pub const SENT_FOR_ACCOUNT: ThrottleRule = ThrottleRule::Window { most: 5, per: HOUR };
+
+/// Messages with a code to one recipient, whichever accounts they are for.
+pub const SENT_TO_RECIPIENT: ThrottleRule = ThrottleRule::Window { most: 8, per: HOUR };
+
+/// Messages with a code for one source, where several people may sit.
+pub const SENT_FOR_SOURCE: ThrottleRule = ThrottleRule::Window { most: 20, per: HOUR };
+
+/// Answers to one code: five guesses at six digits are right once in 200 000 times.
+pub const ANSWERS: ThrottleRule = ThrottleRule::Window { most: 5, per: message::LIFE };
+
+const HOUR: Duration = Duration::from_secs(3600);
+
 /// Counters kept of names that no account has, and of sources each: at about a hundred bytes a counter, what a flood of
 /// either can make the store hold. Those that end first go first.
 pub const THROTTLES_KEPT: usize = 100_000;
@@ -45,7 +59,7 @@ const MOST_TOLD: usize = 10_000;
 
 /// The rule for a factor: those whose answers are short are locked sooner.
 fn rule_for(factor: FactorName) -> ThrottleRule {
-    if factor == crate::factor::totp::NAME { TOTP } else { PASSWORD }
+    if factor == totp::NAME || factor == message::NAME { TOTP } else { PASSWORD }
 }
 
 /// Who somebody says to be, as far as it goes.
@@ -118,6 +132,35 @@ impl Refused {
     }
 }
 
+/// Messages that are counted before they are sent, and answers to them.
+pub(super) struct Posting;
+
+impl Posting {
+    /// Counts a message for an account to a recipient, or says when there may be another.
+    pub async fn reserve(
+        throttles: &Arc<dyn Throttles>,
+        (account, recipient): (AccountId, &str),
+        moment: Moment,
+    ) -> Result<(), Stop> {
+        let source = Throttled::Sent(format!("source:{}", place(moment.address)));
+        let (account, recipient) = (format!("account:{account}"), format!("recipient:{recipient}"));
+        let (account, recipient) = (Throttled::Sent(account), Throttled::Sent(recipient));
+        let counters =
+            [(&account, SENT_FOR_ACCOUNT), (&recipient, SENT_TO_RECIPIENT), (&source, SENT_FOR_SOURCE)];
+        let said = throttles.reserve_all(&counters, moment.now).await?;
+        let until = said.into_iter().filter_map(refusal).flatten().max();
+        until.map_or(Ok(()), |until| Err(Stop::Rejected(Rejection::Wait(until))))
+    }
+
+    /// Counts an answer to the code of that name. One answer too many is wrong, whatever it is.
+    pub async fn answer(throttles: &Arc<dyn Throttles>, code: &str, now: Time) -> Result<(), Stop> {
+        let code = Throttled::Sent(format!("code:{code}"));
+        let said = throttles.reserve_all(&[(&code, ANSWERS)], now).await?;
+        let refused = said.into_iter().any(|said| said != Reserved::Go);
+        if refused { Err(Stop::Rejected(Rejection::Wrong)) } else { Ok(()) }
+    }
+}
+
 /// Which refusals are on record: the first of each window, so that a flood of tries is no flood of events.
 ///
 /// Written and read by steps that were refused; held for one look at the map.
@@ -142,15 +185,19 @@ impl Told {
     }
 }
 
-/// One source: an IPv4 address, or the /64 that one IPv6 customer has.
 fn source(address: IpAddr) -> Throttled {
-    Throttled::Source(match address.to_canonical() {
+    Throttled::Source(place(address))
+}
+
+/// One source: an IPv4 address, or the /64 that one IPv6 customer has.
+fn place(address: IpAddr) -> String {
+    match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
             format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
         }
-    })
+    }
 }
 
 /// Until when a reservation was refused, if it was; `None` within for a lock.

@@ -8,7 +8,7 @@ use super::sign_out::forgetting;
 use super::{Ask, Outcome, Portal, Trouble, respond};
 use crate::audit::Event;
 use crate::edition::PortalPlan;
-use crate::factor::{password, recovery_code, totp};
+use crate::factor::{message, password, recovery_code, totp};
 use crate::identity::{Credential, CredentialId, FactorName, SessionId};
 use crate::login::{PastSignIn, Stop, Wanted};
 use crate::session::cookie::Name;
@@ -74,6 +74,7 @@ impl Portal {
         match path {
             ["password"] => self.enrol_fresh(ask, portal, &held, Wanted::One(password::NAME)).await,
             ["app"] => self.enrol_fresh(ask, portal, &held, Wanted::One(totp::NAME)).await,
+            ["message"] => self.enrol_fresh(ask, portal, &held, Wanted::One(message::NAME)).await,
             ["codes"] => self.enrol_fresh(ask, portal, &held, Wanted::One(recovery_code::NAME)).await,
             ["remove", id] => self.ask_remove(ask, portal, &held, id).await,
             ["sessions", "end-others"] => {
@@ -243,6 +244,7 @@ fn rows(factors: &crate::factor::Factors, credentials: &[Credential]) -> Vec<Row
                 let remark = Some(if left == 1 { "1 code left".to_owned() } else { format!("{left} codes left") });
                 (Sort::Codes, "Recovery codes".to_owned(), remark, Some(link("Replace", "/account/codes")), removal)
             }
+            message::NAME => (Sort::Message, credential.label.clone(), None, None, removal),
             other => (Sort::Key, other.to_string(), None, None, removal),
         };
         let &Credential { id, factor, created, used, .. } = credential;
@@ -282,6 +284,7 @@ fn in_words(factors: &[FactorName]) -> String {
     let word = |factor: &FactorName| match *factor {
         password::NAME => "password",
         totp::NAME => "authenticator app",
+        message::NAME => "code that was sent",
         recovery_code::NAME => "recovery code",
         FactorName(other) => other,
     };
@@ -295,7 +298,8 @@ fn additions(factors: &crate::factor::Factors, rows: &[Row]) -> Vec<Link<'static
     let app = factors.get(totp::NAME).map(|_| link("Add an authenticator app", "/account/app"));
     let codes =
         factors.get(recovery_code::NAME).filter(|_| !held).map(|_| link("New recovery codes", "/account/codes"));
-    app.into_iter().chain(codes).collect()
+    let sent = factors.get(message::NAME).map(|_| link("Add a phone number or e-mail address", "/account/message"));
+    app.into_iter().chain(sent).chain(codes).collect()
 }
 
 const fn link(label: &'static str, href: &'static str) -> Link<'static> {

@@ -2,13 +2,13 @@
 
 use super::ask::form_token;
 use super::page::{
-    self, AFTER_RECOVERY, ChoosePassword, ConfirmApp, FIRST_TIME, Form, Journey, Link, Notice, SaveCodes, ScanKey,
-    Step, field,
+    self, AFTER_RECOVERY, AFTER_RECOVERY_BY_MESSAGE, ChooseContact, ChoosePassword, ConfirmApp, ConfirmContact,
+    FIRST_TIME, FIRST_TIME_BY_MESSAGE, Form, Journey, Link, Notice, SaveCodes, ScanKey, Sent, Step, field,
 };
 use super::sign_in::{signed_in, status_of};
-use super::{Ask, Outcome, Portal, Trouble, message, respond};
+use super::{Ask, Outcome, Portal, Trouble, message as saying, respond};
 use crate::edition::PortalPlan;
-use crate::factor::{Proven, Rejection, Show, password, recovery_code, totp};
+use crate::factor::{Proven, Rejection, Show, message, password, recovery_code, totp};
 use crate::identity::SessionId;
 use crate::login::{Attempt, AttemptToken, EnrolStep, Enrolled, Stop, Wanted};
 use crate::reply::Answer;
@@ -79,7 +79,12 @@ impl Portal {
         if choosing && ask.form.text(field::NEW_PASSWORD) != ask.form.text(field::REPEATED) {
             return Ok(self.step_page(ask, portal, (&token, &step), Some(Verdict::Different)));
         }
-        let answer = ask.form.secret(if choosing { field::NEW_PASSWORD } else { field::CODE });
+        let contact = step.factor == message::NAME && !ask.form.text(field::CONTACT).is_empty();
+        let answer = ask.form.secret(match (choosing, contact) {
+            (true, _) => field::NEW_PASSWORD,
+            (false, true) => field::CONTACT,
+            (false, false) => field::CODE,
+        });
         match self.login.finish_step(&token, (step.factor, &answer), ask.moment()).await {
             Ok(Enrolled::Next(token)) => Ok(to_enrolment(ask, &token)),
             Ok(Enrolled::Done { proven, session, attempt, ended }) => {
@@ -149,7 +154,7 @@ impl Portal {
             Verdict::Rejected(rejection) => Notice::Rejected(rejection, ask.now),
             Verdict::Different => Notice::Mistake(DIFFERENT),
         });
-        let journey = journey(step);
+        let journey = journey(step, self.login.factors().get(totp::NAME).is_some());
         let account = step.attempt.name.as_str();
         let markup = match &step.show {
             Show::Nothing => page::choose_password(&ChoosePassword {
@@ -166,6 +171,14 @@ impl Portal {
             Show::Authenticator { .. } => {
                 page::confirm_app(&ConfirmApp { portal: &portal.name, journey, form, back: "/enrol", notice })
             }
+            Show::Contact { channels } => {
+                let typed = ask.form.text(field::CONTACT);
+                page::choose_contact(&ChooseContact { portal: &portal.name, journey, form, channels, typed, notice })
+            }
+            Show::Sent { to, channel } => {
+                let sent = Sent { to, channel: *channel, minutes: message::LIFE.as_secs() / 60 };
+                page::confirm_contact(&ConfirmContact { portal: &portal.name, journey, form, sent, notice })
+            }
             Show::Codes(codes) => {
                 page::save_codes(&SaveCodes { portal: &portal.name, journey, form, account, codes, made: ask.now })
             }
@@ -181,18 +194,22 @@ impl Portal {
     }
 }
 
-/// Which list of steps is shown beside the page.
-fn journey(step: &EnrolStep) -> Journey<'static> {
+/// Which list of steps is shown beside the page. Whoever sets up an account does it with an app, if there is one.
+fn journey(step: &EnrolStep, by_app: bool) -> Journey<'static> {
     const PASSWORD: &[Step] = &[Step::Password];
     const APP: &[Step] = &[Step::Scan, Step::Confirm];
+    const MESSAGE: &[Step] = &[Step::Contact, Step::Sent];
     const CODES: &[Step] = &[Step::Codes];
     let leave = Some(Link { label: "Cancel", href: "/" });
     let sign_out = Some(Link { label: "Sign out", href: "/sign-out" });
     match (step.steps, step.factor) {
-        (3, _) => Journey { steps: FIRST_TIME, leave: None },
-        (2, totp::NAME | recovery_code::NAME) => Journey { steps: AFTER_RECOVERY, leave: sign_out },
+        (3, _) => Journey { steps: if by_app { FIRST_TIME } else { FIRST_TIME_BY_MESSAGE }, leave: None },
+        (2, totp::NAME | message::NAME | recovery_code::NAME) => {
+            Journey { steps: if by_app { AFTER_RECOVERY } else { AFTER_RECOVERY_BY_MESSAGE }, leave: sign_out }
+        }
         (_, password::NAME) => Journey { steps: PASSWORD, leave },
         (_, totp::NAME) => Journey { steps: APP, leave },
+        (_, message::NAME) => Journey { steps: MESSAGE, leave },
         (_, _) => Journey { steps: CODES, leave },
     }
 }
@@ -202,5 +219,5 @@ fn to_enrolment(ask: &Ask<'_>, token: &AttemptToken) -> Answer {
 }
 
 fn spent(ask: &Ask<'_>) -> Answer {
-    message::subject(ask, StatusCode::GONE, page::Subject::LinkSpent)
+    saying::subject(ask, StatusCode::GONE, page::Subject::LinkSpent)
 }

@@ -12,6 +12,7 @@ mod kept_form;
 mod message;
 mod own;
 mod respond;
+mod send;
 mod sign_in;
 mod sign_out;
 
@@ -130,6 +131,7 @@ impl Portal {
             ["sign-in"] if post => self.first_factor(ask, portal).await,
             ["sign-in", step] if get => self.next_factor(ask, portal, step).await,
             ["sign-in", step] if post => self.answer_factor(ask, portal, step).await,
+            ["sign-in", step, "send"] if post => self.send_code(ask, portal, step).await,
             ["enrol"] | ["enrol", "confirm"] if get => self.enrolment(ask, portal).await,
             ["enrol"] | ["enrol", "confirm"] if post => self.enrol_step(ask, portal).await,
             ["enrol", token] if get => self.follow_link(ask, token).await,

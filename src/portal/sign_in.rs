@@ -4,11 +4,11 @@
 use super::account::FRESHNESS;
 use super::ask::form_token;
 use super::page::{self, Form, Link, Notice, Prompt, Reason, SignIn, field};
-use super::{Ask, Outcome, Portal, Trouble, device, message, respond};
+use super::{Ask, Outcome, Portal, Trouble, device, message as saying, respond, send};
 use crate::audit::Event;
 use crate::edition::PortalPlan;
-use crate::factor::{Proven, Rejection, password, recovery_code, totp};
-use crate::identity::{Assurance, Device, FactorName, Need, SessionId};
+use crate::factor::{Proven, Rejection, message, password, recovery_code, totp};
+use crate::identity::{Assurance, Credential, Device, FactorName, Need, SessionId};
 use crate::login::{
     ATTEMPT_LIFE, Attempt, AttemptToken, Begun, Completed, Given, Next, Opening, Progress, Purpose, Stop, Wanted,
 };
@@ -22,8 +22,12 @@ use http::{StatusCode, header};
 pub(super) const TO: &str = "to";
 
 /// The pages that ask for one proof each, and the factor each is for.
-const STEPS: [(&str, FactorName); 3] =
-    [("password", password::NAME), ("code", totp::NAME), ("recovery", recovery_code::NAME)];
+const STEPS: [(&str, FactorName); 4] = [
+    ("password", password::NAME),
+    ("code", totp::NAME),
+    ("message", message::NAME),
+    ("recovery", recovery_code::NAME),
+];
 
 impl Portal {
     /// The beginning: somebody comes with a ticket, or without one. A session that is good enough goes straight on.
@@ -106,10 +110,10 @@ impl Portal {
         let Some((_, begun)) = self.under_way(ask).await? else { return self.overtaken(ask).await };
         match (begun.next, factor_of(step)) {
             (Next::Ask(factor), Some(asked)) if factor == asked || begun.others.contains(&asked) => {
-                Ok(self.prompt(ask, portal, (&begun, asked), None))
+                self.ask_for(ask, portal, (&begun, asked), None).await
             }
             (_, Some(asked)) if asked == recovery_code::NAME && begun.recoverable => {
-                Ok(self.prompt(ask, portal, (&begun, asked), None))
+                self.ask_for(ask, portal, (&begun, asked), None).await
             }
             (Next::Ask(factor), _) => Ok(respond::see_other(&address_of(factor))),
             (Next::Done | Next::Enrol(_) | Next::Impossible, _) => Err(Stop::Gone.into()),
@@ -129,7 +133,7 @@ impl Portal {
             Ok(progress) => self.progress(ask, portal, progress).await,
             Err(Stop::Rejected(rejection)) => {
                 begun.attempt.ticket = ticket;
-                Ok(self.prompt(ask, portal, (&begun, factor), Some(&rejection)))
+                self.ask_for(ask, portal, (&begun, factor), Some(&rejection)).await
             }
             Err(Stop::Gone) => self.overtaken(ask).await,
             Err(stop) => Err(stop.into()),
@@ -137,7 +141,7 @@ impl Portal {
     }
 
     /// The attempt that this browser is in the middle of.
-    async fn under_way(&self, ask: &Ask<'_>) -> Result<Option<(AttemptToken, Begun)>, Trouble> {
+    pub(super) async fn under_way(&self, ask: &Ask<'_>) -> Result<Option<(AttemptToken, Begun)>, Trouble> {
         let Some(token) = ask.token(Name::Attempt) else { return Ok(None) };
         match self.login.look(&token, ask.now).await {
             Ok(begun) => Ok(Some((token, begun))),
@@ -147,14 +151,14 @@ impl Portal {
     }
 
     /// There is no attempt any more. If another tab finished it, its session serves this one too, as far as it goes.
-    async fn overtaken(&self, ask: &Ask<'_>) -> Outcome {
+    pub(super) async fn overtaken(&self, ask: &Ask<'_>) -> Outcome {
         self.session(ask).await?.ok_or(Stop::Gone)?;
         let onward = self.carried(ask).map_or_else(|| "/".to_owned(), |text| format!("/sign-in?{TO}={text}"));
         Ok(respond::see_other(&onward))
     }
 
     /// The sealed ticket in the form, if it opens.
-    fn carried(&self, ask: &Ask<'_>) -> Option<String> {
+    pub(super) fn carried(&self, ask: &Ask<'_>) -> Option<String> {
         let text = ask.form.text(TO);
         self.tickets.open(text, ask.now).map(|_| text.to_owned())
     }
@@ -250,11 +254,11 @@ impl Portal {
         remembering(tied(answer, ask, &tie), ask, text)
     }
 
-    fn prompt(
+    pub(super) fn prompt(
         &self,
         ask: &Ask<'_>,
         portal: &PortalPlan,
-        (begun, factor): (&Begun, FactorName),
+        (begun, factor, places): (&Begun, FactorName, &[Credential]),
         rejection: Option<&Rejection>,
     ) -> Answer {
         let (tie, attempt) = (tie(ask), &begun.attempt);
@@ -288,6 +292,7 @@ impl Portal {
         let markup = match factor {
             recovery_code::NAME => page::recovery_code(&view),
             totp::NAME => page::authenticator_code(&view),
+            message::NAME => send::page(&view, (attempt, places), ask.now),
             _ => page::password_again(&view),
         };
         let answer = respond::page(status_of(rejection), markup, ticket.as_ref().map(|ticket| &ticket.to));
@@ -342,7 +347,7 @@ fn to_sign_in(ticket: Option<&str>) -> Answer {
     respond::see_other(&ticket.map_or_else(|| "/sign-in".to_owned(), |text| format!("/sign-in?{TO}={text}")))
 }
 
-fn to_step(ask: &Ask<'_>, token: &AttemptToken, factor: FactorName) -> Answer {
+pub(super) fn to_step(ask: &Ask<'_>, token: &AttemptToken, factor: FactorName) -> Answer {
     respond::see_other(&address_of(factor)).with_cookie(ask, Name::Attempt, &token.text(), Some(ATTEMPT_LIFE))
 }
 
@@ -354,7 +359,7 @@ fn remembering(answer: Answer, ask: &Ask<'_>, ticket: Option<&str>) -> Answer {
     }
 }
 
-fn factor_of(step: &str) -> Option<FactorName> {
+pub(super) fn factor_of(step: &str) -> Option<FactorName> {
     STEPS.iter().find(|(word, _)| *word == step).map(|(_, factor)| *factor)
 }
 
@@ -396,5 +401,5 @@ fn impossible(ask: &Ask<'_>, level: Assurance) -> Answer {
              enrolment link."
         }
     };
-    message::refused(ask, StatusCode::FORBIDDEN, Some(sentence))
+    saying::refused(ask, StatusCode::FORBIDDEN, Some(sentence))
 }

@@ -17,6 +17,8 @@ pub enum Throttled {
     Name(String, FactorName),
     /// Whatever comes from one source.
     Source(String),
+    /// Messages that are sent for one account, to one recipient or for one source, and answers to one of them.
+    Sent(String),
 }
 
 /// What engines may keep it under: no two have the same text.
@@ -26,6 +28,7 @@ impl fmt::Display for Throttled {
             Throttled::Account(account, factor) => write!(f, "account:{account}:{factor}"),
             Throttled::Name(name, factor) => write!(f, "name:{factor}:{name}"),
             Throttled::Source(source) => write!(f, "source:{source}"),
+            Throttled::Sent(what) => write!(f, "sent:{what}"),
         }
     }
 }

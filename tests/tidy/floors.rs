@@ -18,9 +18,10 @@ const ROOMS: &[(&str, &str)] = &[
     ("token", "identity session store"),
     ("pool", "telemetry"),
     ("limit", "telemetry"),
+    ("courier", "identity::Channel identity::Contact telemetry"),
     ("listen", "telemetry"),
     ("login", "identity factor store session limit audit"),
-    ("edition", "identity route policy factor session token pool limit listen telemetry"),
+    ("edition", "identity route policy factor session token pool limit listen courier telemetry"),
     (
         "edge",
         "identity route policy session::cookie session::LiveSession session::Reader session::Reading \
@@ -44,6 +45,8 @@ const FENCES: &[(&str, &str)] = &[
     ("serde", "config store portal admin token session/hand_off.rs session/kept_form.rs factor/client_key login cli"),
     ("sqlx", "store/embedded"),
     ("maud", "portal"),
+    ("lettre", "courier identity/contact.rs config"),
+    ("reqwest", "courier cli"),
     ("anyhow", "main.rs cli"),
 ];
 

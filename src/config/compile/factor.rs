@@ -3,7 +3,7 @@
 use crate::config::raw::{At, Reading};
 use crate::config::words::Main;
 use crate::edition::{FactorPlan, PasswordPlan, TotpPlan};
-use crate::factor::{password, totp};
+use crate::factor::{message, password, totp};
 use crate::identity::{Assurance, Kind, Kinds, Need, Proof, Proofs};
 use crate::stdx::clock::Time;
 
@@ -25,9 +25,10 @@ pub fn compile(main: &Main, reading: &Reading<'_>) -> FactorPlan {
             .as_ref()
             .map(|password| PasswordPlan { min_length: password.value.min_length.value as usize }),
         totp: factors.totp.as_ref().map(|totp| TotpPlan { issuer: issuer(main, totp.value.issuer.as_ref()) }),
+        message: super::message::compile(main, reading),
         recovery_code: factors.recovery_code.is_some(),
     };
-    let any = plan.password.is_some() || plan.totp.is_some() || plan.recovery_code;
+    let any = plan.password.is_some() || plan.totp.is_some() || factors.message.is_some() || plan.recovery_code;
     if any && main.portal.is_none() {
         reading.warn(place, "factors without a [portal] are asked for nowhere");
     }
@@ -53,6 +54,7 @@ impl SignIn {
         let blamed = |key| reading.report.blames(main.factor.place.file(), key);
         let password = factors.password.is_some() || blamed("factor.password");
         let totp = factors.totp.is_some() || blamed("factor.totp");
+        let message = factors.message.is_some() || blamed("factor.message");
         // A recovery code gives no assurance: it only lets its holder enrol again.
         let proof = |factor, kinds, phishing_resistant| Proof {
             factor,
@@ -64,6 +66,7 @@ impl SignIn {
         let configured = [
             (password, proof(password::NAME, Kinds::of(Kind::Knowledge), false)),
             (totp, proof(totp::NAME, Kinds::of(Kind::Possession), false)),
+            (message, proof(message::NAME, Kinds::of(Kind::Possession), false)),
         ];
         let portal = main.portal.is_some() || reading.report.blames(main.factor.place.file(), "portal");
         let proofs = configured.into_iter().filter(|(is, _)| *is).map(|(_, proof)| proof).collect();

@@ -6,6 +6,7 @@ mod factor;
 mod fall_through;
 mod gateway;
 mod listen;
+mod message;
 mod policy;
 mod pool;
 mod portal;
@@ -67,6 +68,7 @@ pub fn compile(raw: &Raw, reading: &Reading<'_>) -> (Plan, Option<Table<Arc<Rout
         routes: routes.plans,
         portal,
         factors,
+        notice: message::notice(main, reading),
     };
     doubt::certificates(&certificates, &plan, reading);
     reach::check((main, shared), &plan, reading);

@@ -16,7 +16,7 @@ fn an_unknown_key_is_told_with_the_nearest_that_is_known() {
 fn a_key_of_a_later_issue_is_unknown() {
     assert_problems(
         "[factor.passkey]\nrp_id = \"example.com\"\n",
-        &["1:9: factor.passkey: there is no such key; allowed are password, totp, recovery_code"],
+        &["1:9: factor.passkey: there is no such key; allowed are password, totp, message, recovery_code"],
     );
 }
 

@@ -2,6 +2,7 @@
 
 pub mod gateway;
 mod leaf;
+pub mod message;
 pub mod policy;
 pub mod pool;
 pub mod portal;
@@ -9,6 +10,7 @@ pub mod route;
 
 use super::raw::{Include, List, Named, Sub, Tables, Text, table};
 use gateway::{Admin, Certificate, Gateway, Limits, Listen, Log};
+use message::Notice;
 use policy::{Defaults, Policy};
 use pool::Pool;
 use portal::{Factors, Portal, Session};
@@ -36,6 +38,8 @@ table! {
         session: Sub<Session>, implied, "";
         /// Ways of proving identity.
         factor: Sub<Factors>, implied, "";
+        /// News for people about their own accounts.
+        notice: Sub<Notice>, optional, "";
         /// What stands in where a route says nothing.
         defaults: Sub<Defaults>, implied, "";
         /// What is logged.

@@ -1,5 +1,6 @@
 //! The keys of signing in: `[portal]`, `[session]`, `[factor.*]`.
 
+use super::message::Message;
 use crate::config::raw::{Number, Parse, Span, Sub, Text, table};
 use crate::identity::SessionRules;
 use crate::route::CanonicalHost;
@@ -33,6 +34,8 @@ table! {
         password: Sub<Password>, optional, "";
         /// Codes of an authenticator app.
         totp: Sub<Totp>, optional, "";
+        /// Codes sent to a phone or a mailbox.
+        message: Sub<Message>, optional, "";
         /// Codes for a lost device.
         recovery_code: Sub<RecoveryCode>, optional, "";
     }

@@ -16,6 +16,10 @@ pub enum Step {
     Scan,
     /// [`confirm_app`].
     Confirm,
+    /// [`super::choose_contact`].
+    Contact,
+    /// [`super::confirm_contact`].
+    Sent,
     /// [`save_codes`].
     Codes,
 }
@@ -25,6 +29,12 @@ pub const FIRST_TIME: &[Step] = &[Step::Password, Step::Scan, Step::Confirm, Ste
 
 /// The steps of somebody who came in with a recovery code.
 pub const AFTER_RECOVERY: &[Step] = &[Step::Scan, Step::Confirm, Step::Codes];
+
+/// The steps of a new account where codes are sent and no app is used.
+pub const FIRST_TIME_BY_MESSAGE: &[Step] = &[Step::Password, Step::Contact, Step::Sent, Step::Codes];
+
+/// The steps of somebody who came in with a recovery code there.
+pub const AFTER_RECOVERY_BY_MESSAGE: &[Step] = &[Step::Contact, Step::Sent, Step::Codes];
 
 /// What a step belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +88,10 @@ pub fn choose_password(view: &ChoosePassword) -> Markup {
         p.lead {
             @if welcome {
                 "Set up the account " strong { (view.account) }
-                ". It takes about three minutes and an authenticator app on your phone."
+                @if view.journey.steps == FIRST_TIME {
+                    ". It takes about three minutes and an authenticator app on your phone."
+                }
+                @else { ". It takes about three minutes." }
             }
             @else { "For the account " strong { (view.account) } "." }
         }
@@ -198,7 +211,7 @@ pub fn save_codes(view: &SaveCodes) -> Markup {
         h1 { "Save your recovery codes" }
         p.lead {
             "If you lose your phone, one of these codes and your password let you set up a new one. Each works once."
-            @if view.journey.steps != FIRST_TIME { " They take the place of any codes you had before." }
+            @if view.journey.steps != FIRST_TIME && view.journey.steps != FIRST_TIME_BY_MESSAGE { " They take the place of any codes you had before." }
         }
         ul.codes aria-label="Recovery codes" { @for code in view.codes { li { code { (code) } } } }
         p.hint {
@@ -212,7 +225,7 @@ pub fn save_codes(view: &SaveCodes) -> Markup {
     Shell::form(view.portal, "Save your recovery codes").around(content)
 }
 
-fn progress(journey: &Journey, here: Step) -> Markup {
+pub(super) fn progress(journey: &Journey, here: Step) -> Markup {
     let at = journey.steps.iter().position(|step| *step == here);
     let (Some(at), 2..) = (at, journey.steps.len()) else { return html! {} };
     html! {
@@ -227,7 +240,7 @@ fn progress(journey: &Journey, here: Step) -> Markup {
     }
 }
 
-fn leave(journey: &Journey) -> Markup {
+pub(super) fn leave(journey: &Journey) -> Markup {
     html! { @if let Some(link) = journey.leave { ul.others { li { (link.plain()) } } } }
 }
 
@@ -237,6 +250,8 @@ impl Step {
             Step::Password => "Password",
             Step::Scan => "Scan",
             Step::Confirm => "Confirm",
+            Step::Contact => "Address",
+            Step::Sent => "Confirm",
             Step::Codes => "Codes",
         }
     }

@@ -8,6 +8,7 @@ mod confirm;
 mod enrol;
 mod icon;
 mod message;
+mod message_code;
 mod part;
 mod refused;
 mod send_form;
@@ -23,10 +24,13 @@ mod sample;
 pub use account::{Actions, MyAccount, Sessions, SignInRecord, Sort, Way, Ways, my_account};
 pub use confirm::{Confirm, Ended, Question, SignedOut, confirm, signed_out};
 pub use enrol::{
-    AFTER_RECOVERY, ChoosePassword, ConfirmApp, FIRST_TIME, Journey, SaveCodes, ScanKey, Step, choose_password,
+    AFTER_RECOVERY, AFTER_RECOVERY_BY_MESSAGE, ChoosePassword, ConfirmApp, FIRST_TIME, FIRST_TIME_BY_MESSAGE, Journey, SaveCodes, ScanKey, Step, choose_password,
     confirm_app, save_codes, scan_key,
 };
 pub use message::{Message, Subject, message};
+pub use message_code::{
+    ChooseContact, ConfirmContact, MessageCode, Sent, choose_contact, confirm_contact, message_code,
+};
 pub use part::{Form, Link, Notice, field};
 pub use refused::{Finding, Refused, refused, way_on, words_for};
 pub use send_form::{SendForm, send_form};

@@ -22,6 +22,10 @@ pub mod field {
     pub const CODE: &str = "code";
     /// The session to end.
     pub const SESSION: &str = "session";
+    /// Where codes shall be sent: a phone number or a mail address.
+    pub const CONTACT: &str = "contact";
+    /// The credential that is meant.
+    pub const CREDENTIAL: &str = "credential";
 }
 
 /// Where a form goes, by POST, and what it carries unseen.
@@ -159,6 +163,14 @@ pub(super) enum Input {
     Digits,
     /// A recovery code.
     RecoveryCode,
+    /// The digits of a code that was sent.
+    SentCode,
+    /// A phone number.
+    Telephone,
+    /// A mail address.
+    Mailbox,
+    /// Either of the two.
+    Contact,
 }
 
 /// Whether the cursor begins in a field.
@@ -230,6 +242,18 @@ impl Input {
                 ..plain
             },
             Input::RecoveryCode => Words { kind: "text", class: Some("code"), ..plain },
+            Input::SentCode => Words {
+                kind: "text",
+                autocomplete: "one-time-code",
+                class: Some("digits"),
+                inputmode: Some("numeric"),
+                pattern: Some(r"\s*([0-9]\s*){6,8}"),
+                title: Some("six to eight digits"),
+                ..plain
+            },
+            Input::Telephone => Words { kind: "tel", autocomplete: "tel", ..plain },
+            Input::Mailbox => Words { kind: "email", autocomplete: "email", ..plain },
+            Input::Contact => Words { kind: "text", ..plain },
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::factor::{Rejection, Weakness};
-use crate::identity::{AccountId, Device, Group, Proofs, Session, SessionId};
+use crate::identity::{AccountId, Channel, Device, Group, Proofs, Session, SessionId};
 use crate::stdx::clock::Time;
 use maud::Markup;
 use std::time::Duration;
@@ -36,7 +36,8 @@ fn past(secs: u64) -> Time {
 
 /// Every sample, by the name of its file.
 pub(super) fn all(words: Words) -> Vec<(&'static str, Markup)> {
-    [signing_in(words), proving_again(words), setting_up(words), account(words), asking(words), saying(words)].concat()
+    let (set_up, send) = (setting_up(words), sending(words));
+    [signing_in(words), proving_again(words), set_up, send, account(words), asking(words), saying(words)].concat()
 }
 
 pub(super) fn signing_in(words: Words) -> Vec<(&'static str, Markup)> {
@@ -109,6 +110,29 @@ fn setting_up(words: Words) -> Vec<(&'static str, Markup)> {
         ("enrol-4-codes", save_codes(&save)),
         ("change-password", choose_password(&change)),
         ("recovery-scan", scan_key(&ScanKey { journey: lost, ..scan })),
+    ]
+}
+
+fn sending(words: Words) -> Vec<(&'static str, Markup)> {
+    let places = [("crd_1", "+49 ••• ••89"), ("crd_2", words.account)];
+    let sent = Sent { to: words.account, channel: Channel::Mail, minutes: 10 };
+    let (wrong, portal) = (Some(Notice::Rejected(&Rejection::Wrong, NOW)), words.portal);
+    let prompt = prompt(words, Reason::SignIn);
+    let view = MessageCode { prompt, sent: None, send: "/sign-in/message/send", places: &places };
+    let again = Prompt { reason: Reason::Stronger, notice: wrong, ..prompt };
+    let journey = Journey { steps: FIRST_TIME_BY_MESSAGE, leave: None };
+    let alone = Journey { steps: &[Step::Contact, Step::Sent], leave: Some(Link { label: "Cancel", href: "/" }) };
+    let choose =
+        ChooseContact { portal, journey, form: FORM, channels: &Channel::ALL, typed: words.account, notice: wrong };
+    let mail = ChooseContact { channels: &[Channel::Mail], typed: "", notice: None, journey: alone, ..choose };
+    let confirm = ConfirmContact { portal, journey, form: FORM, sent, notice: wrong };
+    vec![
+        ("message-code", message_code(&view)),
+        ("message-code-sent", message_code(&MessageCode { sent: Some(sent), ..view })),
+        ("message-code-wrong", message_code(&MessageCode { prompt: again, sent: Some(sent), ..view })),
+        ("enrol-contact", choose_contact(&choose)),
+        ("enrol-contact-mail", choose_contact(&mail)),
+        ("enrol-contact-confirm", confirm_contact(&confirm)),
     ]
 }
 

@@ -148,7 +148,7 @@ fn prompt(view: &Prompt, title: &str, asked: Asked, answer: &Field) -> Markup {
     Shell::form(view.portal, title).around(content)
 }
 
-fn why(view: &Prompt) -> Markup {
+pub(super) fn why(view: &Prompt) -> Markup {
     let sentence = match view.reason {
         Reason::SignIn => return towards(view.target),
         Reason::Older(most) => {
@@ -166,7 +166,7 @@ fn towards(target: Option<&str>) -> Markup {
     html! { @if let Some(host) = target { p.lead { "to continue to " strong { (host) } } } }
 }
 
-fn who(view: &Prompt) -> Markup {
+pub(super) fn who(view: &Prompt) -> Markup {
     let initial = view.account.chars().next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     html! {
         div.who {

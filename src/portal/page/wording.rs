@@ -20,6 +20,12 @@ pub enum Asked {
     NewPassword,
     /// The first code of an authenticator app being set up.
     FirstCode,
+    /// A code that was sent.
+    MessageCode,
+    /// Where codes shall be sent.
+    Contact,
+    /// The first code sent there.
+    FirstMessageCode,
 }
 
 /// The sentence for a rejected answer. It is the same whether or not the account, or the factor, exists.
@@ -27,12 +33,23 @@ pub fn sentence(rejection: &Rejection, asked: Asked, now: Time) -> String {
     match rejection {
         Rejection::Wrong => wrong(asked).to_owned(),
         Rejection::Weak(weakness) => weak(*weakness),
+        Rejection::Busy if is_sent(asked) => {
+            "The code could not be sent at this moment. Please try again in a minute, or use another way.".to_owned()
+        }
+        Rejection::Wait(until) if is_sent(asked) => {
+            format!("Not so fast, or too often. Please try again in {}.", span(until.since(now)))
+        }
         Rejection::Busy => {
             "Too many people are signing in at this moment. Please try again in a few seconds.".to_owned()
         }
         Rejection::Wait(until) => format!("Too many wrong answers. Please try again in {}.", span(until.since(now))),
         Rejection::Locked => locked(asked).to_owned(),
     }
+}
+
+/// Whether what was asked for has to be sent first.
+const fn is_sent(asked: Asked) -> bool {
+    matches!(asked, Asked::MessageCode | Asked::Contact | Asked::FirstMessageCode)
 }
 
 const fn wrong(asked: Asked) -> &'static str {
@@ -44,6 +61,11 @@ const fn wrong(asked: Asked) -> &'static str {
         }
         Asked::RecoveryCode => "That recovery code is not right, or was used before.",
         Asked::NewPassword => "That password could not be set. Please try again.",
+        Asked::MessageCode | Asked::FirstMessageCode => {
+            "That code is not right, was used before, or is too old. Only the last one that was sent counts, and after \
+             five wrong answers none does: have another one sent."
+        }
+        Asked::Contact => "Codes cannot be sent there. Check what you typed; a phone number begins with + and its country code.",
         Asked::FirstCode => {
             "That code does not match this key. If your app has several entries for this account, use the newest one. \
              Check that your phone sets its own clock, then enter the next code."
@@ -67,6 +89,9 @@ const fn locked(asked: Asked) -> &'static str {
         }
         Asked::AuthenticatorCode | Asked::FirstCode => {
             "Codes from the app are locked after too many wrong ones. Use another way below, or ask your administrator."
+        }
+        Asked::MessageCode | Asked::Contact | Asked::FirstMessageCode => {
+            "Codes that are sent are locked after too many wrong ones. Use another way below, or ask your administrator."
         }
         Asked::RecoveryCode => {
             "Recovery codes are locked after too many wrong ones. Use another way below, or ask your administrator."

@@ -57,7 +57,7 @@ impl Throttles for Database {
             let mut write = self.write().await?;
             let over = sqlx::query("DELETE FROM throttle WHERE expires <= ? AND account IS NULL");
             let mut gone = write.run(over.bind(row::stamp(now))).await?;
-            for sort in ["name:*", "source:*"] {
+            for sort in ["name:*", "source:*", "sent:*"] {
                 let crowd = sqlx::query(
                     "DELETE FROM throttle WHERE key IN
                      (SELECT key FROM throttle WHERE key GLOB ? ORDER BY expires DESC LIMIT -1 OFFSET ?)",
@@ -106,7 +106,7 @@ fn counter(rows: &[SqliteRow]) -> Result<Option<Counter>> {
 async fn save(write: &mut Write<'_>, whose: &Throttled, counter: Counter) -> Result<()> {
     let account = match whose {
         Throttled::Account(account, _) => Some(account.bits().to_vec()),
-        Throttled::Name(..) | Throttled::Source(_) => None,
+        Throttled::Name(..) | Throttled::Source(_) | Throttled::Sent(_) => None,
     };
     let save = sqlx::query(
         "INSERT OR REPLACE INTO throttle (key, account, failures, rested, until, expires)

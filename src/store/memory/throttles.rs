@@ -39,6 +39,7 @@ impl Throttles for Memory {
         state.throttles.retain(|whose, counter| matches!(whose, Throttled::Account(..)) || now < counter.expires);
         state.keep_most(most, |whose| matches!(whose, Throttled::Name(..)));
         state.keep_most(most, |whose| matches!(whose, Throttled::Source(_)));
+        state.keep_most(most, |whose| matches!(whose, Throttled::Sent(_)));
         Ok(before - state.throttles.len())
     }
 }
