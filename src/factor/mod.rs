@@ -19,8 +19,7 @@ use std::sync::Arc;
 
 /// The factors of this build, in the order in which they are asked for where any of them would do: the least trouble for
 /// the person first.
-pub const ALL: [FactorName; 5] =
-    [passkey::NAME, password::NAME, totp::NAME, message::NAME, recovery_code::NAME];
+pub const ALL: [FactorName; 5] = [passkey::NAME, password::NAME, totp::NAME, message::NAME, recovery_code::NAME];
 
 /// Finds a factor by the word in configuration and records.
 pub fn named(word: &str) -> Option<FactorName> {
@@ -138,6 +137,12 @@ impl Proven {
     /// `login` alone, which is the only writer of attempts.
     pub(crate) fn resume(account: AccountId, proofs: Proofs) -> Self {
         Proven { account, proofs }
+    }
+
+    /// What a live session has proved, each proof as old as it is, for a session that its holder lends to a program.
+    /// `None` if it may do nothing but enrol. For `oauth` alone, which asks the holder.
+    pub(crate) fn lent(account: AccountId, proofs: Proofs) -> Option<Self> {
+        (!proofs.only_enrol()).then_some(Proven { account, proofs })
     }
 
     /// Whose proofs they are.

@@ -243,7 +243,9 @@ impl Front {
         }
         let arrival = passage.arrival.as_ref().ok_or(Refusal::Broken(Failure::Internal))?;
         let on_portal = if passage.edition.is_portal(&arrival.host) { OnPortal::Yes } else { OnPortal::No };
-        if Portal::answers(http.req_header().uri.path(), on_portal) {
+        let path = http.req_header().uri.path();
+        let metadata = path == edge::METADATA_PATH && passage.edition.plan.protects(&arrival.host);
+        if metadata || Portal::answers(path, on_portal) {
             // Boxed, because it is large: a request for a service must not carry room for every page.
             let answer = Box::pin(self.ask_portal(http, passage, on_portal)).await?;
             passage.outcome = Outcome::Own;
@@ -288,6 +290,7 @@ impl Front {
             request: passage.id.to_string(),
             portal: plan.filter(|_| on_portal == OnPortal::Yes),
             plan,
+            edition: &passage.edition,
             rules: passage.edition.sessions(),
             least_password: passage.edition.plan.factors.password.as_ref().map_or(0, |plan| plan.min_length),
         };

@@ -32,6 +32,7 @@ use crate::edge::{Complaints, Decisions, Denials, Edge, Tethers};
 use crate::edition::{Edition, Live};
 use crate::factor;
 use crate::listen::{Certificates, Drained, ListenFailure, Listeners, Loops, Meter, Unreadable};
+use crate::oauth::Grants;
 use crate::pool::Fleet;
 use crate::portal::Portal;
 use crate::session::{HandOffs, Keeper, Reader};
@@ -40,7 +41,7 @@ use crate::stdx::sparing::Sparing;
 use crate::stdx::task::Tasks;
 use crate::store::{Observer, Operation, observed};
 use crate::telemetry::{AccessLog, Metrics};
-use crate::token::{Mint, Tickets};
+use crate::token::{AccessTokens, Mint, Proofs, Tickets};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -221,9 +222,16 @@ impl Parts {
             Edition::assemble(1, (plan.clone(), loaded.routes), pools, &metrics).ok_or(StartFailure::Inconsistent)?;
         let tickets = Arc::new(Tickets::new(state.master.seal("ticket"), factor::named));
         let login = Arc::new(state.login(&plan, recorder.clone()));
+        let tokens = Arc::new(AccessTokens::new(state.keys.clone()));
+        let proofs = Arc::new(Proofs::new(state.master.mac("dpop-nonce")));
+        let keeper = Keeper::new(state.store.sessions.clone(), reader.clone());
+        let held = (keeper.clone(), reader.clone());
+        let grants = Grants::new(&state.store, held, tokens.clone(), recorder.clone());
         let edge = Arc::new(Edge {
             clock,
             reader: reader.clone(),
+            tokens,
+            proofs: proofs.clone(),
             mint: Mint::new(state.keys.clone()),
             tickets: tickets.clone(),
             decisions: Decisions::new(),
@@ -238,7 +246,9 @@ impl Parts {
         });
         let portal = Arc::new(Portal {
             login,
-            keeper: Keeper::new(state.store.sessions.clone(), reader.clone()),
+            grants,
+            proofs,
+            keeper,
             reader,
             hand_offs: HandOffs::new(state.store.once.clone()),
             tickets,

@@ -35,6 +35,8 @@ pub enum Recourse {
     SignIn,
     /// By proving more, or again.
     StepUp,
+    /// By a program that proves, with every request, a key that its token is bound to; no browser does.
+    Bind,
     /// Not by the caller.
     Forbidden,
 }
@@ -80,18 +82,21 @@ pub fn judge(policy: &Policy, facts: &Facts<'_>) -> Vec<Line> {
 fn deny(policy: &Policy, facts: &Facts<'_>) -> Denial {
     let require = &policy.rules.require;
     let strong = super::Condition::holds(require, facts);
-    let recourse = match (strong, facts.caller) {
-        (true, _) => Recourse::Forbidden,
-        (false, Some(_)) => Recourse::StepUp,
-        (false, None) => Recourse::SignIn,
+    let bound = policy.rules.bound.is_none_or(|bound| super::Condition::holds(&bound, facts));
+    let recourse = match (bound, strong, facts.caller) {
+        // First of all: whatever else is lacking, a browser that mends it is no further.
+        (false, _, _) => Recourse::Bind,
+        (true, true, _) => Recourse::Forbidden,
+        (true, false, Some(_)) => Recourse::StepUp,
+        (true, false, None) => Recourse::SignIn,
     };
     Denial { recourse, need: require.need.clone(), policy: policy.name.clone(), lines: judge(policy, facts) }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::condition::{Groups, Methods, Networks, Require};
-    use super::super::{Caller, Rules};
+    use super::super::condition::{Bound, Groups, Methods, Networks, Require};
+    use super::super::{Caller, Carrier, Rules};
     use super::*;
     use crate::identity::{
         Account, AccountKind, AccountName, Assurance, FactorName, Group, Kind, Kinds, Proof, Proofs,
@@ -133,7 +138,7 @@ mod tests {
 
     fn facts<'a>(caller: Option<(&'a Account, &'a Proofs)>, method: &'a Method) -> Facts<'a> {
         let session = SessionId::new([2; 16]);
-        let caller = caller.map(|(account, proofs)| Caller { session, account, proofs });
+        let caller = caller.map(|(account, proofs)| Caller { session, account, proofs, carrier: Carrier::Cookie });
         Facts { now: Time::from_secs(1000), caller, client: "10.1.2.3".parse().expect("an address"), method }
     }
 
@@ -165,6 +170,23 @@ mod tests {
         let line = denial.failed().expect("a failed condition");
         assert_eq!((line.condition, line.has.as_str(), line.needs.as_str()), ("groups", "guests", "any of staff"));
         assert!(!line.remedy.is_empty());
+    }
+
+    #[test]
+    fn only_a_program_that_proves_its_key_satisfies_a_bound_policy() {
+        let mut rules = Rules::level(Assurance::Mfa);
+        rules.bound = Some(Bound);
+        let policy = Arc::new(Policy { name: "bound".into(), rules });
+        let (alice, fresh) = (account(&[]), proofs(900));
+        let carried = |carrier| {
+            let mut facts = facts(Some((&alice, &fresh)), &Method::GET);
+            facts.caller = facts.caller.map(|caller| Caller { carrier, ..caller });
+            decide(&policy, &facts).map(drop).map_err(|denial| denial.recourse)
+        };
+        assert_eq!(carried(Carrier::Bound), Ok(()));
+        assert_eq!([carried(Carrier::Cookie), carried(Carrier::Bearer)], [Err(Recourse::Bind); 2]);
+        let nobody = decide(&policy, &facts(None, &Method::GET)).expect_err("no session");
+        assert_eq!(nobody.recourse, Recourse::Bind, "signing in does not help");
     }
 
     #[test]

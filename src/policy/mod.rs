@@ -9,7 +9,7 @@ pub use decide::{Denial, Permit, Recourse, decide, judge};
 
 use crate::identity::{Account, Assurance, Group, Need, Proofs, SessionId};
 use crate::stdx::clock::Time;
-use condition::{Groups, Hours, Methods, Networks, Require, Tighten};
+use condition::{Bound, Groups, Hours, Methods, Networks, Require, Tighten};
 use http::Method;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,6 +28,8 @@ pub struct Policy {
 pub struct Rules {
     /// How strongly and how freshly the session must be proved.
     pub require: Require,
+    /// Whether only programs pass that prove a key with every request.
+    pub bound: Option<Bound>,
     /// Lists of groups; the account must be in any group of *each* list. Extending a policy adds a list.
     pub groups: Vec<Groups>,
     /// Where the request must come from.
@@ -43,6 +45,7 @@ impl Rules {
     pub const fn level(level: Assurance) -> Self {
         Rules {
             require: Require { need: Need::of(level, None) },
+            bound: None,
             groups: Vec::new(),
             networks: None,
             methods: None,
@@ -57,6 +60,7 @@ impl Rules {
         }
         let groups = |wider: &Groups| self.groups.iter().any(|own| own.within(wider));
         self.require.within(&wider.require)
+            && stays(self.bound.as_ref(), wider.bound.as_ref())
             && wider.groups.iter().all(groups)
             && stays(self.networks.as_ref(), wider.networks.as_ref())
             && stays(self.methods.as_ref(), wider.methods.as_ref())
@@ -77,9 +81,10 @@ impl Policy {
 
     /// The conditions in the order in which they are judged: first who asks, then what they may do.
     pub fn conditions(&self) -> impl Iterator<Item = &dyn Condition> {
-        let Rules { require, groups, networks, methods, hours } = &self.rules;
+        let Rules { require, bound, groups, networks, methods, hours } = &self.rules;
         let first: &dyn Condition = require;
         std::iter::once(first)
+            .chain(bound.iter().map(|leaf| leaf as &dyn Condition))
             .chain(groups.iter().map(|leaf| leaf as &dyn Condition))
             .chain(networks.iter().map(|leaf| leaf as &dyn Condition))
             .chain(methods.iter().map(|leaf| leaf as &dyn Condition))
@@ -124,4 +129,17 @@ pub struct Caller<'a> {
     pub account: &'a Account,
     /// What it has proved.
     pub proofs: &'a Proofs,
+    /// What carries it.
+    pub carrier: Carrier,
+}
+
+/// What carries a session from a caller to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// A browser's cookie.
+    Cookie,
+    /// A token that whoever holds it may use.
+    Bearer,
+    /// A token with a proof of the key that it is bound to.
+    Bound,
 }

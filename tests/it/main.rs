@@ -11,6 +11,7 @@ mod denied;
 mod headers;
 mod keys;
 mod members;
+mod oauth;
 mod operate;
 mod panics;
 mod paths;

@@ -2,6 +2,7 @@
 //!
 //! A condition is a leaf, a field of [`super::Rules`], and a line in [`ALL`].
 
+mod bound;
 mod groups;
 mod hours;
 mod methods;
@@ -11,6 +12,7 @@ mod require;
 #[cfg(test)]
 mod contract;
 
+pub use bound::Bound;
 pub use groups::Groups;
 pub use hours::{Days, Hours, InvalidHours};
 pub use methods::Methods;
@@ -20,7 +22,7 @@ pub use require::Require;
 use super::Facts;
 
 /// The words of all conditions, in the order in which they are judged.
-pub const ALL: [&str; 5] = [require::WORD, groups::WORD, networks::WORD, methods::WORD, hours::WORD];
+pub const ALL: [&str; 6] = [require::WORD, bound::WORD, groups::WORD, networks::WORD, methods::WORD, hours::WORD];
 
 /// One condition of a policy.
 pub trait Condition: Send + Sync {

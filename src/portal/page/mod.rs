@@ -9,6 +9,7 @@ mod enrol;
 mod icon;
 mod message;
 mod part;
+mod program;
 mod refused;
 mod shell;
 mod sign_in;
@@ -27,6 +28,7 @@ pub use enrol::{
 };
 pub use message::{Message, Subject, message};
 pub use part::{Form, Link, Notice, field};
+pub use program::{APPROVE, Decide, Decided, EnterCode, Place, Said, decide, decided, enter_code};
 pub use refused::{Finding, Refused, refused, way_on, words_for};
 pub use sign_in::{Prompt, Reason, SignIn, authenticator_code, password_again, recovery_code, sign_in};
 pub use wording::{Asked, ago, sentence, span};

@@ -20,6 +20,10 @@ pub mod field {
     pub const REPEATED: &str = "new_password_again";
     /// A code from an authenticator app (white space is to be forgiven), or a recovery code.
     pub const CODE: &str = "code";
+    /// The code that a program shows.
+    pub const USER_CODE: &str = "user_code";
+    /// What is said to a program that asks.
+    pub const DECISION: &str = "decision";
     /// The session to end.
     pub const SESSION: &str = "session";
 }
@@ -159,6 +163,8 @@ pub(super) enum Input {
     Digits,
     /// A recovery code.
     RecoveryCode,
+    /// The code that a program shows.
+    UserCode,
 }
 
 /// Whether the cursor begins in a field.
@@ -229,6 +235,7 @@ impl Input {
                 title: Some("six digits"),
                 ..plain
             },
+            Input::UserCode => Words { kind: "text", class: Some("code"), ..plain },
             Input::RecoveryCode => Words { kind: "text", class: Some("code"), ..plain },
         }
     }
