@@ -7,7 +7,7 @@
 //! | commands | [`cli`] |
 //! | assembly | [`gateway`], [`config`] |
 //! | surfaces | [`edge`] (the hot path), [`portal`] (for people), [`admin`] (for operators) |
-//! | use-cases | [`login`], [`edition`] |
+//! | use-cases | [`login`], [`oauth`], [`edition`] |
 //! | engines | [`factor`], [`store`], [`session`], [`token`], [`pool`], [`listen`], [`courier`], [`audit`], [`telemetry`], [`reply`] |
 //! | rules | [`identity`], [`route`], [`policy`] |
 //! | ground | [`stdx`] |
@@ -27,6 +27,7 @@ pub mod gateway;
 pub mod identity;
 pub mod listen;
 pub mod login;
+pub mod oauth;
 pub mod policy;
 pub mod pool;
 pub mod portal;

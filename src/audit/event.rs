@@ -21,6 +21,18 @@ pub enum Event {
     SessionEnded { account: AccountId, session: SessionId, by: &'static str },
     /// All sessions of an account were ended.
     SessionsEnded { account: AccountId, count: usize, by: &'static str },
+    /// Somebody let a program act for them, in a session of its own.
+    ProgramApproved {
+        account: AccountId,
+        session: SessionId,
+        client: String,
+        resource: Option<String>,
+        address: IpAddr,
+    },
+    /// Somebody did not let it.
+    ProgramDenied { account: AccountId, client: String, address: IpAddr },
+    /// A code or token that is good once came a second time, or from somebody else: its session was ended.
+    SecretReused { account: AccountId, session: SessionId, client: String, what: &'static str, address: IpAddr },
     /// A recovery code was used.
     Recovered { account: AccountId, session: SessionId, address: IpAddr },
     /// Factors were enrolled, replacing older ones.
@@ -60,6 +72,9 @@ impl Event {
             Event::EntryRefused { .. } => "session.entry-refused",
             Event::SessionEnded { .. } => "session.ended",
             Event::SessionsEnded { .. } => "session.all-ended",
+            Event::ProgramApproved { .. } => "program.approved",
+            Event::ProgramDenied { .. } => "program.denied",
+            Event::SecretReused { .. } => "program.secret-reused",
             Event::Recovered { .. } => "sign-in.recovered",
             Event::Enrolled { .. } => "factor.enrolled",
             Event::FactorRemoved { .. } => "factor.removed",
@@ -81,6 +96,9 @@ impl Event {
             | Event::Entered { account, .. }
             | Event::SessionEnded { account, .. }
             | Event::SessionsEnded { account, .. }
+            | Event::ProgramApproved { account, .. }
+            | Event::ProgramDenied { account, .. }
+            | Event::SecretReused { account, .. }
             | Event::Recovered { account, .. }
             | Event::Enrolled { account, .. }
             | Event::FactorRemoved { account, .. }
@@ -117,6 +135,21 @@ impl Event {
                 vec![("session", session.to_string()), ("by", (*by).to_owned())]
             }
             Event::SessionsEnded { count, by, .. } => vec![("count", count.to_string()), ("by", (*by).to_owned())],
+            Event::ProgramApproved { session, client, resource, address, .. } => vec![
+                ("session", session.to_string()),
+                ("client", client.clone()),
+                ("resource", resource.clone().unwrap_or_default()),
+                ("address", address.to_string()),
+            ],
+            Event::ProgramDenied { client, address, .. } => {
+                vec![("client", client.clone()), ("address", address.to_string())]
+            }
+            Event::SecretReused { session, client, what, address, .. } => vec![
+                ("session", session.to_string()),
+                ("client", client.clone()),
+                ("what", (*what).to_owned()),
+                ("address", address.to_string()),
+            ],
             Event::Recovered { session, address, .. } => {
                 vec![("session", session.to_string()), ("address", address.to_string())]
             }

@@ -1,15 +1,15 @@
 //! From an arrival to an [`Admission`]: route, session, policy, in this order; the store is only asked for a session that
 //! is not cached.
 
-use super::{Admission, Arrival, Edge, Passage, Refusal};
+use super::bearer::{Presented, Token};
+use super::{Admission, Arrival, Authorization, Edge, Passage, Refusal};
 use crate::edition::{Edition, RoutePlan};
-use crate::policy::{Caller, Facts, decide};
+use crate::policy::{Caller, Carrier, Facts, decide};
 use crate::route::{Ask, CanonicalPath, Found};
 use crate::session::cookie::{self, Name};
-use crate::session::{LiveSession, Reading, SessionToken};
+use crate::session::{LiveSession, Reading, SessionToken, Unavailable};
 use http::header::COOKIE;
 use pingora::http::RequestHeader;
-use std::fmt::Display;
 use std::sync::Arc;
 
 impl Edge {
@@ -23,29 +23,66 @@ impl Edge {
         request: &RequestHeader,
         arrival: &Arrival,
     ) -> Result<Admission, Refusal> {
+        self.admit_as(passage, (request, request), arrival).await
+    }
+
+    /// Decides whether the `judged` request might be forwarded, if it were made by whoever `sent` another.
+    ///
+    /// # Errors
+    /// The refusal that it would meet.
+    pub(super) async fn admit_as(
+        &self,
+        passage: &Passage,
+        (judged, sent): (&RequestHeader, &RequestHeader),
+        arrival: &Arrival,
+    ) -> Result<Admission, Refusal> {
         let edition = &passage.edition;
-        let route = find(edition, request, arrival)?.clone();
-        let session = match route.policy.needs_session() {
-            true => match self.session(edition, request, arrival).await {
-                Ok(session) => session,
-                Err(error) => {
-                    self.complaints.unread(passage, (arrival, &route), &error);
-                    return Err(Refusal::NoStore { route });
-                }
-            },
+        let route = find(edition, judged, arrival)?.clone();
+        let Carriage { session, carrier, authorization } = match route.policy.needs_session() {
+            true => self.carriage(&route, passage, (sent, arrival)).await?,
             // An open route tells its service who is asking only if that costs no question to the store.
-            false => None,
+            false => Carriage::nobody(self.authorization(edition, sent)),
         };
         let facts = Facts {
             now: arrival.now,
-            caller: session.as_deref().map(caller),
+            caller: session.as_deref().map(|session| caller(session, carrier)),
             client: arrival.client,
-            method: &request.method,
+            method: &judged.method,
         };
         match decide(&route.policy, &facts) {
-            Ok(permit) => Ok(Admission { permit, session, route }),
+            Ok(permit) => Ok(Admission { permit, session, carrier, authorization, route }),
             Err(denial) => Err(Refusal::Denied { route, session, denial: Box::new(denial) }),
         }
+    }
+
+    /// Whose request it is. Where a token of ours came, the token says so and no cookie.
+    async fn carriage(
+        &self,
+        route: &Arc<RoutePlan>,
+        passage: &Passage,
+        (request, arrival): (&RequestHeader, &Arrival),
+    ) -> Result<Carriage, Refusal> {
+        let edition = &*passage.edition;
+        let unread = |error: Unavailable| {
+            self.complaints.unread(passage, (arrival, route), &error);
+            Refusal::NoStore { route: route.clone() }
+        };
+        if let Some(presented) = Presented::of(request) {
+            match self.token(edition, (request, arrival), presented).await.map_err(unread)? {
+                Some(Token::Carries(session, carrier)) => {
+                    let authorization = Authorization::Ours;
+                    return Ok(Carriage { session: Some(session), carrier, authorization });
+                }
+                Some(Token::Bad(fault)) => return Err(Refusal::Token { route: route.clone(), fault }),
+                None => {}
+            }
+        }
+        let session = self.session(edition, request, arrival).await.map_err(unread)?;
+        Ok(Carriage { session, ..Carriage::nobody(Authorization::Foreign) })
+    }
+
+    fn authorization(&self, edition: &Edition, request: &RequestHeader) -> Authorization {
+        Presented::of(request).map_or(Authorization::Foreign, |presented| self.is_ours(edition, presented))
     }
 
     /// The live session that a request carries for its host, if any.
@@ -57,7 +94,7 @@ impl Edge {
         edition: &Edition,
         request: &RequestHeader,
         arrival: &Arrival,
-    ) -> Result<Option<Arc<LiveSession>>, impl Display> {
+    ) -> Result<Option<Arc<LiveSession>>, Unavailable> {
         let fields = request.headers.get_all(COOKIE).iter().map(http::HeaderValue::as_bytes);
         let name = Name::Session.on(arrival.transport);
         let token = cookie::find(fields, name).filter(|_| arrival.may_carry_session());
@@ -68,9 +105,22 @@ impl Edge {
     }
 }
 
+/// Whose a request is, and how it says so.
+struct Carriage {
+    session: Option<Arc<LiveSession>>,
+    carrier: Carrier,
+    authorization: Authorization,
+}
+
+impl Carriage {
+    fn nobody(authorization: Authorization) -> Self {
+        Carriage { session: None, carrier: Carrier::Cookie, authorization }
+    }
+}
+
 /// What policies know of a session.
-pub fn caller(session: &LiveSession) -> Caller<'_> {
-    Caller { session: session.id, account: &session.account, proofs: &session.proofs }
+pub fn caller(session: &LiveSession, carrier: Carrier) -> Caller<'_> {
+    Caller { session: session.id, account: &session.account, proofs: &session.proofs, carrier }
 }
 
 fn find<'e>(edition: &'e Edition, request: &RequestHeader, arrival: &Arrival) -> Result<&'e Arc<RoutePlan>, Refusal> {

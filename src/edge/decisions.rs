@@ -127,6 +127,7 @@ impl Shelf {
             Refusal::Denied { session: Some(_), .. } => Shelf::Account,
             Refusal::NoStore { .. } | Refusal::Broken(_) => Shelf::Failure,
             Refusal::Denied { session: None, .. }
+            | Refusal::Token { .. }
             | Refusal::NotEncrypted
             | Refusal::AboutServer
             | Refusal::Misdirected
@@ -173,7 +174,7 @@ impl Under {
     fn of(passage: &Passage, refusal: &Refusal) -> Self {
         match refusal {
             Refusal::Denied { route, session, .. } => Self::route(route, session.as_ref()),
-            Refusal::NoStore { route } => Self::route(route, None),
+            Refusal::NoStore { route } | Refusal::Token { route, .. } => Self::route(route, None),
             Refusal::Broken(Failure::NoMember(_) | Failure::Unreachable | Failure::TimedOut | Failure::Internal) => {
                 let Some(admission) = &passage.admission else { return Under::default() };
                 let members = passage.forwarding.as_ref().map_or_else(Vec::new, |found| found.findings.clone());

@@ -106,6 +106,7 @@ impl Edge {
             client: arrival.client,
             began: passage.began,
             session: admission.session.clone(),
+            carrier: admission.carrier,
             until,
             answer_by,
         };

@@ -10,6 +10,7 @@ pub mod stamp;
 pub mod upgrade;
 
 mod admit;
+mod bearer;
 mod body;
 mod complaint;
 mod decisions;
@@ -25,6 +26,7 @@ mod tether;
 mod turn_away;
 mod waiting;
 
+pub use bearer::{Authorization, TokenFault};
 pub use body::fault as body_fault;
 pub use complaint::Complaints;
 pub use decisions::{Decided, DecisionId, Decisions, Under};
@@ -32,7 +34,7 @@ pub use denial::Denials;
 pub use finding::Finding;
 pub use passage::{Admission, Arrival, Forwarding, Passage, RequestId};
 pub use refusal::{Failure, Fault, Refusal};
-pub use refuse::{RefusedView, forbidden};
+pub use refuse::{METADATA_PATH, RefusedView, forbidden};
 pub use rehearse::asks_rehearsal;
 pub use tether::Tethers;
 pub use waiting::{Kept, Waiting};
@@ -41,7 +43,7 @@ use crate::audit::Recorder;
 use crate::session::Reader;
 use crate::stdx::clock::Clock;
 use crate::telemetry::{AccessLog, Metrics};
-use crate::token::{Mint, Tickets};
+use crate::token::{AccessTokens, Mint, Proofs, Tickets};
 use arc_swap::ArcSwap;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -52,6 +54,10 @@ pub struct Edge {
     pub clock: Arc<dyn Clock>,
     /// Live sessions.
     pub reader: Arc<Reader>,
+    /// Access tokens of programs.
+    pub tokens: Arc<AccessTokens>,
+    /// Proofs that go with them.
+    pub proofs: Arc<Proofs>,
     /// Stamps for services.
     pub mint: Mint,
     /// Return addresses for the portal.

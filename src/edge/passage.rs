@@ -2,10 +2,10 @@
 
 use super::finding::MOST_FINDINGS;
 use super::upgrade::Early;
-use super::{Failure, Finding, Refusal};
+use super::{Authorization, Failure, Finding, Refusal};
 use crate::edition::{Held, Ready, RoutePlan};
 use crate::listen::{Connection, Underway};
-use crate::policy::Permit;
+use crate::policy::{Carrier, Permit};
 use crate::pool::{Pick, PoolStatus, Tried};
 use crate::session::LiveSession;
 use crate::session::cookie::Transport;
@@ -103,6 +103,10 @@ pub struct Admission {
     pub permit: Permit,
     /// Whose it is.
     pub session: Option<Arc<LiveSession>>,
+    /// What carries that session, if there is one.
+    pub carrier: Carrier,
+    /// Whether its `Authorization` is ours.
+    pub authorization: Authorization,
 }
 
 /// A request that was refused after its route was found.
@@ -204,7 +208,9 @@ impl Passage {
         self.refused = Some((refusal.word(), decision));
         self.denied = match refusal {
             Refusal::Denied { route, session, .. } => Some(Denied { route: route.clone(), session: session.clone() }),
-            Refusal::NoStore { route } => Some(Denied { route: route.clone(), session: None }),
+            Refusal::NoStore { route } | Refusal::Token { route, .. } => {
+                Some(Denied { route: route.clone(), session: None })
+            }
             Refusal::Malformed(_)
             | Refusal::NotEncrypted
             | Refusal::AboutServer

@@ -1,5 +1,6 @@
 //! Every reason a request is not forwarded; closed, carrying data and not prose.
 
+use super::TokenFault;
 use crate::edition::RoutePlan;
 use crate::listen::Unreadable;
 use crate::policy::{Denial, Recourse};
@@ -36,6 +37,13 @@ pub enum Refusal {
     NoStore {
         /// The route it fell under.
         route: Arc<RoutePlan>,
+    },
+    /// It came with a token of ours that is not good.
+    Token {
+        /// The route it fell under.
+        route: Arc<RoutePlan>,
+        /// What is wrong with it.
+        fault: TokenFault,
     },
     /// The machinery broke.
     Broken(Failure),
@@ -91,9 +99,11 @@ impl Refusal {
             Refusal::Denied { denial, .. } => match denial.recourse {
                 Recourse::SignIn => "sign-in",
                 Recourse::StepUp => "step-up",
+                Recourse::Bind => "unbound",
                 Recourse::Forbidden => "forbidden",
             },
             Refusal::NoStore { .. } => "store-unavailable",
+            Refusal::Token { fault, .. } => fault.word(),
             Refusal::Broken(failure) => failure.word(),
         }
     }
@@ -105,10 +115,12 @@ impl Refusal {
             Refusal::NotEncrypted | Refusal::AboutServer => Outcome::Own,
             Refusal::Misdirected | Refusal::NoHost | Refusal::NoRoute => Outcome::Unknown,
             Refusal::Denied { denial, .. } => match denial.recourse {
-                Recourse::SignIn => Outcome::SignIn,
+                Recourse::SignIn | Recourse::Bind => Outcome::SignIn,
                 Recourse::StepUp => Outcome::StepUp,
                 Recourse::Forbidden => Outcome::Forbidden,
             },
+            Refusal::Token { fault: TokenFault::Busy, .. } => Outcome::Failed,
+            Refusal::Token { .. } => Outcome::SignIn,
             Refusal::NoStore { .. } | Refusal::Broken(_) => Outcome::Failed,
         }
     }
@@ -145,6 +157,30 @@ impl Fault {
             Fault::Header(Unreadable::Header) => "the header cannot be read".to_owned(),
             Fault::BodyLate => "the body came too slowly".to_owned(),
             Fault::Origin => "a page of another origin may not open a WebSocket here".to_owned(),
+        }
+    }
+}
+
+impl TokenFault {
+    /// The word for logs.
+    pub fn word(self) -> &'static str {
+        match self {
+            TokenFault::Invalid => "invalid-token",
+            TokenFault::Unproved => "unproved-token",
+            TokenFault::Proof => "invalid-proof",
+            TokenFault::Nonce => "stale-nonce",
+            TokenFault::Busy => "too-many-proofs",
+        }
+    }
+
+    /// One sentence.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            TokenFault::Invalid => "the token is not good here: it may have expired, or its session has ended",
+            TokenFault::Unproved => "the token is bound to a key: it needs a proof of it with every request",
+            TokenFault::Proof => "the proof does not fit this request, or was used before",
+            TokenFault::Nonce => "the proof needs the nonce that comes with this answer",
+            TokenFault::Busy => "so many proofs came lately that no more can be checked at the moment",
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The one table that turns every refusal into an answer: a redirect for people, a challenge for programs, a page or a
 //! problem document for the rest. What the stranger sees is never what the log says.
 
+use super::bearer::Presented;
+use super::origin::scheme;
 use super::waiting::Kept;
-use super::{Arrival, DecisionId, Edge, Failure, Passage, Refusal, RequestId, origin};
+use super::{Arrival, DecisionId, Edge, Failure, Passage, Refusal, RequestId, TokenFault};
 use crate::edition::PortalPlan;
 use crate::policy::{Denial, Line, Recourse};
 use crate::reply::{Answer, Body, Then};
@@ -10,7 +12,7 @@ use crate::session::SecretToken;
 use crate::session::cookie::{self, Name};
 use crate::stdx::span;
 use crate::token::{Destination, TICKET_LIFE, Ticket};
-use http::{Method, StatusCode, header};
+use http::{HeaderName, Method, StatusCode, header};
 use pingora::http::RequestHeader;
 use std::time::Duration;
 
@@ -20,6 +22,28 @@ const LONGEST_PATH: usize = 4 * 1024;
 
 /// How soon a client should try again when no member is healthy: about one health check.
 const RETRY_AFTER: &str = "5";
+
+/// Where a host says how a program comes by a token for it (RFC 9728 §3).
+pub const METADATA_PATH: &str = "/.well-known/oauth-protected-resource";
+
+/// The field with the nonce for the next proof (RFC 9449 §8.2).
+pub const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// The two ways in which a program may present a token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Bearer,
+    Dpop,
+}
+
+impl Scheme {
+    const fn word(self) -> &'static str {
+        match self {
+            Scheme::Bearer => "Bearer",
+            Scheme::Dpop => "DPoP",
+        }
+    }
+}
 
 /// What the page of a refusal shows.
 #[derive(Debug)]
@@ -78,9 +102,12 @@ impl Case<'_> {
             Refusal::NoRoute => self.explained(404, Then::Keep),
             Refusal::Denied { denial, .. } => match denial.recourse {
                 Recourse::SignIn | Recourse::StepUp => self.ask(denial),
+                Recourse::Bind if !is_navigation(self.request) => self.challenge(denial),
+                Recourse::Bind => self.explained(403, Then::Keep),
                 Recourse::Forbidden => self.explained(403, Then::Keep),
             },
-            Refusal::NoStore { .. } => self.not_now(503),
+            Refusal::NoStore { .. } | Refusal::Token { fault: TokenFault::Busy, .. } => self.not_now(503),
+            Refusal::Token { fault, .. } => self.disbelieve(*fault),
             Refusal::Broken(failure) => match failure {
                 Failure::NoMember(_) => self.not_now(failure.status()),
                 Failure::Unreachable | Failure::TimedOut | Failure::Internal => {
@@ -122,7 +149,7 @@ impl Case<'_> {
             Some(kept) => &kept.path,
             None => short_path(self.request).filter(|_| comes_back).unwrap_or("/"),
         };
-        let scheme = origin::scheme(arrival.transport);
+        let scheme = scheme(arrival.transport);
         // Only ports that people reach us by: a code must not be sent to somebody else's server on the same host.
         let port = arrival.port.filter(|port| self.edge.ports.load().contains(port));
         Destination { scheme: scheme.to_owned(), host: arrival.host.to_string(), port, path: path.to_owned() }
@@ -130,17 +157,56 @@ impl Case<'_> {
 
     /// 401 with the challenge of RFC 6750 §3, or of RFC 9470 §3 where a session is there but too weak or too old.
     fn challenge(&self, denial: &Denial) -> Answer {
-        let mut answer = self.problem(401, Then::Keep);
         let challenge = match denial.recourse {
             Recourse::StepUp => {
-                let age = denial.need.max_age.map_or(String::new(), |age| format!(r#", max_age="{}""#, age.as_secs()));
-                let level = denial.need.level;
-                format!(r#"Bearer error="insufficient_user_authentication", acr_values="{level}"{age}"#)
+                let age = denial.need.max_age.map_or(String::new(), |age| format!(r#"max_age="{}""#, age.as_secs()));
+                let level = format!(r#"acr_values="{}""#, denial.need.level);
+                let error = r#"error="insufficient_user_authentication""#.to_owned();
+                self.challenging(self.scheme(), [error, level, age])
             }
-            Recourse::SignIn | Recourse::Forbidden => "Bearer".to_owned(),
+            Recourse::Bind => self.challenging(Scheme::Dpop, []),
+            Recourse::SignIn | Recourse::Forbidden => self.challenging(Scheme::Bearer, []),
         };
+        let mut answer = self.problem(401, Then::Keep);
         answer.field(header::WWW_AUTHENTICATE, &challenge);
         answer
+    }
+
+    /// 401 for a token of ours that is not good (RFC 6750 §3.1, RFC 9449 §7.1, §9). Whoever sends one is a program.
+    fn disbelieve(&self, fault: TokenFault) -> Answer {
+        let (scheme, error) = match fault {
+            TokenFault::Invalid => (self.scheme(), "invalid_token"),
+            TokenFault::Unproved => (Scheme::Dpop, "invalid_token"),
+            TokenFault::Proof | TokenFault::Busy => (Scheme::Dpop, "invalid_dpop_proof"),
+            TokenFault::Nonce => (Scheme::Dpop, "use_dpop_nonce"),
+        };
+        let mut answer = self.problem(401, Then::Keep);
+        answer.field(header::WWW_AUTHENTICATE, &self.challenging(scheme, [format!(r#"error="{error}""#)]));
+        if let (Scheme::Dpop, Some(arrival)) = (scheme, &self.passage.arrival) {
+            answer.field(DPOP_NONCE, &self.edge.proofs.nonce(arrival.now));
+        }
+        answer
+    }
+
+    /// The scheme that the request's own token came by.
+    fn scheme(&self) -> Scheme {
+        let dpop = Presented::of(self.request).is_some_and(|presented| presented.is_dpop());
+        if dpop { Scheme::Dpop } else { Scheme::Bearer }
+    }
+
+    /// A challenge with these parameters, and where a program learns how to come by a token (RFC 9728 §5.1).
+    fn challenging<const N: usize>(&self, scheme: Scheme, parameters: [String; N]) -> String {
+        let algorithms = match scheme {
+            Scheme::Bearer => None,
+            Scheme::Dpop => Some(r#"algs="ES256""#.to_owned()),
+        };
+        let portal = self.passage.edition.plan.portal.as_ref();
+        let metadata = self.passage.arrival.as_ref().filter(|_| portal.is_some());
+        let metadata = metadata.map(|arrival| format!(r#"resource_metadata="{}{METADATA_PATH}""#, address(arrival)));
+        let parameters = parameters.into_iter().filter(|parameter| !parameter.is_empty());
+        let all: Vec<String> = algorithms.into_iter().chain(parameters).chain(metadata).collect();
+        let scheme = scheme.word();
+        if all.is_empty() { scheme.to_owned() } else { format!("{scheme} {}", all.join(", ")) }
     }
 
     fn to_https(&self) -> Answer {
@@ -210,7 +276,7 @@ impl Case<'_> {
         match self.refusal {
             Refusal::Denied { denial, .. } => match denial.recourse {
                 Recourse::SignIn => &[],
-                Recourse::StepUp | Recourse::Forbidden => &denial.lines,
+                Recourse::StepUp | Recourse::Bind | Recourse::Forbidden => &denial.lines,
             },
             Refusal::Malformed(_)
             | Refusal::NotEncrypted
@@ -219,6 +285,7 @@ impl Case<'_> {
             | Refusal::NoHost
             | Refusal::NoRoute
             | Refusal::NoStore { .. }
+            | Refusal::Token { .. }
             | Refusal::Broken(_) => &[],
         }
     }
@@ -258,8 +325,12 @@ pub(super) fn sentence(refusal: &Refusal) -> Option<String> {
                 ),
                 None => format!("this needs {}", denial.need.level),
             },
+            Recourse::Bind => {
+                "this needs a token bound to a key, and a proof of it: only programs come here".to_owned()
+            }
             Recourse::Forbidden => forbidden(denial.failed()),
         }),
+        Refusal::Token { fault, .. } => Some(fault.sentence().to_owned()),
         Refusal::NoStore { .. } => {
             Some("sessions cannot be checked at the moment, so nobody is let through".to_owned())
         }
@@ -309,6 +380,12 @@ pub fn is_navigation(request: &RequestHeader) -> bool {
     let accept = request.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let wants_page = accept.is_some_and(|accept| accept.split(',').any(|kind| kind.trim().starts_with("text/html")));
     wants_page && !request.headers.contains_key("x-requested-with")
+}
+
+/// The origin that a request came to, as its client wrote it.
+fn address(arrival: &Arrival) -> String {
+    let (scheme, host) = (scheme(arrival.transport), &arrival.host);
+    arrival.port.map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}"))
 }
 
 pub(super) fn status_of(status: u16) -> StatusCode {

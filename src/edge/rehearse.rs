@@ -28,7 +28,7 @@ impl Edge {
         passage.outcome = Outcome::Own;
         let Some(rehearsed) = rehearsed(request) else { return Ok(unreadable()) };
         let Some(arrival) = passage.arrival.as_ref() else { return Ok(unreadable()) };
-        match self.admit(passage, &rehearsed, arrival).await {
+        match self.admit_as(passage, (&rehearsed, request), arrival).await {
             Ok(_) => Ok(Answer::new(StatusCode::NO_CONTENT, Body::Empty)),
             Err(refusal) => Ok(self.refuse(&rehearsed, passage, &refusal)),
         }

@@ -1,9 +1,10 @@
 //! What a service is told of a request: the header fields that say who is asking and from where, written here and nowhere
 //! earlier, because earlier ones can be removed by a client's `Connection` field.
 
+use super::bearer::DPOP;
 use super::forward::internal;
 use super::origin::{self, Origin};
-use super::{Admission, Arrival, Edge, Passage};
+use super::{Admission, Arrival, Authorization, Edge, Passage};
 use crate::edition::Edition;
 use crate::session::cookie;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -61,6 +62,10 @@ impl Edge {
         fields.reserve(STAMPED);
         remove_claims(fields, arrival);
         remove_cookies(fields);
+        if admission.authorization == Authorization::Ours {
+            fields.remove(header::AUTHORIZATION);
+            fields.remove(DPOP);
+        }
         if arrival.upgrade {
             fields.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }

@@ -69,6 +69,9 @@ pub fn fields(request: &RequestHeader, survey: &Survey<'_>, http1: Option<&Http1
     if survey.underscore {
         return Err(Fault::Fields("a header field's name contains an underscore, which services read as a dash"));
     }
+    if survey.authorization.more > 0 {
+        return Err(Fault::Fields("Authorization is given more than once"));
+    }
     if survey.connection.is_present() {
         nominations(&request.headers)?;
     }

@@ -1,12 +1,13 @@
 //! One walk over a request's fields, for everything that is asked of them before it is judged; judges nothing.
 
-use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderValue};
 
 /// What of a request's fields matters for how it is read.
 #[derive(Default)]
 pub struct Survey<'r> {
     pub accept: Sole<'r>,
+    pub authorization: Sole<'r>,
     pub coding: Sole<'r>,
     pub connection: Sole<'r>,
     pub cookie: Sole<'r>,
@@ -35,6 +36,7 @@ impl<'r> Survey<'r> {
                 name if *name == HOST => &mut survey.host,
                 name if *name == COOKIE => &mut survey.cookie,
                 name if *name == ACCEPT => &mut survey.accept,
+                name if *name == AUTHORIZATION => &mut survey.authorization,
                 name if *name == CONNECTION => &mut survey.connection,
                 name if *name == CONTENT_LENGTH => &mut survey.length,
                 name if *name == TRANSFER_ENCODING => &mut survey.coding,

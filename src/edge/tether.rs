@@ -5,7 +5,7 @@
 use super::admit::caller;
 use crate::edition::Edition;
 use crate::identity::{AccountId, SessionId, SessionRules};
-use crate::policy::{Facts, decide};
+use crate::policy::{Carrier, Facts, decide};
 use crate::route::{Ask, CanonicalPath, Found};
 use crate::session::LiveSession;
 use crate::stdx::clock::Time;
@@ -52,6 +52,8 @@ pub struct Stream {
     pub client: IpAddr,
     /// Whose it is.
     pub session: Option<Arc<LiveSession>>,
+    /// What carries that session.
+    pub carrier: Carrier,
     /// When its request began.
     pub began: Instant,
     /// When its session or its proofs end at the latest.
@@ -202,7 +204,7 @@ impl Stream {
         let Ok(path) = CanonicalPath::parse(&self.target) else { return false };
         let ask = Ask { host: &self.host, path: path.path(), method: &self.method, headers: &self.headers };
         let Found::Route(route) = edition.routes.find(&ask) else { return false };
-        let caller = self.session.as_deref().map(caller);
+        let caller = self.session.as_deref().map(|session| caller(session, self.carrier));
         decide(&route.policy, &Facts { now, caller, client: self.client, method: &self.method }).is_ok()
     }
 }

@@ -4,6 +4,7 @@ use crate::courier::{SmtpPlan, WebhookPlan};
 use crate::factor::message::Template;
 use crate::identity::{Channel, SessionRules};
 use crate::listen::{Certified, ConnectionLimits, ListenPlan};
+use crate::oauth::ClientId;
 use crate::policy::Policy;
 use crate::pool::PoolPlan;
 use crate::route::{Headers, HostPattern, Methods, PathPattern};
@@ -11,6 +12,7 @@ use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A whole configuration.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub struct Plan {
     pub certificates: Vec<Arc<Certified>>,
     /// Where people sign in; `None` if every route is open.
     pub portal: Option<PortalPlan>,
+    /// How programs come by tokens.
+    pub oauth: OauthPlan,
     /// When sessions end.
     pub sessions: SessionRules,
     /// Ways of proving identity.
@@ -44,6 +48,12 @@ impl Plan {
     pub fn https_port(&self) -> Option<u16> {
         let port = self.listeners.iter().find(|listener| listener.tls)?.address.port();
         (port != 443).then_some(port)
+    }
+
+    /// Whether some route of a host needs a session.
+    pub fn protects(&self, host: &str) -> bool {
+        self.portal.is_some()
+            && self.routes.iter().any(|route| route.policy.needs_session() && route.host.matches(host))
     }
 
     /// Whether browsers that ask for one of `hosts` over TLS are refused for want of a certificate. Where a trusted proxy
@@ -77,7 +87,7 @@ pub struct GatewayPlan {
     /// Threads that connections live on; 0: one for each core.
     pub threads: usize,
     /// How long connections may take to end at a stop.
-    pub drain: std::time::Duration,
+    pub drain: Duration,
     /// The operator's HTTP listener.
     pub admin: Option<SocketAddr>,
     /// The operator's socket.
@@ -125,6 +135,17 @@ pub struct PortalPlan {
     pub origin: String,
     /// What the pages call the organisation.
     pub name: String,
+}
+
+/// `[oauth]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OauthPlan {
+    /// The names that programs may go by; `None`: any.
+    pub clients: Option<Vec<ClientId>>,
+    /// How long access tokens are good for.
+    pub access: Duration,
+    /// How long somebody may take to approve a device.
+    pub device_code: Duration,
 }
 
 /// `[factor.*]`.

@@ -164,6 +164,12 @@ impl Proven {
         Proven { account, proofs }
     }
 
+    /// What a live session has proved, each proof as old as it is, for a session that its holder lends to a program.
+    /// `None` if it may do nothing but enrol. For `oauth` alone, which asks the holder.
+    pub(crate) fn lent(account: AccountId, proofs: Proofs) -> Option<Self> {
+        (!proofs.only_enrol()).then_some(Proven { account, proofs })
+    }
+
     /// Whose proofs they are.
     pub fn account(&self) -> AccountId {
         self.account

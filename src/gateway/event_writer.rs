@@ -146,6 +146,9 @@ fn step(event: &Event) -> Option<&'static str> {
         | Event::EntryRefused { .. }
         | Event::SessionEnded { .. }
         | Event::SessionsEnded { .. }
+        | Event::ProgramApproved { .. }
+        | Event::ProgramDenied { .. }
+        | Event::SecretReused { .. }
         | Event::Recovered { .. }
         | Event::Enrolled { .. }
         | Event::FactorRemoved { .. }

@@ -248,7 +248,9 @@ impl Front {
         if on_portal == OnPortal::No && edge::asks_rehearsal(http.req_header()) {
             return Box::pin(self.edge.rehearse(http.req_header(), passage)).await.map(Some);
         }
-        if Portal::answers(http.req_header().uri.path(), on_portal) {
+        let path = http.req_header().uri.path();
+        let metadata = path == edge::METADATA_PATH && passage.edition.plan.protects(&arrival.host);
+        if metadata || Portal::answers(path, on_portal) {
             // Boxed, because it is large: a request for a service must not carry room for every page.
             let answer = Box::pin(self.ask_portal(http, passage, on_portal)).await?;
             passage.outcome = Outcome::Own;
@@ -305,6 +307,7 @@ impl Front {
             request: passage.id.to_string(),
             portal: plan.filter(|_| on_portal == OnPortal::Yes),
             plan,
+            edition: &passage.edition,
             rules: passage.edition.sessions(),
             least_password: passage.edition.plan.factors.password.as_ref().map_or(0, |plan| plan.min_length),
         };

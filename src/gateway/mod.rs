@@ -34,6 +34,7 @@ use crate::edge::{Complaints, Decisions, Denials, Edge, Tethers};
 use crate::edition::{Edition, Live};
 use crate::factor;
 use crate::listen::{Certificates, Drained, ListenFailure, Listeners, Loops, Meter, Unreadable};
+use crate::oauth::Grants;
 use crate::pool::Fleet;
 use crate::portal::Portal;
 use crate::session::{HandOffs, Keeper, KeptForms, Reader};
@@ -42,7 +43,7 @@ use crate::stdx::sparing::Sparing;
 use crate::stdx::task::Tasks;
 use crate::store::{Observer, Operation, observed};
 use crate::telemetry::{AccessLog, Metrics};
-use crate::token::{Mint, Tickets};
+use crate::token::{AccessTokens, Mint, Proofs, Tickets};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -226,9 +227,16 @@ impl Parts {
         let (codes, deliveries) = Outbox::new(&Tally::new(&metrics));
         tasks.spawn("codes", deliveries.run(clock.clone()));
         let login = Arc::new(state.login(&plan, recorder.clone(), &codes));
+        let tokens = Arc::new(AccessTokens::new(state.keys.clone()));
+        let proofs = Arc::new(Proofs::new(state.master.mac("dpop-nonce")));
+        let keeper = Keeper::new(state.store.sessions.clone(), reader.clone());
+        let held = (keeper.clone(), reader.clone());
+        let grants = Grants::new(&state.store, held, tokens.clone(), recorder.clone());
         let edge = Arc::new(Edge {
             clock,
             reader: reader.clone(),
+            tokens,
+            proofs: proofs.clone(),
             mint: Mint::new(state.keys.clone()),
             tickets: tickets.clone(),
             decisions: Decisions::new(),
@@ -243,7 +251,9 @@ impl Parts {
         });
         let portal = Arc::new(Portal {
             login,
-            keeper: Keeper::new(state.store.sessions.clone(), reader.clone()),
+            grants,
+            proofs,
+            keeper,
             reader,
             hand_offs: HandOffs::new(state.store.once.clone()),
             kept_forms: Arc::new(KeptForms::new(state.store.once.clone(), state.master.seal("kept-form"))),

@@ -7,7 +7,6 @@ use crate::identity::{Account, AccountId, FactorName};
 use crate::stdx::clock::Time;
 use crate::store::{Reserved, ThrottleRule, Throttled, Throttles};
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -105,7 +104,7 @@ impl Reservation {
         moment: Moment,
     ) -> Result<Result<Self, Refused>, Stop> {
         let (rule, now) = (rule_for(factor), moment.now);
-        let (source, subject) = (source(moment.address), claimed.throttled(factor));
+        let (source, subject) = (Throttled::of_source(moment.address), claimed.throttled(factor));
         let said = throttles.reserve_all(&[(&source, SOURCE), (&subject, rule)], now).await?;
         let refused = [&source, &subject].into_iter().zip(said).find_map(|(whose, said)| {
             let until = refusal(said)?;
@@ -142,7 +141,7 @@ impl Posting {
         (account, recipient): (AccountId, &str),
         moment: Moment,
     ) -> Result<(), Stop> {
-        let source = Throttled::Sent(format!("source:{}", place(moment.address)));
+        let source = Throttled::Sent(Throttled::of_source(moment.address).to_string());
         let (account, recipient) = (format!("account:{account}"), format!("recipient:{recipient}"));
         let (account, recipient) = (Throttled::Sent(account), Throttled::Sent(recipient));
         let counters =
@@ -185,21 +184,6 @@ impl Told {
     }
 }
 
-fn source(address: IpAddr) -> Throttled {
-    Throttled::Source(place(address))
-}
-
-/// One source: an IPv4 address, or the /64 that one IPv6 customer has.
-fn place(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-    }
-}
-
 /// Until when a reservation was refused, if it was; `None` within for a lock.
 fn refusal(reserved: Reserved) -> Option<Option<Time>> {
     match reserved {
@@ -215,7 +199,7 @@ mod tests {
 
     #[test]
     fn one_ipv6_customer_is_one_source_however_many_addresses_it_uses() {
-        let source = |text: &str| source(text.parse().expect("an address"));
+        let source = |text: &str| Throttled::of_source(text.parse().expect("an address"));
         assert_eq!(source("2001:db8:1:2::1"), source("2001:db8:1:2:ffff::9"));
         assert_ne!(source("2001:db8:1:2::1"), source("2001:db8:1:3::1"));
         assert_eq!(source("::ffff:192.0.2.1"), source("192.0.2.1"));

@@ -35,6 +35,8 @@ pub enum Recourse {
     SignIn,
     /// By proving more, or again.
     StepUp,
+    /// By a program that proves, with every request, a key that its token is bound to; no browser does.
+    Bind,
     /// Not by the caller.
     Forbidden,
 }
@@ -80,7 +82,10 @@ pub fn judge(policy: &Policy, facts: &Facts<'_>) -> Vec<Line> {
 fn deny(policy: &Policy, facts: &Facts<'_>) -> Denial {
     let require = &policy.rules.require;
     let strong = super::Condition::holds(require, facts);
+    let bound = policy.rules.bound.is_none_or(|bound| super::Condition::holds(&bound, facts));
     let recourse = match (facts.caller, facts.asks()) {
+        // First of all: whatever else is lacking, a browser that mends it is no further.
+        _ if !bound => Recourse::Bind,
         _ if strong => Recourse::Forbidden,
         (None, _) => Recourse::SignIn,
         (Some(_), AccountKind::Person) => Recourse::StepUp,
@@ -92,8 +97,8 @@ fn deny(policy: &Policy, facts: &Facts<'_>) -> Denial {
 
 #[cfg(test)]
 mod tests {
-    use super::super::condition::{Groups, Methods, Networks, Require};
-    use super::super::{Caller, Rules};
+    use super::super::condition::{Bound, Groups, Methods, Networks, Require};
+    use super::super::{Caller, Carrier, Rules};
     use super::*;
     use crate::identity::{Account, AccountName, Assurance, FactorName, Group, Kind, Kinds, Proof, Proofs};
     use crate::stdx::clock::Time;
@@ -133,7 +138,7 @@ mod tests {
 
     fn facts<'a>(caller: Option<(&'a Account, &'a Proofs)>, method: &'a Method) -> Facts<'a> {
         let session = SessionId::new([2; 16]);
-        let caller = caller.map(|(account, proofs)| Caller { session, account, proofs });
+        let caller = caller.map(|(account, proofs)| Caller { session, account, proofs, carrier: Carrier::Cookie });
         Facts { now: Time::from_secs(1000), caller, client: "10.1.2.3".parse().expect("an address"), method }
     }
 
@@ -193,6 +198,23 @@ mod tests {
         assert_eq!(person.failed().map(|line| line.condition), Some("groups"), "a person is not let in by that name");
         assert!(decide(&Arc::new(Policy::open()), &facts(Some((&ci, &proved)), &Method::GET)).is_ok());
         assert!(decide(&Arc::new(Policy::mfa()), &facts(Some((&ci, &proved)), &Method::GET)).is_err());
+    }
+
+    #[test]
+    fn only_a_program_that_proves_its_key_satisfies_a_bound_policy() {
+        let mut rules = Rules::level(Assurance::Mfa);
+        rules.bound = Some(Bound);
+        let policy = Arc::new(Policy { name: "bound".into(), rules });
+        let (alice, fresh) = (account(&[]), proofs(900));
+        let carried = |carrier| {
+            let mut facts = facts(Some((&alice, &fresh)), &Method::GET);
+            facts.caller = facts.caller.map(|caller| Caller { carrier, ..caller });
+            decide(&policy, &facts).map(drop).map_err(|denial| denial.recourse)
+        };
+        assert_eq!(carried(Carrier::Bound), Ok(()));
+        assert_eq!([carried(Carrier::Cookie), carried(Carrier::Bearer)], [Err(Recourse::Bind); 2]);
+        let nobody = decide(&policy, &facts(None, &Method::GET)).expect_err("no session");
+        assert_eq!(nobody.recourse, Recourse::Bind, "signing in does not help");
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub use decide::{Denial, Permit, Recourse, decide, judge};
 
 use crate::identity::{Account, AccountKind, Assurance, Group, Need, Proofs, SessionId};
 use crate::stdx::clock::Time;
-use condition::{Groups, Hours, Methods, Networks, Require, ServiceAccounts, Tighten};
+use condition::{Bound, Groups, Hours, Methods, Networks, Require, ServiceAccounts, Tighten};
 use http::Method;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,6 +28,8 @@ pub struct Policy {
 pub struct Rules {
     /// How strongly and how freshly the session must be proved.
     pub require: Require,
+    /// Whether only programs pass that prove a key with every request.
+    pub bound: Option<Bound>,
     /// Lists of groups; the account must be in any group of *each* list. Extending a policy adds a list.
     pub groups: Vec<Groups>,
     /// Which programs may pass; for them this stands in the place of what was proved and of groups.
@@ -45,6 +47,7 @@ impl Rules {
     pub const fn level(level: Assurance) -> Self {
         Rules {
             require: Require { need: Need::of(level, None) },
+            bound: None,
             groups: Vec::new(),
             service_accounts: ServiceAccounts { any_of: Vec::new() },
             networks: None,
@@ -60,6 +63,7 @@ impl Rules {
         }
         let groups = |wider: &Groups| self.groups.iter().any(|own| own.within(wider));
         self.require.within(&wider.require)
+            && stays(self.bound.as_ref(), wider.bound.as_ref())
             && wider.groups.iter().all(groups)
             && self.service_accounts.within(&wider.service_accounts)
             && stays(self.networks.as_ref(), wider.networks.as_ref())
@@ -82,11 +86,12 @@ impl Policy {
     /// The conditions for whoever asks, in the order in which they are judged: first who asks, then what they may do.
     /// Where everyone may pass, so may every program.
     pub fn conditions(&self, asks: AccountKind) -> impl Iterator<Item = &dyn Condition> {
-        let Rules { require, groups, service_accounts, networks, methods, hours } = &self.rules;
+        let Rules { require, bound, groups, service_accounts, networks, methods, hours } = &self.rules;
         let is_program = asks == AccountKind::Service && self.needs_session();
         let first: &dyn Condition = if is_program { service_accounts } else { require };
         let groups = if is_program { &[] } else { groups.as_slice() };
         std::iter::once(first)
+            .chain(bound.iter().map(|leaf| leaf as &dyn Condition))
             .chain(groups.iter().map(|leaf| leaf as &dyn Condition))
             .chain(networks.iter().map(|leaf| leaf as &dyn Condition))
             .chain(methods.iter().map(|leaf| leaf as &dyn Condition))
@@ -142,4 +147,17 @@ pub struct Caller<'a> {
     pub account: &'a Account,
     /// What it has proved.
     pub proofs: &'a Proofs,
+    /// What carries it.
+    pub carrier: Carrier,
+}
+
+/// What carries a session from a caller to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// A browser's cookie.
+    Cookie,
+    /// A token that whoever holds it may use.
+    Bearer,
+    /// A token with a proof of the key that it is bound to.
+    Bound,
 }

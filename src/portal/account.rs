@@ -29,9 +29,9 @@ const RECENT: usize = 10;
 const NEWS: Duration = Duration::from_secs(60);
 
 /// A session and the token that it was presented with, which ties its forms.
-struct Held {
-    session: Arc<LiveSession>,
-    token: SecretToken,
+pub(super) struct Held {
+    pub session: Arc<LiveSession>,
+    pub token: SecretToken,
 }
 
 impl Portal {
@@ -112,7 +112,7 @@ impl Portal {
     }
 
     /// The session that may look and change here. One that a recovery code opened may do nothing but enrol.
-    async fn held(&self, ask: &Ask<'_>) -> Result<Option<Held>, Trouble> {
+    pub(super) async fn held(&self, ask: &Ask<'_>) -> Result<Option<Held>, Trouble> {
         let session = self.session(ask).await?.filter(|session| !session.proofs.only_enrol());
         Ok(session.zip(ask.token(Name::Session)).map(|(session, token)| Held { session, token }))
     }

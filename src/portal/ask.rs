@@ -1,7 +1,7 @@
 //! A request as the portal sees it: what came, from whom, when, and the form in its body; knows no engine.
 
 use super::Trouble;
-use crate::edition::PortalPlan;
+use crate::edition::{Edition, PortalPlan};
 use crate::identity::SessionRules;
 use crate::login::Moment;
 use crate::session::cookie::{self, Name, Transport};
@@ -49,6 +49,8 @@ pub struct Ask<'a> {
     pub portal: Option<&'a PortalPlan>,
     /// The portal of its edition, whichever host the request came to.
     pub plan: Option<&'a PortalPlan>,
+    /// The edition that the request sees.
+    pub edition: &'a Edition,
     /// When sessions end.
     pub rules: SessionRules,
     /// Fewest characters of a new password.
@@ -73,6 +75,11 @@ impl Form {
             (Some((_, value)), None) => value,
             (None, _) | (Some(_), Some(_)) => "",
         }
+    }
+
+    /// Whether some field is there twice: then nobody can say which of the two was meant.
+    pub fn repeats(&self) -> bool {
+        self.0.iter().enumerate().any(|(at, (name, _))| self.0[..at].iter().any(|(other, _)| other == name))
     }
 
     /// A field's value, in custody.

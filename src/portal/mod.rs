@@ -10,6 +10,7 @@ mod enrol;
 mod hand_off;
 mod kept_form;
 mod message;
+mod oauth;
 mod own;
 mod respond;
 mod send;
@@ -24,12 +25,13 @@ use crate::audit::Recorder;
 use crate::edition::PortalPlan;
 use crate::identity::SessionRules;
 use crate::login::{Login, Stop};
+use crate::oauth::Grants;
 use crate::reply::Answer;
 use crate::session::cookie::Name;
 use crate::session::{HandOffs, Keeper, KeptForms, LiveSession, Reader, Reading, SessionToken};
 use crate::stdx::digest::Mac;
 use crate::stdx::sparing::Sparing;
-use crate::token::{Keyring, Tickets};
+use crate::token::{Keyring, Proofs, Tickets};
 use http::Method;
 use page::Ended;
 use std::sync::Arc;
@@ -42,6 +44,10 @@ pub struct Portal {
     pub reader: Arc<Reader>,
     /// The writer of sessions.
     pub keeper: Keeper,
+    /// What programs are granted.
+    pub grants: Grants,
+    /// Proofs that go with tokens.
+    pub proofs: Arc<Proofs>,
     /// Codes that carry sessions to other hosts.
     pub hand_offs: HandOffs,
     /// Forms that wait for a proof.
@@ -104,6 +110,7 @@ impl Portal {
         let outcome = match (own::is_own(ask.path), ask.portal) {
             (true, _) => self.own(ask).await,
             (false, Some(portal)) => self.page(ask, portal).await,
+            (false, None) if ask.path == oauth::RESOURCE => Ok(oauth::resource(ask)),
             (false, None) => Err(Trouble::NoPage),
         };
         outcome.unwrap_or_else(|trouble| {
@@ -142,6 +149,16 @@ impl Portal {
             ["signed-out"] if get => self.signed_out(ask, portal, Ended::Here).await,
             ["signed-out", "everywhere"] if get => self.signed_out(ask, portal, Ended::Everywhere).await,
             [".well-known", "jwks.json"] if get => Ok(self.jwks()),
+            [".well-known", "oauth-authorization-server"] if get => Ok(oauth::server(portal)),
+            ["device"] if get => self.device(ask, portal).await,
+            ["device"] if post => self.answer_device(ask, portal).await,
+            ["oauth", "authorize"] if get => self.authorize(ask, portal).await,
+            ["oauth", "authorize"] if post => self.answer_authorize(ask, portal).await,
+            ["oauth", "device_authorization"] if post => Ok(self.device_authorization(ask, portal).await),
+            ["oauth", "token"] if post => Ok(self.token(ask, portal).await),
+            ["oauth", "revoke"] if post => Ok(self.revoke(ask, portal).await),
+            ["oauth", "device_authorization" | "token" | "revoke"] => Err(Trouble::NoMethod("POST")),
+            ["device" | "oauth", ..] if !get && !post => Err(Trouble::NoMethod("GET, HEAD, POST")),
             ["" | "sign-in" | "enrol" | "account" | "sign-out" | "signed-out", ..] => {
                 Err(Trouble::NoMethod("GET, HEAD, POST"))
             }

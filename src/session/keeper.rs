@@ -40,6 +40,24 @@ impl Keeper {
         Ok((session.id, token))
     }
 
+    /// Opens a session that no cookie carries, for a program. `None` if the account is gone or disabled by now.
+    ///
+    /// # Errors
+    /// If the store cannot be written; then there is no session.
+    pub async fn open_for_program(
+        &self,
+        proven: &Proven,
+        device: Device,
+        most: Option<usize>,
+        now: Time,
+    ) -> Result<Option<SessionId>, Unavailable> {
+        let (account, proofs) = (proven.account(), proven.proofs().clone());
+        let session = Session { id: SessionId::fresh(), account, proofs, created: now, used: now, device };
+        let ended = self.store.open(&session, None, most).await?;
+        self.forget(&ended);
+        Ok(self.store.by_id(session.id).await?.map(|_| session.id))
+    }
+
     /// Raises a session to what was proven since. Every token it had ends; the new one is for `host`.
     /// `None` if the session ended meanwhile, or is not the account's that was proven.
     ///

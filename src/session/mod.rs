@@ -12,11 +12,12 @@ mod live;
 mod reader;
 mod token;
 
+pub use crate::store::Unavailable;
 pub use barred::Barred;
 pub use feed::{Feed, Written};
 pub use hand_off::{HAND_OFF_LIFE, HandOff, HandOffCode, HandOffs, Presented};
 pub use keeper::Keeper;
 pub use kept_form::{KEPT_FORM_SIZE, KeptForm, KeptForms, Presenter};
 pub use live::{LiveSession, Stamp};
-pub use reader::{Blind, Reader, Reading};
+pub use reader::{Bearer, Blind, Carried, Known, Reader, Reading, Thumbprint};
 pub use token::{SecretToken, SessionToken};

@@ -1,18 +1,25 @@
 //! The hot path's reader: a bounded cache of live sessions, the store only on a miss; never writes a session.
 
+mod bearer;
+
+#[cfg(test)]
+mod tests;
+
+pub use bearer::{Bearer, Carried, Known, Thumbprint};
+
 use super::LiveSession;
 use super::barred::{Barred, Bars};
-use crate::identity::{AccountId, SessionId, SessionRules, TokenHash};
+use crate::identity::{Account, AccountId, Session, SessionId, SessionRules, TokenHash};
 use crate::stdx::bounded::BoundedMap;
 use crate::stdx::clock::Time;
 use crate::stdx::hash::FastState;
-use crate::store::{Change, Opened, Sessions, Unavailable};
+use crate::store::{Change, Sessions, Unavailable};
 use dashmap::DashMap;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Tokens kept in memory. At about half a kibibyte each, the most they take is half a gigabyte.
 const CACHED_TOKENS: usize = 1_000_000;
@@ -53,7 +60,25 @@ pub struct Reader {
 
 struct Entry {
     session: Arc<LiveSession>,
-    host: Box<str>,
+    scope: Scope,
+}
+
+/// Where a token opens its session.
+enum Scope {
+    /// On one host, as a cookie.
+    Cookie(Box<str>),
+    /// As a bearer token.
+    Bearer(Arc<Bearer>),
+}
+
+impl Scope {
+    /// Whether it may open anything from now on, if its session lives.
+    fn is_open(&self, now: Time) -> bool {
+        match self {
+            Scope::Cookie(_) => true,
+            Scope::Bearer(bearer) => now < bearer.until,
+        }
+    }
 }
 
 /// A token and where it was presented.
@@ -87,14 +112,12 @@ impl Reader {
         }
     }
 
-    /// The live session that a token opens on a host, if it does. No await is reached when the session is cached.
+    /// The live session that a cookie's token opens on a host, if it does. No await is reached when the session is cached.
     ///
     /// # Errors
     /// If the session is not cached and the store cannot be asked, or the store was silent for too long.
     pub async fn read(&self, reading: Reading<'_>) -> Result<Option<Arc<LiveSession>>, Unavailable> {
-        if self.is_blind() {
-            return Err(Unavailable("no word from it for too long, so no session can be trusted".to_owned()));
-        }
+        self.check_sight()?;
         let entry = match self.tokens.get(reading.token) {
             // One that seems to be over is read again too: it may have been used through another process.
             Some(entry) if !entry.session.is_stale() && entry.session.lives(reading.now, reading.rules) => entry,
@@ -104,12 +127,22 @@ impl Reader {
                 None => return Ok(None),
             },
         };
-        Ok(self.admit(&entry, &reading))
+        match &entry.scope {
+            Scope::Cookie(host) if **host == *reading.host => Ok(self.admit(&entry.session, &reading)),
+            Scope::Cookie(_) | Scope::Bearer(_) => Ok(None),
+        }
     }
 
-    fn admit(&self, entry: &Entry, reading: &Reading<'_>) -> Option<Arc<LiveSession>> {
-        let session = &entry.session;
-        if &*entry.host != reading.host || !session.lives(reading.now, reading.rules) || self.bars.hold(session) {
+    /// Believes nobody if the store was silent for too long.
+    fn check_sight(&self) -> Result<(), Unavailable> {
+        match self.is_blind() {
+            true => Err(Unavailable("no word from it for too long, so no session can be trusted".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    fn admit(&self, session: &Arc<LiveSession>, reading: &Reading<'_>) -> Option<Arc<LiveSession>> {
+        if !session.lives(reading.now, reading.rules) || self.bars.hold(session) {
             return None;
         }
         self.note_use(session, reading.now);
@@ -125,29 +158,30 @@ impl Reader {
     }
 
     async fn load(&self, token: &TokenHash) -> Result<Option<Arc<Entry>>, Unavailable> {
+        let _turn = self.turn().await?;
+        let before = self.epoch.load(Ordering::Acquire);
+        let Some(opened) = self.store.by_token(token).await? else {
+            self.tokens.remove(token);
+            return Ok(None);
+        };
+        let session = self.keep((opened.session, opened.account), before);
+        Ok(Some(self.remember_token(token, session, Scope::Cookie(opened.host.into()))))
+    }
+
+    /// A turn to ask the store.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Unavailable> {
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= READS_WAITING as u64 {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(Unavailable("too many sessions are being read".to_owned()));
         }
         let permit = self.gate.acquire().await;
         self.waiting.fetch_sub(1, Ordering::Relaxed);
-        let _permit = permit.map_err(|_| Unavailable("stopping".to_owned()))?;
-        let before = self.epoch.load(Ordering::Acquire);
-        let Some(opened) = self.store.by_token(token).await? else {
-            self.tokens.remove(token);
-            return Ok(None);
-        };
-        let entry = self.keep(opened, token);
-        if self.epoch.load(Ordering::Acquire) != before {
-            // A change came in while we read: what we hold may be from before it. It serves this request, whose
-            // reading began before the change was known, and is read again by the next.
-            entry.session.mark_stale();
-        }
-        Ok(Some(entry))
+        permit.map_err(|_| Unavailable("stopping".to_owned()))
     }
 
-    fn keep(&self, opened: Opened, token: &TokenHash) -> Arc<Entry> {
-        let fresh = Arc::new(LiveSession::new(opened.session, opened.account));
+    /// Keeps a session as the store had it; `before` is the epoch when it was asked.
+    fn keep(&self, (session, account): (Session, Account), before: u64) -> Arc<LiveSession> {
+        let fresh = Arc::new(LiveSession::new(session, account));
         let session = {
             let mut slot = self.sessions.entry(fresh.id).or_insert_with(|| fresh.clone());
             if slot.is_stale() || slot.proofs != fresh.proofs {
@@ -159,7 +193,16 @@ impl Reader {
             slot.used_at(fresh.used());
             slot.clone()
         };
-        let entry = Arc::new(Entry { session, host: opened.host.into() });
+        if self.epoch.load(Ordering::Acquire) != before {
+            // A change came in while we read: what we hold may be from before it. It serves this request, whose
+            // reading began before the change was known, and is read again by the next.
+            session.mark_stale();
+        }
+        session
+    }
+
+    fn remember_token(&self, token: &TokenHash, session: Arc<LiveSession>, scope: Scope) -> Arc<Entry> {
+        let entry = Arc::new(Entry { session, scope });
         self.tokens.insert(*token, entry.clone());
         entry
     }
@@ -220,7 +263,7 @@ impl Reader {
     /// Lets go of tokens and sessions that are stale or over, and of sessions that no cached token opens.
     pub fn sweep(&self, now: Time, rules: SessionRules) {
         let wanted = |session: &LiveSession| !session.is_stale() && session.lives(now, rules);
-        self.tokens.retain(|_, entry| wanted(&entry.session));
+        self.tokens.retain(|_, entry| wanted(&entry.session) && entry.scope.is_open(now));
         let uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
         self.sessions
             .retain(|id, session| uses.contains_key(id) || (wanted(session) && Arc::strong_count(session) > 1));
@@ -271,164 +314,4 @@ pub enum Blind {
     Yes,
     /// It does.
     No,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::identity::{Account, AccountKind, AccountName, Device, FactorName, Kind, Kinds, Proof, Proofs, Session};
-    use crate::session::SessionToken;
-    use crate::store::{Store, memory};
-    use std::net::Ipv4Addr;
-    use std::time::Duration;
-
-    const HOST: &str = "app.example.com";
-
-    struct Case {
-        store: Store,
-        reader: Reader,
-        session: Session,
-        token: SessionToken,
-    }
-
-    async fn case() -> Case {
-        let store = memory::open();
-        let account = Account {
-            id: AccountId::new([1; 16]),
-            name: AccountName::parse("alice").expect("a valid name"),
-            groups: Vec::new(),
-            kind: AccountKind::Person,
-            disabled: false,
-            created: Time::EPOCH,
-        };
-        store.accounts.add(&account).await.expect("memory");
-        let device = Device { name: "curl".to_owned(), address: Ipv4Addr::LOCALHOST.into() };
-        let at = Time::from_secs(1000);
-        let id = SessionId::new([2; 16]);
-        let session = Session { id, account: account.id, proofs: Proofs::new(), created: at, used: at, device };
-        let token = SessionToken::fresh();
-        store.sessions.open(&session, Some((token.hash(), HOST)), None).await.expect("memory");
-        Case { reader: Reader::new(store.sessions.clone()), store, session, token }
-    }
-
-    async fn read(case: &Case, host: &str, secs: u64) -> bool {
-        let (now, token) = (Time::from_secs(secs), case.token.hash());
-        let reading = Reading { token: &token, host, now, rules: SessionRules::DEFAULT };
-        case.reader.read(reading).await.expect("the store answers").is_some()
-    }
-
-    #[tokio::test]
-    async fn a_token_opens_its_session_on_its_own_host_only() {
-        let case = case().await;
-        assert!(read(&case, HOST, 1001).await);
-        assert!(!read(&case, "other.example.com", 1001).await);
-    }
-
-    #[tokio::test]
-    async fn an_unused_session_ends_and_a_used_one_lives_until_its_absolute_end() {
-        let case = case().await;
-        let idle = SessionRules::DEFAULT.idle.as_secs();
-        assert!(read(&case, HOST, 1000 + idle - 1).await);
-        assert!(read(&case, HOST, 1000 + 2 * idle - 2).await);
-        assert!(!read(&case, HOST, 1000 + 3 * idle - 1).await);
-    }
-
-    #[tokio::test]
-    async fn an_ended_session_is_refused_as_soon_as_the_change_is_heard() {
-        let case = case().await;
-        assert!(read(&case, HOST, 1001).await);
-        case.store.sessions.end(case.session.id).await.expect("memory");
-        assert!(read(&case, HOST, 1002).await, "served from the cache until the change is heard");
-        case.reader.apply(Change::SessionEnded(case.session.id));
-        assert!(!read(&case, HOST, 1003).await);
-    }
-
-    #[tokio::test]
-    async fn a_token_ended_by_a_raise_elsewhere_is_refused_although_the_new_one_was_read_first() {
-        let case = case().await;
-        assert!(read(&case, HOST, 1001).await);
-        let kinds = Kinds::of(Kind::Possession);
-        let (factor, at) = (FactorName("totp"), Time::from_secs(1001));
-        let proofs = [Proof { factor, kinds, phishing_resistant: false, recovery: false, at }].into_iter().collect();
-        let raised = SessionToken::fresh();
-        case.store.sessions.raise(case.session.id, &proofs, raised.hash(), HOST).await.expect("memory");
-        let token = raised.hash();
-        let reading = Reading { token: &token, host: HOST, now: Time::from_secs(1002), rules: SessionRules::DEFAULT };
-        assert!(case.reader.read(reading).await.expect("the store answers").is_some());
-        assert!(!read(&case, HOST, 1003).await, "the old token");
-    }
-
-    #[tokio::test]
-    async fn a_use_that_the_store_does_not_know_yet_counts_after_a_change_too() {
-        let case = case().await;
-        let idle = SessionRules::DEFAULT.idle.as_secs();
-        assert!(read(&case, HOST, 1000 + idle - 1).await);
-        for change in [Change::SessionRaised(case.session.id), Change::Account(case.session.account)] {
-            case.reader.apply(change);
-            assert!(read(&case, HOST, 1000 + idle + 1).await, "{change:?}");
-        }
-        case.reader.apply(Change::Account(case.session.account));
-        case.reader.sweep(Time::from_secs(1000 + idle + 2), SessionRules::DEFAULT);
-        assert!(read(&case, HOST, 1000 + idle + 3).await, "the sweep comes between");
-    }
-
-    #[tokio::test]
-    async fn a_session_that_was_used_through_another_process_is_not_idle() {
-        let case = case().await;
-        assert!(read(&case, HOST, 1001).await);
-        let idle = SessionRules::DEFAULT.idle.as_secs();
-        case.store.sessions.touch(&[(case.session.id, Time::from_secs(1000 + idle))]).await.expect("memory");
-        assert!(read(&case, HOST, 1001 + idle).await);
-    }
-
-    #[tokio::test]
-    async fn a_session_that_no_cached_token_opens_is_not_held() {
-        let case = case().await;
-        assert!(read(&case, HOST, 1001).await);
-        case.reader.tokens.remove(&case.token.hash());
-        case.reader.sweep(Time::from_secs(1002), SessionRules::DEFAULT);
-        assert!(case.reader.sessions.is_empty());
-        assert!(read(&case, HOST, 1003).await);
-    }
-
-    #[tokio::test]
-    async fn a_barred_session_is_refused_although_the_store_has_it() {
-        for barred in [Barred::Session(SessionId::new([2; 16])), Barred::Account(AccountId::new([1; 16]))] {
-            let case = case().await;
-            assert!(read(&case, HOST, 1001).await);
-            case.reader.bar(barred, Time::from_secs(1001));
-            assert!(!read(&case, HOST, 1002).await, "{barred:?}");
-            assert!(!read(&case, HOST, 1003).await, "and stays refused: {barred:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_disabled_account_has_no_live_session() {
-        let case = case().await;
-        assert!(read(&case, HOST, 1001).await);
-        case.store.accounts.set_disabled(case.session.account, true).await.expect("memory");
-        case.reader.apply(Change::Account(case.session.account));
-        assert!(!read(&case, HOST, 1002).await);
-    }
-
-    #[tokio::test]
-    async fn nobody_is_believed_when_the_store_was_silent_for_too_long() {
-        let case = case().await;
-        case.reader.set_blind(Blind::Yes);
-        let token = case.token.hash();
-        let reading = Reading { token: &token, host: HOST, now: Time::from_secs(1001), rules: SessionRules::DEFAULT };
-        assert!(case.reader.read(reading).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn uses_are_collected_once_and_returned_uses_are_not_lost() {
-        let case = case().await;
-        assert!(read(&case, HOST, 1100).await);
-        assert!(read(&case, HOST, 1101).await);
-        let uses = case.reader.take_uses();
-        assert_eq!(uses, vec![(case.session.id, Time::EPOCH.plus(Duration::from_secs(1100)))]);
-        assert!(case.reader.take_uses().is_empty());
-        case.reader.return_uses(uses.clone());
-        assert_eq!(case.reader.take_uses(), uses);
-    }
 }

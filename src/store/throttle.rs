@@ -5,6 +5,7 @@ use crate::identity::{AccountId, FactorName};
 use crate::stdx::clock::Time;
 use async_trait::async_trait;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Whose failed attempts a counter counts.
@@ -19,6 +20,19 @@ pub enum Throttled {
     Source(String),
     /// Messages that are sent for one account, to one recipient or for one source, and answers to one of them.
     Sent(String),
+}
+
+impl Throttled {
+    /// One source: an IPv4 address, or the /64 that one IPv6 customer has.
+    pub fn of_source(address: IpAddr) -> Self {
+        Throttled::Source(match address.to_canonical() {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+        })
+    }
 }
 
 /// What engines may keep it under: no two have the same text.

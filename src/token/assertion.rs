@@ -1,7 +1,7 @@
 //! Assertions: what a service is told of a caller, signed once per session and audience and used for minutes; makes no
 //! decision.
 
-use super::Keyring;
+use super::{Keyring, sign};
 use crate::identity::{Assurance, Group};
 use crate::session::{LiveSession, Stamp};
 use crate::stdx::clock::Time;
@@ -92,23 +92,15 @@ impl Mint {
             account: HeaderValue::from_str(session.account.name.as_str()).ok()?,
             groups: joined.and_then(|groups| HeaderValue::from_str(&groups).ok()),
             assurance: HeaderValue::from_static(assurance.as_str()),
-            assertion: HeaderValue::from_str(&self.sign(&claims)?).ok()?,
+            assertion: HeaderValue::from_str(&sign(&self.keys, Header::new(Algorithm::ES256), &claims)?).ok()?,
             until,
         })
-    }
-
-    fn sign(&self, claims: &Claims<'_>) -> Option<String> {
-        let key = self.keys.current();
-        let mut header = Header::new(Algorithm::ES256);
-        header.kid = Some(key.kid.clone());
-        let signed = jsonwebtoken::encode(&header, claims, &key.key);
-        signed.inspect_err(|error| tracing::error!(%error, "cannot sign an assertion")).ok()
     }
 }
 
 /// `amr` (RFC 8176 §2): our words for factors where the registry has the same meaning under another word are
 /// translated, the others stand as they are.
-fn methods(session: &LiveSession, assurance: Assurance) -> Vec<&'static str> {
+pub(super) fn methods(session: &LiveSession, assurance: Assurance) -> Vec<&'static str> {
     const REGISTERED: [(&str, &str); 2] = [("password", "pwd"), ("totp", "otp")];
     let registered = |word| REGISTERED.iter().find(|(own, _)| *own == word).map_or(word, |(_, theirs)| *theirs);
     let mut methods: Vec<_> = session.proofs.iter().map(|proof| registered(proof.factor.0)).collect();

@@ -1,14 +1,13 @@
-//! The keys that sign assertions: kept in the store, sealed, rotated by age, published before they sign and after;
+//! The keys that sign tokens: kept in the store, sealed, rotated by age, published before they sign and after;
 //! knows no claim.
 
+use super::key::PublicKey;
 use crate::stdx::clock::Time;
-use crate::stdx::digest::sha256;
 use crate::stdx::seal::Seal;
 use crate::store::{Keys, SealedKey, Unavailable};
 use arc_swap::ArcSwap;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
-use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use std::sync::Arc;
@@ -50,7 +49,9 @@ pub struct SigningKey {
     pub kid: String,
     /// What signs.
     pub key: EncodingKey,
-    public: Jwk,
+    /// What verifies.
+    pub(super) public: PublicKey,
+    published: Jwk,
     made: Time,
 }
 
@@ -98,7 +99,12 @@ impl Keyring {
 
     /// The public keys (RFC 7517 §5).
     pub fn published(&self) -> JwkSet {
-        JwkSet { keys: self.ring.load().published.iter().map(|key| key.public.clone()).collect() }
+        JwkSet { keys: self.ring.load().published.iter().map(|key| key.published.clone()).collect() }
+    }
+
+    /// The published key of that name.
+    pub(super) fn find(&self, kid: &str) -> Option<Arc<SigningKey>> {
+        self.ring.load().published.iter().find(|key| key.kid == kid).cloned()
     }
 }
 
@@ -151,27 +157,16 @@ impl SigningKey {
         EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8)
             .map_err(|_| failed("not an EC P-256 key in PKCS #8"))?;
         let key = EncodingKey::from_ec_der(&pkcs8);
-        let mut public = Jwk::from_encoding_key(&key, Algorithm::ES256)
+        let mut published = Jwk::from_encoding_key(&key, Algorithm::ES256)
             .map_err(|_| failed("the public key cannot be derived from it"))?;
-        let kid = Self::thumbprint(&public).ok_or_else(|| failed("the public key has no JSON form"))?;
-        public.common.key_id = Some(kid.clone());
-        public.common.public_key_use = Some(PublicKeyUse::Signature);
-        public.common.key_algorithm = Some(KeyAlgorithm::ES256);
-        Ok(SigningKey { kid, key, public, made: sealed.made })
-    }
-
-    /// RFC 7638 §3: SHA-256 over the required members in lexicographic order.
-    fn thumbprint(public: &Jwk) -> Option<String> {
-        let value = serde_json::to_value(public).ok()?;
-        let member = |name: &str| value.get(name).and_then(|member| member.as_str());
-        let text = format!(
-            r#"{{"crv":"{}","kty":"{}","x":"{}","y":"{}"}}"#,
-            member("crv")?,
-            member("kty")?,
-            member("x")?,
-            member("y")?
-        );
-        Some(BASE64URL_NOPAD.encode(&sha256(text.as_bytes())))
+        let members = serde_json::to_value(&published).ok();
+        let public = members.as_ref().and_then(|members| PublicKey::from_jwk(members.as_object()?));
+        let public = public.ok_or_else(|| failed("the public key has no JSON form"))?;
+        let kid = public.thumbprint().to_string();
+        published.common.key_id = Some(kid.clone());
+        published.common.public_key_use = Some(PublicKeyUse::Signature);
+        published.common.key_algorithm = Some(KeyAlgorithm::ES256);
+        Ok(SigningKey { kid, key, public, published, made: sealed.made })
     }
 }
 

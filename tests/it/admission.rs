@@ -7,7 +7,8 @@ async fn an_open_route_is_open_and_every_other_asks_a_program_for_a_session() {
     let (rig, app, _wiki) = Rig::two_hosts().await;
     let open = rig.browser().fetch(&format!("{}/", rig.origin("app.localhost"))).await;
     assert_eq!(open.status, 401);
-    assert_eq!(open.header("www-authenticate"), Some("Bearer"));
+    let challenge = Rig::challenge(&rig.origin("app.localhost"), "");
+    assert_eq!(open.header("www-authenticate"), Some(&*challenge));
     assert_eq!(open.header("content-type"), Some("application/problem+json"));
     assert!(open.header("x-request-id").is_some_and(|id| id.starts_with("req_")));
     assert!(app.seen().is_empty());

@@ -54,10 +54,9 @@ async fn a_program_whose_proofs_are_too_old_is_told_which_and_keeps_what_they_ar
     let seen = app.seen().len();
     let refused = browser.fetch(&admin).await;
     assert_eq!(refused.status, 401);
-    assert_eq!(
-        refused.header("www-authenticate"),
-        Some(r#"Bearer error="insufficient_user_authentication", acr_values="mfa", max_age="600""#)
-    );
+    let parameters = r#"error="insufficient_user_authentication", acr_values="mfa", max_age="600""#;
+    let challenge = Rig::challenge(&rig.origin("app.localhost"), parameters);
+    assert_eq!(refused.header("www-authenticate"), Some(&*challenge));
     assert_eq!(refused.header("content-type"), Some("application/problem+json"));
     let problem: serde_json::Value = serde_json::from_str(&refused.body).unwrap();
     assert_eq!(problem["status"], 401);
@@ -125,8 +124,8 @@ async fn one_factor_opens_what_asks_for_one_and_is_completed_where_two_are_asked
     assert_eq!(page.body, "app /light/x");
     assert_eq!(app.last().one("x-portcullis-assurance").as_deref(), Some("one-factor"));
     let refused = browser.fetch(&format!("{origin}/page")).await;
-    let challenge = r#"Bearer error="insufficient_user_authentication", acr_values="mfa""#;
-    assert_eq!((refused.status, refused.header("www-authenticate")), (401, Some(challenge)));
+    let challenge = Rig::challenge(&origin, r#"error="insufficient_user_authentication", acr_values="mfa""#);
+    assert_eq!((refused.status, refused.header("www-authenticate")), (401, Some(&*challenge)));
     let page = browser.visit(&format!("{origin}/page")).await;
     assert_eq!(page.path(), "/sign-in/code");
     assert!(page.body.contains("a stronger proof"), "{}", page.body);

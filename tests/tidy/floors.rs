@@ -21,13 +21,15 @@ const ROOMS: &[(&str, &str)] = &[
     ("courier", "identity::Channel identity::Contact telemetry"),
     ("listen", "telemetry"),
     ("login", "identity factor store session limit audit"),
-    ("edition", "identity route policy factor session token pool limit listen courier telemetry"),
+    ("oauth", "identity factor::Proven session token store audit"),
+    ("edition", "identity route policy factor oauth session token pool limit listen courier telemetry"),
     (
         "edge",
         "identity route policy session::cookie session::LiveSession session::Reader session::Reading \
-         session::SecretToken session::SessionToken reply token pool limit listen audit telemetry edition",
+         session::SecretToken session::SessionToken session::Bearer session::Carried session::Known \
+         session::Unavailable reply token pool limit listen audit telemetry edition",
     ),
-    ("portal", "identity policy factor login session reply token audit edition"),
+    ("portal", "identity policy factor login oauth session reply token audit edition"),
     ("admin", "identity store session pool audit telemetry edition"),
     ("config", BELOW),
     ("gateway", BELOW),
@@ -42,7 +44,10 @@ const BELOW: &str = "all rooms below";
 /// Foreign crates (`*`: every crate of that family), and the only places that may name them.
 const FENCES: &[(&str, &str)] = &[
     ("pingora*", "edge portal admin listen gateway pool/peer.rs pool/health"),
-    ("serde", "config store portal admin token session/hand_off.rs session/kept_form.rs factor/client_key login cli"),
+    (
+        "serde",
+        "config store portal admin token session/hand_off.rs session/kept_form.rs factor/client_key login oauth cli",
+    ),
     ("sqlx", "store/embedded"),
     ("maud", "portal"),
     ("lettre", "courier identity/contact.rs config"),

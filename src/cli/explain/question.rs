@@ -12,7 +12,7 @@ use crate::gateway;
 use crate::identity::{
     Account, AccountId, AccountKind, AccountName, Assurance, FactorName, Group, Kind, Kinds, Proof, Proofs, SessionId,
 };
-use crate::policy::{Caller, Facts};
+use crate::policy::{Caller, Carrier, Facts};
 use crate::stdx::clock::Time;
 use http::{HeaderMap, Method};
 use std::net::IpAddr;
@@ -117,6 +117,7 @@ impl Question {
             session: SessionId::new([0; 16]),
             account: &somebody.account,
             proofs: &somebody.proofs,
+            carrier: Carrier::Cookie,
         });
         Facts { now: self.now, caller, client: self.client, method: &self.method }
     }

@@ -117,6 +117,9 @@ fn outcome(recourse: Option<Recourse>, lines: &[Line]) -> (&'static str, String)
             "step-up",
             "a browser is asked to prove more (303), a program gets 401 insufficient_user_authentication".to_owned(),
         ),
+        Some(Recourse::Bind) => {
+            ("unbound", "a browser is refused (403), a program gets 401 and is told to use DPoP".to_owned())
+        }
         Some(Recourse::Forbidden) => {
             ("forbidden", format!("{} (403)", forbidden(lines.iter().find(|line| !line.holds))))
         }

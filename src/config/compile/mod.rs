@@ -63,6 +63,7 @@ pub fn compile(raw: &Raw, reading: &Reading<'_>) -> (Plan, Option<Table<Arc<Rout
         limits: listen::limits(&main.limits.value, reading),
         certificates: certificates.iter().map(|(_, certified)| certified.clone()).collect(),
         sessions: portal::sessions(&main.session, reading),
+        oauth: portal::oauth(&main.oauth, reading),
         pools,
         policies: policies.into_all(),
         routes: routes.plans,

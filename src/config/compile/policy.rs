@@ -6,7 +6,7 @@ use crate::config::problem::hint;
 use crate::config::raw::{At, Entry, Name, Place, Reading};
 use crate::config::words::policy::{Defaults, Policy as Words};
 use crate::identity::{Assurance, Need};
-use crate::policy::condition::{Groups, Hours, Methods, Networks, ServiceAccounts, Tighten};
+use crate::policy::condition::{Bound, Groups, Hours, Methods, Networks, ServiceAccounts, Tighten};
 use crate::policy::{Policy, Rules};
 use crate::stdx::span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -153,6 +153,9 @@ impl Extension<'_> {
     fn rules(&self) -> Rules {
         let mut rules = self.base.map_or(Rules::level(Assurance::Mfa), |base| base.rules.clone());
         self.need(&mut rules.require.need);
+        if self.words.bound.value {
+            rules.bound = Some(Bound);
+        }
         rules.groups.extend(self.given(&self.words.groups).map(|any_of| Groups { any_of }));
         if let Some((any_of, at)) = self.given(&self.words.service_accounts).zip(self.words.service_accounts.as_ref()) {
             let own = ServiceAccounts { any_of };
@@ -254,7 +257,8 @@ impl Extension<'_> {
         let max_age = self.words.max_age.as_ref().map(|max_age| &max_age.place);
         let factors = self.words.factors.as_ref().map(|factors| &factors.place);
         let programs = self.words.service_accounts.as_ref().map(|accounts| &accounts.place);
-        for place in groups.into_iter().chain(max_age).chain(factors).chain(programs) {
+        let bound = Some(&self.words.bound).filter(|bound| bound.value).map(|bound| &bound.place);
+        for place in groups.into_iter().chain(max_age).chain(factors).chain(programs).chain(bound) {
             self.reading.problem(
                 place,
                 "this needs a session, and with require = \"none\" there may be none; require \"one-factor\" or more",

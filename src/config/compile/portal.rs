@@ -2,8 +2,8 @@
 
 use crate::config::raw::{At, Reading};
 use crate::config::words::Main;
-use crate::config::words::portal::Session;
-use crate::edition::PortalPlan;
+use crate::config::words::portal::{Oauth, Session};
+use crate::edition::{OauthPlan, PortalPlan};
 use crate::identity::SessionRules;
 use crate::stdx::span;
 use std::time::Duration;
@@ -11,6 +11,9 @@ use std::time::Duration;
 /// NIST SP 800-63B-4 §2.2.3: at AAL2 a session ends after 24 h at the latest, and after 1 h without use.
 const ADVISED: SessionRules =
     SessionRules { idle: Duration::from_secs(3600), absolute: Duration::from_secs(24 * 3600), ..SessionRules::DEFAULT };
+
+/// Access tokens that are good for longer give pause.
+const LONGEST_ACCESS: Duration = Duration::from_secs(3600);
 
 /// The portal, if there is one and its origin can be used.
 pub fn compile(main: &Main, reading: &Reading<'_>) -> Option<PortalPlan> {
@@ -28,6 +31,23 @@ pub fn compile(main: &Main, reading: &Reading<'_>) -> Option<PortalPlan> {
         origin: origin.to_string(),
         name: portal.name.value.clone(),
     })
+}
+
+/// How programs come by tokens.
+pub fn oauth(At { value: oauth, .. }: &At<Oauth>, reading: &Reading<'_>) -> OauthPlan {
+    let clients = oauth.clients.as_ref();
+    if let Some(clients) = clients.filter(|clients| clients.value.is_empty()) {
+        reading.problem(&clients.place, "an empty list lets no program in; name at least one, or leave the key out");
+    }
+    if oauth.access.value > LONGEST_ACCESS {
+        let what = "a token that is used nowhere for so long should not be good for so long; programs get a new one by themselves";
+        reading.warn(&oauth.access.place, what);
+    }
+    OauthPlan {
+        clients: clients.map(|clients| clients.value.iter().map(|client| client.value.clone()).collect()),
+        access: oauth.access.value,
+        device_code: oauth.device_code.value,
+    }
 }
 
 /// When sessions end.

@@ -3,6 +3,7 @@
 use crate::config::raw::{Parse, one_of, words};
 use crate::factor;
 use crate::identity::{AccountName, Assurance, FactorName, Group};
+use crate::oauth::ClientId;
 use crate::policy::condition::{Days, InvalidHours};
 use crate::pool::Balance;
 use crate::route::{CanonicalHost, HostPattern, Methods, PathPattern};
@@ -73,6 +74,20 @@ impl Parse for Group {
 
     fn parse(text: &str) -> Result<Self, String> {
         Group::parse(text).map_err(|error| error.to_string())
+    }
+
+    fn write(&self) -> String {
+        quoted(self)
+    }
+}
+
+impl Parse for ClientId {
+    fn allowed() -> String {
+        "1 to 64 letters, digits, or any of . _ -".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        ClientId::parse(text).ok_or_else(|| format!("a program's name is {}", <Self as Parse>::allowed()))
     }
 
     fn write(&self) -> String {

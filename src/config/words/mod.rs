@@ -13,7 +13,7 @@ use gateway::{Admin, Certificate, Gateway, Limits, Listen, Log};
 use message::Notice;
 use policy::{Defaults, Policy};
 use pool::Pool;
-use portal::{Factors, Portal, Session};
+use portal::{Factors, Oauth, Portal, Session};
 use route::Route;
 
 table! {
@@ -34,6 +34,8 @@ table! {
         admin: Sub<Admin>, implied, "";
         /// Where people sign in.
         portal: Sub<Portal>, optional, "";
+        /// How programs come by tokens.
+        oauth: Sub<Oauth>, implied, "";
         /// When sessions end.
         session: Sub<Session>, implied, "";
         /// Ways of proving identity.

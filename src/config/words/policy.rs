@@ -1,6 +1,6 @@
 //! The keys of `[policy.NAME]` and `[defaults]`.
 
-use crate::config::raw::{List, Name, Span, Sub, Text, table};
+use crate::config::raw::{Flag, List, Name, Span, Sub, Text, table};
 use crate::identity::{AccountName, Assurance, FactorName, Group};
 use crate::policy::condition::Days;
 use http::Method;
@@ -23,6 +23,9 @@ table! {
         factors: List<Text<FactorName>>, optional, r#"["passkey"]"#;
         /// Proofs of these factors count for nothing here.
         refuse_factors: List<Text<FactorName>>, optional, r#"["message"]"#;
+        /// Only programs pass, and only those that prove with every request a key that their token is bound to (DPoP, RFC
+        /// 9449): a stolen token is of no use. No browser does.
+        bound: Flag, or(false), "true";
         /// The account must be in any of these groups.
         groups: List<Text<Group>>, optional, r#"["staff"]"#;
         /// Programs that may pass: to a service account in this list, `require`, `factors` and `groups` do not apply.

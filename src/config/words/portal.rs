@@ -1,9 +1,11 @@
 //! The keys of signing in: `[portal]`, `[session]`, `[factor.*]`.
 
 use super::message::Message;
-use crate::config::raw::{Number, Parse, Span, Sub, Text, table};
+use crate::config::raw::{List, Number, Parse, Span, Sub, Text, table};
 use crate::identity::SessionRules;
+use crate::oauth::ClientId;
 use crate::route::CanonicalHost;
+use std::time::Duration;
 
 table! {
     /// Where people sign in, enrol, and look after their sessions. It answers every request on its host.
@@ -12,6 +14,20 @@ table! {
         origin: Text<Origin>, required, r#""https://auth.example.com""#;
         /// What its pages call the organisation.
         name: Text<String>, or("Portcullis".to_owned()), r#""Example Corp""#;
+    }
+}
+
+table! {
+    /// Programs: how command lines and API clients come by tokens. The portal is an OAuth 2 authorization server for the
+    /// gateway's own hosts.
+    Oauth {
+        /// The names that programs may go by; any if it is not given. Nothing vouches for a name: this keeps out
+        /// mistakes, not strangers.
+        clients: List<Text<ClientId>>, optional, r#"["portcullis"]"#;
+        /// How long an access token is good for. Its session may end it sooner, at once.
+        access: Span<1_000>, or(Duration::from_secs(600)), r#""10m""#;
+        /// How long somebody may take to approve a program that shows a code.
+        device_code: Span<1_000>, or(Duration::from_secs(600)), r#""10m""#;
     }
 }
 

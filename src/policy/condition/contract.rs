@@ -7,6 +7,7 @@ use crate::stdx::clock::Time;
 
 fn full() -> Policy {
     let mut rules = Rules::level(Assurance::Mfa);
+    rules.bound = Some(Bound);
     rules.groups = vec![Groups { any_of: vec![Group::parse("staff").expect("a valid group")] }];
     rules.networks = Some(Networks { any_of: vec!["10.0.0.0/8".parse().expect("a valid network")] });
     rules.methods = Some(Methods { any_of: vec![http::Method::GET] });
@@ -37,9 +38,10 @@ fn every_condition_that_fails_says_what_is_had_what_is_needed_and_what_to_do() {
 
 #[test]
 fn every_condition_is_within_itself() {
-    let Rules { require, service_accounts, networks, methods, hours, .. } = full().rules;
+    let Rules { require, bound, service_accounts, networks, methods, hours, .. } = full().rules;
     assert!(service_accounts.within(&service_accounts));
     assert!(require.within(&require));
+    assert!(bound.as_ref().is_some_and(|leaf| leaf.within(leaf)));
     assert!(networks.as_ref().is_some_and(|leaf| leaf.within(leaf)));
     assert!(methods.as_ref().is_some_and(|leaf| leaf.within(leaf)));
     assert!(hours.as_ref().is_some_and(|leaf| leaf.within(leaf)));

@@ -2,6 +2,7 @@
 //!
 //! A condition is a leaf, a field of [`super::Rules`], and a line in [`ALL`].
 
+mod bound;
 mod groups;
 mod hours;
 mod methods;
@@ -12,6 +13,7 @@ mod service_accounts;
 #[cfg(test)]
 mod contract;
 
+pub use bound::Bound;
 pub use groups::Groups;
 pub use hours::{Days, Hours, InvalidHours};
 pub use methods::Methods;
@@ -22,8 +24,15 @@ pub use service_accounts::ServiceAccounts;
 use super::Facts;
 
 /// The words of all conditions, in the order in which they are judged.
-pub const ALL: [&str; 6] =
-    [require::WORD, groups::WORD, service_accounts::WORD, networks::WORD, methods::WORD, hours::WORD];
+pub const ALL: [&str; 7] = [
+    require::WORD,
+    service_accounts::WORD,
+    bound::WORD,
+    groups::WORD,
+    networks::WORD,
+    methods::WORD,
+    hours::WORD,
+];
 
 /// One condition of a policy.
 pub trait Condition: Send + Sync {

@@ -28,15 +28,6 @@ pub enum Question<'a> {
     SignOut(&'a str),
     /// To end every session of this account, this one too.
     SignOutEverywhere(&'a str),
-    /// To let a command line with this name, which shows this code, act for this account.
-    Connect {
-        /// What asks, for example `portcullis login on build-7`.
-        client: &'a str,
-        /// The code that the person compares.
-        code: &'a str,
-        /// The account.
-        account: &'a str,
-    },
 }
 
 /// A question with one button; without JavaScript and without a change until it is pressed.
@@ -45,7 +36,6 @@ pub fn confirm(view: &Confirm) -> Markup {
     let content = html! {
         h1 { (words.title) }
         p.lead { (words.sentence) }
-        @if let Question::Connect { code, .. } = view.question { code.key.large { (code) } }
         (view.form.around(submit(words.button, words.look)))
         ul.others { li { a href=(view.cancel) { "Cancel" } } }
     };
@@ -128,15 +118,6 @@ impl Question<'_> {
                 },
                 button: "Sign out everywhere",
                 look: Look::Danger,
-            },
-            Question::Connect { client, account, .. } => Words {
-                title: "Connect a command line?",
-                sentence: html! {
-                    strong { (client) } " will be able to act as " strong { (account) }
-                    ". Go on only if you started this yourself and it shows this same code:"
-                },
-                button: "Connect",
-                look: Look::Primary,
             },
         }
     }

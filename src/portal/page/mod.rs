@@ -10,6 +10,7 @@ mod icon;
 mod message;
 mod message_code;
 mod part;
+mod program;
 mod refused;
 mod send_form;
 mod shell;
@@ -32,6 +33,7 @@ pub use message_code::{
     ChooseContact, ConfirmContact, MessageCode, Sent, choose_contact, confirm_contact, message_code,
 };
 pub use part::{Form, Link, Notice, field};
+pub use program::{APPROVE, Decide, Decided, EnterCode, Place, Said, decide, decided, enter_code};
 pub use refused::{Finding, Refused, refused, way_on, words_for};
 pub use send_form::{SendForm, send_form};
 pub use sign_in::{Prompt, Reason, SignIn, authenticator_code, password_again, recovery_code, sign_in};

@@ -20,6 +20,10 @@ pub mod field {
     pub const REPEATED: &str = "new_password_again";
     /// A code from an authenticator app (white space is to be forgiven), or a recovery code.
     pub const CODE: &str = "code";
+    /// The code that a program shows.
+    pub const USER_CODE: &str = "user_code";
+    /// What is said to a program that asks.
+    pub const DECISION: &str = "decision";
     /// The session to end.
     pub const SESSION: &str = "session";
     /// Where codes shall be sent: a phone number or a mail address.
@@ -163,6 +167,8 @@ pub(super) enum Input {
     Digits,
     /// A recovery code.
     RecoveryCode,
+    /// The code that a program shows.
+    UserCode,
     /// The digits of a code that was sent.
     SentCode,
     /// A phone number.
@@ -241,6 +247,7 @@ impl Input {
                 title: Some("six digits"),
                 ..plain
             },
+            Input::UserCode => Words { kind: "text", class: Some("code"), ..plain },
             Input::RecoveryCode => Words { kind: "text", class: Some("code"), ..plain },
             Input::SentCode => Words {
                 kind: "text",

@@ -37,7 +37,8 @@ fn past(secs: u64) -> Time {
 /// Every sample, by the name of its file.
 pub(super) fn all(words: Words) -> Vec<(&'static str, Markup)> {
     let (set_up, send) = (setting_up(words), sending(words));
-    [signing_in(words), proving_again(words), set_up, send, account(words), asking(words), saying(words)].concat()
+    let (again, connect) = (proving_again(words), connecting(words));
+    [signing_in(words), again, set_up, send, account(words), asking(words), connect, saying(words)].concat()
 }
 
 pub(super) fn signing_in(words: Words) -> Vec<(&'static str, Markup)> {
@@ -215,7 +216,6 @@ fn account(words: Words) -> Vec<(&'static str, Markup)> {
 }
 
 fn asking(words: Words) -> Vec<(&'static str, Markup)> {
-    let connect = Question::Connect { client: words.device, code: "WDJB-MJHT", account: words.account };
     let ask = |question| confirm(&Confirm { portal: words.portal, form: FORM, question, cancel: "/account" });
     let gone = |ended| signed_out(&SignedOut { portal: words.portal, ended, sign_in: "/sign-in" });
     let fields = [(words.account.to_owned(), words.device.to_owned()), (String::new(), String::new())];
@@ -227,9 +227,25 @@ fn asking(words: Words) -> Vec<(&'static str, Markup)> {
         ("confirm-others", ask(Question::EndOthers(2))),
         ("confirm-sign-out", ask(Question::SignOut(words.account))),
         ("confirm-everywhere", ask(Question::SignOutEverywhere(words.account))),
-        ("confirm-connect", ask(connect)),
         ("signed-out", gone(Ended::Here)),
         ("signed-out-everywhere", gone(Ended::Everywhere)),
+    ]
+}
+
+fn connecting(words: Words) -> Vec<(&'static str, Markup)> {
+    let Words { portal, account, host, device } = words;
+    let wrong = Some(Notice::Mistake("There is no such code, or not any more."));
+    let enter = EnterCode { portal, form: FORM, code: device, notice: wrong };
+    let address = std::net::Ipv4Addr::new(192, 0, 2, 7).into();
+    let place = Place::Elsewhere { code: "WDJB-MJHT", address, at: past(30) };
+    let ask = Decide { portal, form: FORM, account, client: device, host: Some(host), place, now: NOW };
+    let done = |said| decided(&Decided { portal, client: device, said });
+    vec![
+        ("program-code", enter_code(&enter)),
+        ("program-device", decide(&ask)),
+        ("program-here", decide(&Decide { host: None, place: Place::Here, ..ask })),
+        ("program-approved", done(Said::Approved)),
+        ("program-denied", done(Said::Denied)),
     ]
 }
 

@@ -213,6 +213,13 @@ impl Rig {
         format!("http://{host}:{}", self.address.port())
     }
 
+    /// The challenge that a program meets at `origin`, with these parameters before the one that every challenge has.
+    pub fn challenge(origin: &str, parameters: &str) -> String {
+        let separator = if parameters.is_empty() { "" } else { ", " };
+        let metadata = format!("{origin}/.well-known/oauth-protected-resource");
+        format!(r#"Bearer {parameters}{separator}resource_metadata="{metadata}""#)
+    }
+
     /// What the operator's listener says at `path`.
     pub async fn admin(&self, path: &str) -> (u16, String) {
         let address = self.gateway().admin_address().expect("it is configured");

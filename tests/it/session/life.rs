@@ -16,7 +16,8 @@ async fn an_unused_session_ends_after_thirty_minutes() {
     let seen = app.seen().len();
     rig.clock.advance(30 * MINUTE);
     let refused = browser.fetch(&page).await;
-    assert_eq!((refused.status, refused.header("www-authenticate")), (401, Some("Bearer")));
+    let challenge = Rig::challenge(&rig.origin("app.localhost"), "");
+    assert_eq!((refused.status, refused.header("www-authenticate")), (401, Some(&*challenge)));
     assert_eq!(app.seen().len(), seen);
     let asked = browser.visit(&page).await;
     assert_eq!(asked.path().split('?').next(), Some("/sign-in"), "name and password, as from anybody");

@@ -1,0 +1,137 @@
+//! A session that a person lends to a program, and the tokens for it; knows not how the person was asked.
+
+use super::{ClientId, Fault, Grants, Resource, Setting, written};
+use crate::audit::Event;
+use crate::factor::Proven;
+use crate::identity::{Device, SessionId};
+use crate::session::{LiveSession, SecretToken, Thumbprint};
+use crate::store::OnceKind;
+use crate::token::Grant;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// Under which terms tokens are issued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// To whom.
+    pub client: ClientId,
+    /// For what; `None`: every host of the gateway.
+    pub resource: Option<String>,
+    /// The key that must be proved with every use.
+    pub bound: Option<Thumbprint>,
+}
+
+/// What a program gets.
+pub struct Granted {
+    /// The access token.
+    pub access: Zeroizing<String>,
+    /// The refresh token.
+    pub refresh: Zeroizing<String>,
+    /// How long the access token is good for.
+    pub life: Duration,
+    /// The key that must be proved with every use.
+    pub bound: Option<Thumbprint>,
+}
+
+/// What a refresh token stands for.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Record {
+    pub session: String,
+    pub client: String,
+    resource: Option<String>,
+    bound: Option<String>,
+}
+
+impl Record {
+    /// The session and the terms; `None` if the record is not what we write.
+    pub fn read(value: &[u8]) -> Option<(SessionId, Terms)> {
+        let Record { session, client, resource, bound } = serde_json::from_slice(value).ok()?;
+        let bound = match bound {
+            None => None,
+            Some(text) => Some(Thumbprint::parse(&text)?),
+        };
+        Some((SessionId::parse(&session).ok()?, Terms { client: ClientId::parse(&client)?, resource, bound }))
+    }
+}
+
+impl Grants {
+    /// Opens the session that a program gets by the approval of whoever has the other one: with its proofs, each as old
+    /// as it is. `None` if that account may open none.
+    pub(super) async fn lend(
+        &self,
+        approving: &LiveSession,
+        (client, resource): (&ClientId, Option<&Resource>),
+        from: IpAddr,
+        setting: &Setting<'_>,
+    ) -> Result<Option<SessionId>, Fault> {
+        let Some(proven) = Proven::lent(approving.account.id, approving.proofs.clone()) else { return Ok(None) };
+        let device = Device { name: format!("{client} on the command line"), address: from };
+        let most = Some(setting.sessions.per_account);
+        let opened = self.keeper.open_for_program(&proven, device, most, setting.now).await?;
+        if let Some(session) = opened {
+            let event = Event::ProgramApproved {
+                account: approving.account.id,
+                session,
+                client: client.to_string(),
+                resource: resource.map(|resource| resource.origin.clone()),
+                address: from,
+            };
+            self.recorder.report(setting.now, event);
+        }
+        Ok(opened)
+    }
+
+    /// Issues tokens for a session, which must be alive: it counts as used.
+    ///
+    /// # Errors
+    /// [`Fault::Grant`] if it is not, [`Fault::Down`].
+    pub async fn grant(&self, session: SessionId, terms: &Terms, setting: &Setting<'_>) -> Result<Granted, Fault> {
+        let live = self.reader.live(session, setting.now, setting.sessions).await?.ok_or(Fault::Grant)?;
+        let (account, expires) = (live.account.id, live.created.plus(setting.sessions.absolute));
+        let (record, refresh) = (Self::record(session, terms)?, SecretToken::fresh());
+        // What tells of its reuse is there before it is.
+        for kind in [OnceKind::RefreshOf, OnceKind::Refresh] {
+            self.once.put(kind, refresh.hash().0, Some(account), &record, expires).await?;
+        }
+        let grant = Grant {
+            issuer: setting.issuer,
+            resource: terms.resource.as_deref(),
+            client: terms.client.as_str(),
+            bound: terms.bound,
+            life: setting.access,
+        };
+        let access = self.tokens.issue(&live, &grant, setting.now);
+        let access = access.ok_or_else(|| super::Unavailable("a token could not be signed".to_owned()))?;
+        self.reader.note_use(&live, setting.now);
+        Ok(Granted { access: access.into(), refresh: refresh.text(), life: setting.access, bound: terms.bound })
+    }
+
+    /// Ends a session whose secret was presented a second time: one of the two who have it should not.
+    pub(super) async fn end_reused(
+        &self,
+        value: &[u8],
+        what: &'static str,
+        setting: &Setting<'_>,
+    ) -> Result<(), Fault> {
+        let Some((session, terms)) = Record::read(value) else { return Ok(()) };
+        let live = self.reader.live(session, setting.now, setting.sessions).await?;
+        self.keeper.end(session).await?;
+        if let Some(live) = live {
+            let (account, client, address) = (live.account.id, terms.client.to_string(), setting.source);
+            self.recorder.report(setting.now, Event::SecretReused { account, session, client, what, address });
+        }
+        Ok(())
+    }
+
+    /// The record of what a secret stands for.
+    pub(super) fn record(session: SessionId, terms: &Terms) -> Result<Vec<u8>, Fault> {
+        Ok(written(&Record {
+            session: session.to_string(),
+            client: terms.client.to_string(),
+            resource: terms.resource.clone(),
+            bound: terms.bound.map(|bound| bound.to_string()),
+        })?)
+    }
+}

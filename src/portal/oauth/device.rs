@@ -1,0 +1,188 @@
+//! Where a person approves a device (RFC 8628 §3.3): types its code, proves who they are, and decides.
+
+use super::{both, setting};
+use crate::edition::PortalPlan;
+use crate::identity::Need;
+use crate::login::Stop;
+use crate::oauth::{Asked, Fault, UserCode};
+use crate::portal::account::{FRESHNESS, Held};
+use crate::portal::ask::form_token;
+use crate::portal::page::{self, APPROVE, Decide, Decided, EnterCode, Form, Notice, Place, Said, field};
+use crate::portal::sign_in::TO;
+use crate::portal::{Ask, Outcome, Portal, Trouble, respond};
+use crate::reply::Answer;
+use crate::token::{Destination, Ticket};
+use http::StatusCode;
+
+const PATH: &str = "/device";
+
+const WRONG: &str = "There is no such code, or not any more. Check it, or have the program begin again.";
+const TOO_MANY: &str = "Too many codes were tried. Wait a little before you try another.";
+
+impl Portal {
+    /// The page to type the code on; with a code in the address, the one to decide on.
+    pub(in crate::portal) async fn device(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
+        let typed = ask.parameter(field::USER_CODE);
+        let address = typed.as_ref().map_or_else(|| PATH.to_owned(), |typed| address(typed));
+        let Some(held) = self.held(ask).await? else {
+            return Ok(self.to_sign_in_for(ask, portal, (address, Need::MFA)));
+        };
+        match typed {
+            None => Ok(self.code_page(portal, &held, ("", None))),
+            Some(typed) => self.device_asked(ask, portal, (&held, &typed)).await,
+        }
+    }
+
+    /// A typed code, or a decision.
+    pub(in crate::portal) async fn answer_device(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
+        let held = self.held(ask).await?.ok_or(Stop::Gone)?;
+        ask.check_form(&self.forms, &held.token, "")?;
+        let typed = ask.form.text(field::USER_CODE);
+        match ask.form.text(field::DECISION) {
+            "" => Ok(respond::see_other(&address(typed))),
+            decision => self.decide_device(ask, portal, (&held, typed, decision)).await,
+        }
+    }
+
+    async fn device_asked(&self, ask: &Ask<'_>, portal: &PortalPlan, (held, typed): (&Held, &str)) -> Outcome {
+        let (code, asked) = match self.asked(ask, portal, (held, typed)).await? {
+            Ok(found) => found,
+            Err(answer) => return Ok(answer),
+        };
+        let need = self.approving(held, &asked.need).await?;
+        if !need.is_met_by(&held.session.proofs, ask.now) {
+            return self.prove_first(ask, portal, (held, address(&code.to_string()), need)).await;
+        }
+        let (csrf, code) = (form_token(&self.forms, &held.token, ""), code.to_string());
+        let view = Decide {
+            portal: &portal.name,
+            form: Form { action: PATH, csrf: &csrf, carried: &[(field::USER_CODE, &code)] },
+            account: held.session.account.name.as_str(),
+            client: asked.client.as_str(),
+            host: asked.resource.as_ref().map(|resource| &*resource.host),
+            place: Place::Elsewhere { code: &code, address: asked.from, at: asked.at },
+            now: ask.now,
+        };
+        Ok(respond::page(StatusCode::OK, page::decide(&view), None).strict_transport(ask))
+    }
+
+    async fn decide_device(
+        &self,
+        ask: &Ask<'_>,
+        portal: &PortalPlan,
+        (held, typed, decision): (&Held, &str, &str),
+    ) -> Outcome {
+        let (code, asked) = match self.asked(ask, portal, (held, typed)).await? {
+            Ok(found) => found,
+            Err(answer) => return Ok(answer),
+        };
+        let setting = setting(ask, portal);
+        if decision != APPROVE {
+            let denied = self.grants.deny(&code, &held.session, &setting).await.map_err(trouble)?;
+            return Ok(self.told(portal, (held, Said::Denied), denied));
+        }
+        let need = self.approving(held, &asked.need).await?;
+        if !need.is_met_by(&held.session.proofs, ask.now) {
+            return self.prove_first(ask, portal, (held, address(&code.to_string()), need)).await;
+        }
+        let approved = self.grants.approve(&code, &held.session, &setting).await.map_err(trouble)?;
+        Ok(self.told(portal, (held, Said::Approved), approved))
+    }
+
+    /// What a typed code stands for, or the page to type another.
+    async fn asked(
+        &self,
+        ask: &Ask<'_>,
+        portal: &PortalPlan,
+        (held, typed): (&Held, &str),
+    ) -> Result<Result<(UserCode, Asked), Answer>, Trouble> {
+        let setting = setting(ask, portal);
+        match self.grants.asked(typed, held.session.account.id, &setting).await {
+            Ok(found) => Ok(Ok(found)),
+            Err(Fault::Later(until)) => {
+                let rejection = crate::factor::Rejection::Wait(until);
+                let page = self.code_page(portal, held, (typed, Some((StatusCode::TOO_MANY_REQUESTS, TOO_MANY))));
+                Ok(Err(page.retry_after(Some(&rejection), ask.now)))
+            }
+            Err(Fault::Down(error)) => Err(error.into()),
+            Err(_) => Ok(Err(self.code_page(portal, held, (typed, Some((StatusCode::UNPROCESSABLE_ENTITY, WRONG)))))),
+        }
+    }
+
+    fn told(&self, portal: &PortalPlan, (held, said): (&Held, Said), asked: Option<Asked>) -> Answer {
+        match asked {
+            None => self.code_page(portal, held, ("", Some((StatusCode::GONE, WRONG)))),
+            Some(asked) => {
+                let view = Decided { portal: &portal.name, client: asked.client.as_str(), said };
+                respond::page(StatusCode::OK, page::decided(&view), None)
+            }
+        }
+    }
+
+    fn code_page(
+        &self,
+        portal: &PortalPlan,
+        held: &Held,
+        (code, mistake): (&str, Option<(StatusCode, &'static str)>),
+    ) -> Answer {
+        let csrf = form_token(&self.forms, &held.token, "");
+        let form = Form { action: PATH, csrf: &csrf, carried: &[] };
+        let notice = mistake.map(|(_, sentence)| Notice::Mistake(sentence));
+        let view = EnterCode { portal: &portal.name, form, code, notice };
+        let status = mistake.map_or(StatusCode::OK, |(status, _)| status);
+        respond::page(status, page::enter_code(&view), None)
+    }
+
+    /// What whoever approves must have proved.
+    pub(super) async fn approving(&self, held: &Held, asked: &Need) -> Result<Need, Trouble> {
+        let strongest = self.login.strongest(held.session.account.id, FRESHNESS).await?;
+        Ok(both(&strongest, asked))
+    }
+
+    /// The way to a fresh proof and back to an address of the portal's own.
+    pub(super) async fn prove_first(
+        &self,
+        ask: &Ask<'_>,
+        portal: &PortalPlan,
+        (held, path, need): (&Held, String, Need),
+    ) -> Outcome {
+        let ticket = self.way_back(ask, portal, (path, need.clone()));
+        self.step_up(ask, &held.session, need, Some(ticket)).await
+    }
+
+    /// The way to a sign-in and back.
+    pub(super) fn to_sign_in_for(&self, ask: &Ask<'_>, portal: &PortalPlan, back: (String, Need)) -> Answer {
+        respond::see_other(&format!("/sign-in?{TO}={}", self.way_back(ask, portal, back)))
+    }
+
+    fn way_back(&self, ask: &Ask<'_>, portal: &PortalPlan, (path, need): (String, Need)) -> String {
+        let (scheme, host) = (portal.scheme.to_owned(), portal.host.clone());
+        let to = Destination { scheme, host, port: portal.port, path };
+        // Within the portal's own host no browser has to be bound: no code is sent anywhere.
+        self.tickets.seal(&Ticket { to, binding: [0; 32], need }, ask.now)
+    }
+}
+
+fn address(typed: &str) -> String {
+    let typed = percent_encoding::utf8_percent_encode(typed, percent_encoding::NON_ALPHANUMERIC);
+    format!("{PATH}?{}={typed}", field::USER_CODE)
+}
+
+/// Where a person is concerned, only the store can be in the way.
+pub(super) fn trouble(fault: Fault) -> Trouble {
+    match fault {
+        Fault::Down(error) => error.into(),
+        Fault::Later(until) => Stop::Rejected(crate::factor::Rejection::Wait(until)).into(),
+        Fault::Request(_)
+        | Fault::Client
+        | Fault::Grant
+        | Fault::Target
+        | Fault::GrantType
+        | Fault::Pending
+        | Fault::SlowDown
+        | Fault::Expired
+        | Fault::Denied
+        | Fault::Proof
+        | Fault::Nonce => Stop::Gone.into(),
+    }
+}

@@ -1,0 +1,241 @@
+//! The addresses that programs send to: device authorization, token, revocation. They read no cookie, and no browser's
+//! script may read what they say.
+
+use super::metadata::DEVICE_GRANT;
+use super::{client, need, setting, target};
+use crate::edition::PortalPlan;
+use crate::oauth::{Asked, Fault, Granted, INTERVAL, Redeeming, Setting};
+use crate::portal::{Ask, Form, Portal};
+use crate::reply::{Answer, Body};
+use crate::session::Thumbprint;
+use crate::token::{ProofFault, Proved};
+use http::{HeaderName, StatusCode, header};
+use serde_json::{Value, json};
+
+const FORM_TYPE: &str = "application/x-www-form-urlencoded";
+
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+impl Portal {
+    /// A device asks to be approved (RFC 8628 §3.1).
+    pub(in crate::portal) async fn device_authorization(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Answer {
+        let setting = setting(ask, portal);
+        let begun = async {
+            let form = form(ask)?;
+            self.grants.check_source(&setting)?;
+            let asked = Asked {
+                client: client(ask, form.text("client_id"))?,
+                resource: target(ask, form.text("resource"))?,
+                need: need(form.text("acr_values"), form.text("max_age"))?,
+                from: ask.client,
+                at: ask.now,
+            };
+            self.grants.begin(&asked, &setting).await
+        };
+        self.said(
+            ask,
+            &setting,
+            begun.await.map(|begun| {
+                let page = format!("{}/device", portal.origin);
+                json!({
+                    "device_code": begun.device_code.text().as_str(),
+                    "user_code": begun.user_code.to_string(),
+                    "verification_uri": page,
+                    "verification_uri_complete": format!("{page}?user_code={}", begun.user_code),
+                    "expires_in": setting.device_code.as_secs(),
+                    "interval": INTERVAL.as_secs(),
+                })
+            }),
+        )
+    }
+
+    /// A program exchanges what it has for tokens (RFC 6749 §3.2).
+    pub(in crate::portal) async fn token(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Answer {
+        let setting = setting(ask, portal);
+        let granted = async {
+            let form = form(ask)?;
+            self.grants.check_source(&setting)?;
+            let bound = self.proved(ask, portal)?;
+            self.granted(ask, (form, bound), &setting).await
+        };
+        self.said(ask, &setting, granted.await.map(|granted| tokens(&granted)))
+    }
+
+    /// A program gives a token back (RFC 7009 §2).
+    pub(in crate::portal) async fn revoke(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Answer {
+        let setting = setting(ask, portal);
+        let revoked = async {
+            let form = form(ask)?;
+            let client = match form.text("client_id") {
+                "" => None,
+                name => Some(client(ask, name)?),
+            };
+            if form.text("token").is_empty() {
+                return Err(Fault::Request("token is missing"));
+            }
+            self.grants.revoke(form.text("token"), client.as_ref(), &setting).await
+        };
+        self.said(ask, &setting, revoked.await.map(|()| json!({})))
+    }
+
+    /// One kind of grant after the other; what proves a program's own identity comes beside them.
+    async fn granted(
+        &self,
+        ask: &Ask<'_>,
+        (form, bound): (&Form, Option<Thumbprint>),
+        setting: &Setting<'_>,
+    ) -> Result<Granted, Fault> {
+        let given = |name: &'static str, missing| match form.text(name) {
+            "" => Err(Fault::Request(missing)),
+            value => Ok(value),
+        };
+        let kind = given("grant_type", "grant_type is missing")?;
+        let client = client(ask, form.text("client_id"))?;
+        match kind {
+            DEVICE_GRANT => {
+                let code = given("device_code", "device_code is missing")?;
+                self.grants.poll(code, (&client, bound), setting).await
+            }
+            "authorization_code" => {
+                let redeeming = Redeeming {
+                    code: given("code", "code is missing")?,
+                    client: &client,
+                    redirect: given("redirect_uri", "redirect_uri is missing")?,
+                    verifier: given("code_verifier", "code_verifier is missing")?,
+                    bound,
+                };
+                self.grants.redeem(&redeeming, setting).await
+            }
+            "refresh_token" => {
+                let token = given("refresh_token", "refresh_token is missing")?;
+                self.grants.refresh(token, (&client, bound), setting).await
+            }
+            _ => Err(Fault::GrantType),
+        }
+    }
+
+    /// The key that the tokens shall be bound to, if the request comes with a proof of one (RFC 9449 §5).
+    fn proved(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Result<Option<Thumbprint>, Fault> {
+        let mut proofs = ask.headers.get_all(DPOP).iter();
+        let proof = match (proofs.next(), proofs.next()) {
+            (None, _) => return Ok(None),
+            (Some(proof), None) => proof,
+            (Some(_), Some(_)) => return Err(Fault::Proof),
+        };
+        let proved = Proved {
+            method: ask.method.as_str(),
+            scheme: portal.scheme,
+            host: &portal.host,
+            port: portal.port,
+            path: ask.path,
+            token: None,
+            now: ask.now,
+        };
+        match self.proofs.check(proof.as_bytes(), &proved, None) {
+            Ok(key) => Ok(Some(key)),
+            Err(ProofFault::Invalid) => Err(Fault::Proof),
+            Err(ProofFault::Nonce) => Err(Fault::Nonce),
+            Err(ProofFault::Full) => Err(Fault::Later(ask.now.plus(INTERVAL))),
+        }
+    }
+
+    /// The answer, and for whoever proves a key the nonce of the next proof.
+    fn said(&self, ask: &Ask<'_>, setting: &Setting<'_>, outcome: Result<Value, Fault>) -> Answer {
+        let mut answer = match outcome {
+            Ok(document) => Answer::new(StatusCode::OK, Body::Json("application/json", document.to_string())),
+            Err(fault) => {
+                self.grants.note_fault(&fault, setting);
+                self.complain_of(ask, &fault);
+                refused(&fault, setting)
+            }
+        };
+        answer.field(header::PRAGMA, "no-cache");
+        if ask.headers.contains_key(DPOP) {
+            answer.field(DPOP_NONCE, &self.proofs.nonce(ask.now));
+        }
+        answer
+    }
+
+    fn complain_of(&self, ask: &Ask<'_>, fault: &Fault) {
+        if let Fault::Down(error) = fault
+            && self.store_down.due()
+        {
+            let (request, client) = (&*ask.request, ask.client);
+            tracing::warn!(request, %client, %error, "a program could not be answered without the store");
+        }
+    }
+}
+
+/// The form of a program's request, in which nothing is there twice (RFC 6749 §3.2).
+fn form<'a>(ask: &'a Ask<'_>) -> Result<&'a Form, Fault> {
+    let kind = ask.field(header::CONTENT_TYPE).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case(FORM_TYPE) {
+        return Err(Fault::Request("the body is not a form"));
+    }
+    if ask.form.repeats() {
+        return Err(Fault::Request("a parameter is there twice"));
+    }
+    Ok(&ask.form)
+}
+
+fn tokens(granted: &Granted) -> Value {
+    json!({
+        "access_token": granted.access.as_str(),
+        "token_type": if granted.bound.is_some() { "DPoP" } else { "Bearer" },
+        "expires_in": granted.life.as_secs(),
+        "refresh_token": granted.refresh.as_str(),
+    })
+}
+
+/// An error as programs read it (RFC 6749 §5.2).
+fn refused(fault: &Fault, setting: &Setting<'_>) -> Answer {
+    let (status, error, description) = described(fault);
+    let document = json!({ "error": error, "error_description": description });
+    let mut answer = Answer::new(status, Body::Json("application/json", document.to_string()));
+    let wait = match fault {
+        Fault::Later(until) => Some(until.since(setting.now).as_secs().max(1)),
+        Fault::Down(_) => Some(INTERVAL.as_secs()),
+        _ => None,
+    };
+    if let Some(wait) = wait {
+        answer.field(header::RETRY_AFTER, &wait.to_string());
+    }
+    answer
+}
+
+/// Status, word and sentence.
+pub(super) fn described(fault: &Fault) -> (StatusCode, &'static str, &'static str) {
+    let (error, description) = match fault {
+        Fault::Request(what) => ("invalid_request", *what),
+        Fault::Client => ("invalid_client", "programs of this name are not taken here"),
+        Fault::Grant => ("invalid_grant", "it is not good, or not any more, or not for this program"),
+        Fault::Target => ("invalid_target", "that is no origin that is served and protected here"),
+        Fault::GrantType => ("unsupported_grant_type", "see grant_types_supported in the metadata"),
+        Fault::Pending => ("authorization_pending", "nobody has answered yet"),
+        Fault::SlowDown => ("slow_down", "ask less often"),
+        Fault::Expired => ("expired_token", "nobody answered in time; begin again"),
+        Fault::Denied => ("access_denied", "somebody said no"),
+        Fault::Proof => ("invalid_dpop_proof", "the proof does not fit this request, or was used before"),
+        Fault::Nonce => ("use_dpop_nonce", "the proof needs the nonce that comes with this answer"),
+        Fault::Later(_) => ("temporarily_unavailable", "too much was tried; wait"),
+        Fault::Down(_) => ("temporarily_unavailable", "nothing can be granted at the moment"),
+    };
+    let status = match fault {
+        Fault::Client => StatusCode::UNAUTHORIZED,
+        Fault::Later(_) => StatusCode::TOO_MANY_REQUESTS,
+        Fault::Down(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Fault::Request(_)
+        | Fault::Grant
+        | Fault::Target
+        | Fault::GrantType
+        | Fault::Pending
+        | Fault::SlowDown
+        | Fault::Expired
+        | Fault::Denied
+        | Fault::Proof
+        | Fault::Nonce => StatusCode::BAD_REQUEST,
+    };
+    (status, error, description)
+}
