@@ -9,6 +9,8 @@ use std::net::IpAddr;
 pub enum Event {
     /// Somebody signed in.
     SignedIn { account: AccountId, session: SessionId, factors: Vec<FactorName>, address: IpAddr, device: String },
+    /// A program proved who it is.
+    ProgramSignedIn { account: AccountId, session: SessionId, address: IpAddr },
     /// An answer in a sign-in was wrong, or came too often.
     SignInFailed { account: Option<AccountId>, name: String, factor: FactorName, why: &'static str, address: IpAddr },
     /// A session proved more, or again.
@@ -66,6 +68,7 @@ impl Event {
     pub fn name(&self) -> &'static str {
         match self {
             Event::SignedIn { .. } => Self::SIGNED_IN,
+            Event::ProgramSignedIn { .. } => "program.signed-in",
             Event::SignInFailed { .. } => "sign-in.failed",
             Event::SteppedUp { .. } => "session.raised",
             Event::Entered { .. } => "session.entered",
@@ -92,6 +95,7 @@ impl Event {
     pub fn account(&self) -> Option<AccountId> {
         match self {
             Event::SignedIn { account, .. }
+            | Event::ProgramSignedIn { account, .. }
             | Event::SteppedUp { account, .. }
             | Event::Entered { account, .. }
             | Event::SessionEnded { account, .. }
@@ -120,6 +124,9 @@ impl Event {
                 ("address", address.to_string()),
                 ("device", device.clone()),
             ],
+            Event::ProgramSignedIn { session, address, .. } => {
+                vec![("session", session.to_string()), ("address", address.to_string())]
+            }
             Event::SignInFailed { name, factor, why, address, .. } => vec![
                 ("name", name.clone()),
                 ("factor", factor.to_string()),

@@ -145,7 +145,15 @@ impl Edge {
         (request, arrival): (&RequestHeader, &Arrival),
         presented: Presented<'_>,
     ) -> Result<Carrier, TokenFault> {
+        let shown = || arrival.connection.tls.as_ref().and_then(|encryption| encryption.client);
+        if carried.certificate.is_some_and(|wanted| shown() != Some(wanted.0)) {
+            return Err(TokenFault::Invalid);
+        }
         let Some(bound) = carried.bound else {
+            // RFC 8705 §3: the handshake proved the certificate's key.
+            if carried.certificate.is_some() && !presented.is_dpop() {
+                return Ok(Carrier::Bound);
+            }
             return if presented.is_dpop() { Err(TokenFault::Invalid) } else { Ok(Carrier::Bearer) };
         };
         if !presented.is_dpop() {

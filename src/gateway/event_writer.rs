@@ -139,7 +139,7 @@ impl EventWriter {
 /// are refused, for only some of them are events.
 fn step(event: &Event) -> Option<&'static str> {
     match event {
-        Event::SignedIn { .. } | Event::SteppedUp { .. } => Some("succeeded"),
+        Event::SignedIn { .. } | Event::ProgramSignedIn { .. } | Event::SteppedUp { .. } => Some("succeeded"),
         Event::SignInFailed { why: "throttled", .. } => None,
         Event::SignInFailed { why, .. } => Some(why),
         Event::Entered { .. }

@@ -303,6 +303,7 @@ impl Front {
             port: arrival.port,
             transport: arrival.transport,
             client: arrival.client,
+            certificate: arrival.connection.tls.as_ref().and_then(|encryption| encryption.client),
             now: arrival.now,
             request: passage.id.to_string(),
             portal: plan.filter(|_| on_portal == OnPortal::Yes),

@@ -27,8 +27,8 @@ pub struct Terms {
 pub struct Granted {
     /// The access token.
     pub access: Zeroizing<String>,
-    /// The refresh token.
-    pub refresh: Zeroizing<String>,
+    /// The refresh token; none for a program that can prove itself again.
+    pub refresh: Option<Zeroizing<String>>,
     /// How long the access token is good for.
     pub life: Duration,
     /// The key that must be proved with every use.
@@ -95,17 +95,39 @@ impl Grants {
         for kind in [OnceKind::RefreshOf, OnceKind::Refresh] {
             self.once.put(kind, refresh.hash().0, Some(account), &record, expires).await?;
         }
+        let access = self.access(&live, (terms, None), setting)?;
+        self.reader.note_use(&live, setting.now);
+        Ok(Granted { access, refresh: Some(refresh.text()), life: setting.access, bound: terms.bound })
+    }
+
+    /// Issues an access token for a session and nothing to renew it with.
+    pub(super) async fn access_only(
+        &self,
+        session: SessionId,
+        (terms, certificate): (&Terms, Option<Thumbprint>),
+        setting: &Setting<'_>,
+    ) -> Result<Granted, Fault> {
+        let live = self.reader.live(session, setting.now, setting.sessions).await?.ok_or(Fault::Grant)?;
+        let access = self.access(&live, (terms, certificate), setting)?;
+        Ok(Granted { access, refresh: None, life: setting.access, bound: terms.bound })
+    }
+
+    fn access(
+        &self,
+        live: &LiveSession,
+        (terms, certificate): (&Terms, Option<Thumbprint>),
+        setting: &Setting<'_>,
+    ) -> Result<Zeroizing<String>, Fault> {
         let grant = Grant {
             issuer: setting.issuer,
             resource: terms.resource.as_deref(),
             client: terms.client.as_str(),
             bound: terms.bound,
+            certificate,
             life: setting.access,
         };
-        let access = self.tokens.issue(&live, &grant, setting.now);
-        let access = access.ok_or_else(|| super::Unavailable("a token could not be signed".to_owned()))?;
-        self.reader.note_use(&live, setting.now);
-        Ok(Granted { access: access.into(), refresh: refresh.text(), life: setting.access, bound: terms.bound })
+        let access = self.tokens.issue(live, &grant, setting.now);
+        Ok(access.ok_or_else(|| super::Unavailable("a token could not be signed".to_owned()))?.into())
     }
 
     /// Ends a session whose secret was presented a second time: one of the two who have it should not.

@@ -7,12 +7,14 @@ mod device;
 mod grant;
 mod limits;
 mod refresh;
+mod service;
 mod user_code;
 
 pub use client::{ClientId, Redirect, Resource};
 pub use code::{Redeeming, Wish};
 pub use device::{Asked, Begun, INTERVAL};
 pub use grant::{Granted, Terms};
+pub use service::{Identification, ProvedBy};
 pub use user_code::UserCode;
 
 use crate::audit::Recorder;
@@ -20,7 +22,7 @@ use crate::identity::SessionRules;
 use crate::session::{Keeper, Reader};
 use crate::stdx::clock::Time;
 pub use crate::store::Unavailable;
-use crate::store::{Once, Store, Throttles};
+use crate::store::{Accounts, Credentials, Once, Store, Throttles};
 use crate::token::AccessTokens;
 use limits::Limits;
 use std::net::IpAddr;
@@ -29,6 +31,8 @@ use std::time::Duration;
 
 /// Grants sessions and tokens to programs, over one store.
 pub struct Grants {
+    accounts: Arc<dyn Accounts>,
+    credentials: Arc<dyn Credentials>,
     once: Arc<dyn Once>,
     throttles: Arc<dyn Throttles>,
     keeper: Keeper,
@@ -60,7 +64,7 @@ pub struct Setting<'a> {
 pub enum Fault {
     /// The request is incomplete or contradicts itself; in what, in a sentence.
     Request(&'static str),
-    /// Programs of that name are not taken.
+    /// Programs of that name are not taken, or it did not prove to be the one.
     Client,
     /// What was presented is not good, or not any more, or not for whom presents it: no difference is told.
     Grant,
@@ -100,8 +104,9 @@ impl Grants {
         tokens: Arc<AccessTokens>,
         recorder: Recorder,
     ) -> Self {
+        let (accounts, credentials) = (store.accounts.clone(), store.credentials.clone());
         let (once, throttles) = (store.once.clone(), store.throttles.clone());
-        Grants { once, throttles, keeper, reader, tokens, recorder, limits: Limits::default() }
+        Grants { accounts, credentials, once, throttles, keeper, reader, tokens, recorder, limits: Limits::default() }
     }
 }
 

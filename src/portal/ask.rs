@@ -41,6 +41,8 @@ pub struct Ask<'a> {
     pub transport: Transport,
     /// The client's address.
     pub client: IpAddr,
+    /// SHA-256 of the certificate that the client showed, and whose key it has.
+    pub certificate: Option<[u8; 32]>,
     /// When it came.
     pub now: Time,
     /// Its name, printed.

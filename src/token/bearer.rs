@@ -34,6 +34,8 @@ pub struct Grant<'a> {
     pub client: &'a str,
     /// The key that must be proved with every use.
     pub bound: Option<Thumbprint>,
+    /// The client certificate (its SHA-256) that it must be used with.
+    pub certificate: Option<Thumbprint>,
     /// How long it is good for.
     pub life: Duration,
 }
@@ -62,10 +64,22 @@ struct Claims<'a> {
     cnf: Option<Confirmation>,
 }
 
-/// RFC 9449 §6.1.
+/// What whoever presents it must have: a key (RFC 9449 §6.1), a certificate (RFC 8705 §3.1), or both.
 #[derive(Serialize)]
 struct Confirmation {
-    jkt: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jkt: Option<String>,
+    #[serde(rename = "x5t#S256", skip_serializing_if = "Option::is_none")]
+    certificate: Option<String>,
+}
+
+impl Confirmation {
+    fn of(grant: &Grant<'_>) -> Option<Self> {
+        let (jkt, certificate) = (grant.bound, grant.certificate);
+        let text = |print: Option<Thumbprint>| print.map(|print| print.to_string());
+        (jkt.is_some() || certificate.is_some())
+            .then(|| Confirmation { jkt: text(jkt), certificate: text(certificate) })
+    }
 }
 
 impl AccessTokens {
@@ -94,7 +108,7 @@ impl AccessTokens {
             acr: assurance.as_str(),
             amr: methods(session, assurance),
             auth_time: oldest.secs(),
-            cnf: grant.bound.map(|bound| Confirmation { jkt: bound.to_string() }),
+            cnf: Confirmation::of(grant),
         };
         let mut header = Header::new(Algorithm::ES256);
         header.typ = Some(TYPE.to_owned());
@@ -132,9 +146,9 @@ fn read(issuer: &str, token: &Jws<'_>, now: Time) -> Option<Bearer> {
     }
     text(claims, "client_id")?;
     text(claims, "jti")?;
-    let bound = match claims.get("cnf") {
-        None => None,
-        Some(confirmation) => Some(Thumbprint::parse(confirmation.as_object()?.get("jkt")?.as_str()?)?),
+    let (bound, certificate) = match claims.get("cnf") {
+        None => (None, None),
+        Some(confirmation) => confirmed(confirmation.as_object()?)?,
     };
     Some(Bearer {
         session: SessionId::parse(text(claims, "sid")?).ok()?,
@@ -142,7 +156,22 @@ fn read(issuer: &str, token: &Jws<'_>, now: Time) -> Option<Bearer> {
         host: audience(issuer, text(claims, "aud")?)?,
         until,
         bound,
+        certificate,
     })
+}
+
+/// The key and the certificate that a token is bound to: one of them at least, and nothing that is not known here.
+fn confirmed(members: &serde_json::Map<String, serde_json::Value>) -> Option<(Option<Thumbprint>, Option<Thumbprint>)> {
+    let (mut key, mut certificate) = (None, None);
+    for (name, value) in members {
+        let held = match name.as_str() {
+            "jkt" => &mut key,
+            "x5t#S256" => &mut certificate,
+            _ => return None,
+        };
+        *held = Some(Thumbprint::parse(value.as_str()?)?);
+    }
+    (key.is_some() || certificate.is_some()).then_some((key, certificate))
 }
 
 /// The host that a token is for; `None` within: every one.

@@ -21,7 +21,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("courier", "identity::Channel identity::Contact telemetry"),
     ("listen", "telemetry"),
     ("login", "identity factor store session limit audit"),
-    ("oauth", "identity factor::Proven session token store audit"),
+    ("oauth", "identity factor::Proven factor::Verified factor::client_key session token store audit"),
     ("edition", "identity route policy factor oauth session token pool limit listen courier telemetry"),
     (
         "edge",

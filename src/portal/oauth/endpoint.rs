@@ -1,16 +1,19 @@
 //! The addresses that programs send to: device authorization, token, revocation. They read no cookie, and no browser's
 //! script may read what they say.
 
-use super::metadata::DEVICE_GRANT;
+use super::metadata::{CLIENT_GRANT, DEVICE_GRANT};
 use super::{client, need, setting, target};
 use crate::edition::PortalPlan;
-use crate::oauth::{Asked, Fault, Granted, INTERVAL, Redeeming, Setting};
+use crate::oauth::{Asked, Fault, Granted, INTERVAL, Identification, ProvedBy, Redeeming, Setting};
 use crate::portal::{Ask, Form, Portal};
 use crate::reply::{Answer, Body};
 use crate::session::Thumbprint;
 use crate::token::{ProofFault, Proved};
 use http::{HeaderName, StatusCode, header};
 use serde_json::{Value, json};
+
+/// RFC 7523 §2.2.
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 const FORM_TYPE: &str = "application/x-www-form-urlencoded";
 
@@ -91,6 +94,9 @@ impl Portal {
             value => Ok(value),
         };
         let kind = given("grant_type", "grant_type is missing")?;
+        if kind == CLIENT_GRANT {
+            return self.identified(ask, (form, bound), setting).await;
+        }
         let client = client(ask, form.text("client_id"))?;
         match kind {
             DEVICE_GRANT => {
@@ -113,6 +119,32 @@ impl Portal {
             }
             _ => Err(Fault::GrantType),
         }
+    }
+
+    /// A program with an account of its own.
+    async fn identified(
+        &self,
+        ask: &Ask<'_>,
+        (form, bound): (&Form, Option<Thumbprint>),
+        setting: &Setting<'_>,
+    ) -> Result<Granted, Fault> {
+        let assertion = form.text("client_assertion");
+        let by = match (assertion, ask.certificate) {
+            ("", None) => return Err(Fault::Request("client_assertion is missing, and so is a client certificate")),
+            ("", Some(hash)) => ProvedBy::Certificate(hash),
+            _ if form.text("client_assertion_type") != ASSERTION_TYPE => {
+                return Err(Fault::Request("client_assertion_type is not the one of a JWT"));
+            }
+            (assertion, _) => ProvedBy::Assertion(assertion),
+        };
+        if form.text("client_id").is_empty() {
+            return Err(Fault::Request("client_id is missing"));
+        }
+        let resource = target(ask, form.text("resource"))?;
+        let endpoint = format!("{}{}", setting.issuer, ask.path);
+        let (client, resource) = (form.text("client_id"), resource.as_ref());
+        let said = Identification { client, by, resource, bound, endpoint: &endpoint };
+        self.grants.identify(&said, setting).await
     }
 
     /// The key that the tokens shall be bound to, if the request comes with a proof of one (RFC 9449 §5).
@@ -181,12 +213,15 @@ fn form<'a>(ask: &'a Ask<'_>) -> Result<&'a Form, Fault> {
 }
 
 fn tokens(granted: &Granted) -> Value {
-    json!({
+    let mut tokens = json!({
         "access_token": granted.access.as_str(),
         "token_type": if granted.bound.is_some() { "DPoP" } else { "Bearer" },
         "expires_in": granted.life.as_secs(),
-        "refresh_token": granted.refresh.as_str(),
-    })
+    });
+    if let Some(refresh) = &granted.refresh {
+        tokens["refresh_token"] = refresh.as_str().into();
+    }
+    tokens
 }
 
 /// An error as programs read it (RFC 6749 §5.2).
@@ -209,7 +244,7 @@ fn refused(fault: &Fault, setting: &Setting<'_>) -> Answer {
 pub(super) fn described(fault: &Fault) -> (StatusCode, &'static str, &'static str) {
     let (error, description) = match fault {
         Fault::Request(what) => ("invalid_request", *what),
-        Fault::Client => ("invalid_client", "programs of this name are not taken here"),
+        Fault::Client => ("invalid_client", "no program of this name is taken here, or it did not prove to be the one"),
         Fault::Grant => ("invalid_grant", "it is not good, or not any more, or not for this program"),
         Fault::Target => ("invalid_target", "that is no origin that is served and protected here"),
         Fault::GrantType => ("unsupported_grant_type", "see grant_types_supported in the metadata"),

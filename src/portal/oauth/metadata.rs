@@ -13,6 +13,9 @@ pub const RESOURCE: &str = "/.well-known/oauth-protected-resource";
 /// The grant of RFC 8628 §3.4.
 pub const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
+/// The grant of RFC 6749 §4.4.
+pub const CLIENT_GRANT: &str = "client_credentials";
+
 /// The authorization server.
 pub fn server(portal: &PortalPlan) -> Answer {
     let at = |path: &str| format!("{}{path}", portal.origin);
@@ -25,8 +28,10 @@ pub fn server(portal: &PortalPlan) -> Answer {
         "jwks_uri": at("/.well-known/jwks.json"),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token", DEVICE_GRANT],
-        "token_endpoint_auth_methods_supported": ["none"],
+        "grant_types_supported": ["authorization_code", "refresh_token", CLIENT_GRANT, DEVICE_GRANT],
+        "token_endpoint_auth_methods_supported": ["none", "private_key_jwt", "self_signed_tls_client_auth"],
+        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "ES384", "EdDSA", "RS256", "PS256"],
+        "tls_client_certificate_bound_access_tokens": true,
         "revocation_endpoint_auth_methods_supported": ["none"],
         "code_challenge_methods_supported": ["S256"],
         "dpop_signing_alg_values_supported": ["ES256"],

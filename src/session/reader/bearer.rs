@@ -24,6 +24,8 @@ pub struct Bearer {
     pub until: Time,
     /// The key that whoever presents it must prove to hold.
     pub bound: Option<Thumbprint>,
+    /// The client certificate, by its SHA-256, that it must come with.
+    pub certificate: Option<Thumbprint>,
 }
 
 /// The thumbprint of a public key (RFC 7638): base64url in text.
@@ -50,6 +52,8 @@ pub struct Carried {
     pub session: Arc<LiveSession>,
     /// The key that must be proved besides.
     pub bound: Option<Thumbprint>,
+    /// The client certificate that it must come with.
+    pub certificate: Option<Thumbprint>,
 }
 
 /// What is known of a bearer token.
@@ -125,6 +129,6 @@ impl Reader {
         if !here || reading.now >= bearer.until {
             return None;
         }
-        Some(Carried { session: self.admit(session, reading)?, bound: bearer.bound })
+        Some(Carried { session: self.admit(session, reading)?, bound: bearer.bound, certificate: bearer.certificate })
     }
 }

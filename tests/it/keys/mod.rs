@@ -72,6 +72,11 @@ const SHOWN: &[(&str, &str)] = &[
     ("policy.NAME.max_age", "a_policy_needs_proofs_of_the_age_it_names"),
     ("policy.NAME.factors", "a_policy_needs_a_proof_of_one_of_the_factors_it_names"),
     ("policy.NAME.refuse_factors", "a_policy_counts_no_proof_of_a_factor_it_refuses"),
+    (
+        "listen.client_certificates",
+        "a_program_with_a_client_certificate_gets_a_token_that_is_good_with_that_certificate_alone",
+    ),
+    ("policy.NAME.service_accounts", "a_program_with_a_key_is_admitted_where_a_policy_names_it_and_nowhere_else"),
     ("policy.NAME.groups", "a_policy_admits_only_its_groups"),
     ("policy.NAME.networks", "a_policy_admits_only_its_networks"),
     ("policy.NAME.methods", "a_policy_admits_only_its_methods"),

@@ -2,6 +2,7 @@
 
 mod device;
 mod program;
+mod service;
 
 use crate::rig::{Browser, Page, Rig};
 use program::Program;
