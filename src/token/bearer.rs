@@ -136,23 +136,17 @@ fn read(issuer: &str, token: &Jws<'_>, now: Time) -> Option<Bearer> {
         None => None,
         Some(confirmation) => Some(Thumbprint::parse(confirmation.as_object()?.get("jkt")?.as_str()?)?),
     };
+    let host = match text(claims, "aud")? {
+        everywhere if everywhere == issuer => None,
+        origin => Some(Url::parse(origin).ok()?.host_str()?.into()),
+    };
     Some(Bearer {
         session: SessionId::parse(text(claims, "sid")?).ok()?,
         account: AccountId::parse(text(claims, "sub")?).ok()?,
-        host: audience(issuer, text(claims, "aud")?)?,
+        host,
         until,
         bound,
     })
-}
-
-/// The host that a token is for; `None` within: every one.
-#[expect(clippy::option_option, reason = "no host at all is another answer than every host")]
-fn audience(issuer: &str, audience: &str) -> Option<Option<Box<str>>> {
-    if audience == issuer {
-        return Some(None);
-    }
-    let origin = Url::parse(audience).ok()?;
-    Some(Some(origin.host_str()?.into()))
 }
 
 #[cfg(test)]

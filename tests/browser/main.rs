@@ -12,6 +12,7 @@ mod person;
 mod account;
 mod journey;
 mod keyboard;
+mod programs;
 mod recovery;
 mod refusals;
 mod tour;

@@ -166,12 +166,13 @@ async fn an_old_nonce_is_answered_with_a_fresh_one() {
     let nonce = bind(&rig, &mut person, &mut program, &key).await;
     let url = format!("{}/page", rig.origin("app.localhost"));
     rig.clock.advance(Duration::from_secs(240));
-    let refused = present(&mut program, &url, &key.sign(&about(&rig, (&program, &key), &url, &nonce))).await;
+    let old = key.sign(&about(&rig, (&program, &key), &url, &nonce));
+    let refused = present(&mut program, &url, &old).await;
     let challenge = refused.header("www-authenticate").expect("a challenge");
     assert!(refused.status == 401 && challenge.contains(r#"error="use_dpop_nonce""#), "{challenge}");
     let fresh = refused.header("dpop-nonce").expect("a nonce").to_owned();
-    let page = present(&mut program, &url, &key.sign(&about(&rig, (&program, &key), &url, &fresh))).await;
-    assert_eq!(page.status, 200);
+    let proof = key.sign(&about(&rig, (&program, &key), &url, &fresh));
+    assert_eq!(present(&mut program, &url, &proof).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
