@@ -33,7 +33,7 @@ pub enum Event {
     },
     /// Somebody did not let it.
     ProgramDenied { account: AccountId, client: String, address: IpAddr },
-    /// A code or token that is good once came a second time, or from somebody else: its session was ended.
+    /// A code or token that is good once came a second time, too late, or from somebody else: its session was ended.
     SecretReused { account: AccountId, session: SessionId, client: String, what: &'static str, address: IpAddr },
     /// A recovery code was used.
     Recovered { account: AccountId, session: SessionId, address: IpAddr },

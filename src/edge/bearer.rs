@@ -102,14 +102,15 @@ impl Edge {
         let hash = TokenHash(sha256(presented.text));
         let (host, now) = (&*arrival.host, arrival.now);
         let reading = Reading { token: &hash, host, now, rules: edition.sessions() };
-        let carried = match self.reader.read_bearer(reading).await? {
-            Known::Live(carried) => Some(carried),
-            Known::Refused => None,
+        let known = match self.reader.read_bearer(reading).await? {
             // Boxed, because it is large: a request whose token is known must not carry room for it.
-            Known::Nothing => match Box::pin(self.verify(edition, presented, reading)).await? {
-                None => return Ok(None),
-                Some(carried) => carried,
-            },
+            Known::Nothing => Box::pin(self.verify(edition, presented, reading)).await?,
+            known @ (Known::Refused | Known::Live(_)) => known,
+        };
+        let carried = match known {
+            Known::Nothing => return Ok(None),
+            Known::Refused => None,
+            Known::Live(carried) => Some(carried),
         };
         // A token that travelled in the clear may be anybody's by now.
         let carried = carried.filter(|_| arrival.may_carry_session());
@@ -120,22 +121,22 @@ impl Edge {
         }))
     }
 
-    /// Looks at a token that is not known yet. `None` if it is not ours; within, what it carries.
-    #[expect(clippy::option_option, reason = "a foreign token is another answer than a bad one of ours")]
+    /// Looks at a token that is not known yet; nothing is known of it then if it is not ours.
     async fn verify(
         &self,
         edition: &Edition,
         presented: Presented<'_>,
         reading: Reading<'_>,
-    ) -> Result<Option<Option<Carried>>, Unavailable> {
-        let Some(portal) = &edition.plan.portal else { return Ok(None) };
+    ) -> Result<Known, Unavailable> {
+        let Some(portal) = &edition.plan.portal else { return Ok(Known::Nothing) };
         if !self.tokens.claims_to_be_of(&portal.origin, presented.text) {
-            return Ok(None);
+            return Ok(Known::Nothing);
         }
-        match self.tokens.verify(&portal.origin, presented.text, reading.now) {
-            Some(bearer) => self.reader.remember(reading, Arc::new(bearer)).await.map(Some),
-            None => Ok(Some(None)),
-        }
+        let Some(bearer) = self.tokens.verify(&portal.origin, presented.text, reading.now) else {
+            return Ok(Known::Refused);
+        };
+        let carried = self.reader.remember(reading, Arc::new(bearer)).await?;
+        Ok(carried.map_or(Known::Refused, Known::Live))
     }
 
     /// How a session is carried: a token that is bound to a key needs a proof of it (RFC 9449 §7.1).

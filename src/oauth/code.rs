@@ -3,6 +3,7 @@
 
 use super::grant::Record;
 use super::{ClientId, Fault, Granted, Grants, Redirect, Resource, Setting, Terms, written};
+use crate::audit::Event;
 use crate::identity::Need;
 use crate::session::{LiveSession, SecretToken, Thumbprint};
 use crate::stdx::digest::{same, sha256};
@@ -94,9 +95,11 @@ impl Grants {
         let code = SecretToken::parse(redeeming.code.as_bytes()).ok_or(Fault::Grant)?;
         let (key, now) = (code.hash().0, setting.now);
         let of = self.once.peek(OnceKind::AuthorizationCode, used(key), now).await?.ok_or(Fault::Grant)?;
+        let (session, mut terms) = Record::read(&of).ok_or(Fault::Grant)?;
+        // Looked at before it is taken: whoever comes second ends the session, and the first gets an answer all the same.
+        let live = self.alive(session, setting).await?;
         let bond = self.once.take(OnceKind::AuthorizationCode, key, now).await?;
         let fits = bond.is_some_and(|bond| Bond::fits(&bond, redeeming));
-        let (session, mut terms) = Record::read(&of).ok_or(Fault::Grant)?;
         let theirs = terms.client == *redeeming.client;
         let proved = terms.bound.is_none() || terms.bound == redeeming.bound;
         if !fits || !theirs || !proved {
@@ -104,13 +107,13 @@ impl Grants {
             return Err(Fault::Grant);
         }
         terms.bound = redeeming.bound;
-        self.grant(session, &terms, setting).await
+        self.issue(&live, &terms, setting).await
     }
 
     /// A person said no.
     pub fn refuse(&self, client: &ClientId, session: &LiveSession, setting: &Setting<'_>) {
         let (account, client) = (session.account.id, client.to_string());
-        let event = crate::audit::Event::ProgramDenied { account, client, address: setting.source };
+        let event = Event::ProgramDenied { account, client, address: setting.source };
         self.recorder.report(setting.now, event);
     }
 }

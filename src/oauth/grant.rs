@@ -9,6 +9,7 @@ use crate::store::OnceKind;
 use crate::token::Grant;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -88,15 +89,29 @@ impl Grants {
     /// # Errors
     /// [`Fault::Grant`] if it is not, [`Fault::Down`].
     pub async fn grant(&self, session: SessionId, terms: &Terms, setting: &Setting<'_>) -> Result<Granted, Fault> {
-        let live = self.reader.live(session, setting.now, setting.sessions).await?.ok_or(Fault::Grant)?;
+        let live = self.alive(session, setting).await?;
+        self.issue(&live, terms, setting).await
+    }
+
+    /// A session that is alive.
+    pub(super) async fn alive(&self, session: SessionId, setting: &Setting<'_>) -> Result<Arc<LiveSession>, Fault> {
+        self.reader.live(session, setting.now, setting.sessions).await?.ok_or(Fault::Grant)
+    }
+
+    pub(super) async fn issue(
+        &self,
+        live: &Arc<LiveSession>,
+        terms: &Terms,
+        setting: &Setting<'_>,
+    ) -> Result<Granted, Fault> {
         let (account, expires) = (live.account.id, live.created.plus(setting.sessions.absolute));
-        let (record, refresh) = (Self::record(session, terms)?, SecretToken::fresh());
+        let (record, refresh) = (Self::record(live.id, terms)?, SecretToken::fresh());
         // What tells of its reuse is there before it is.
         for kind in [OnceKind::RefreshOf, OnceKind::Refresh] {
             self.once.put(kind, refresh.hash().0, Some(account), &record, expires).await?;
         }
-        let access = self.access(&live, (terms, None), setting)?;
-        self.reader.note_use(&live, setting.now);
+        let access = self.access(live, (terms, None), setting)?;
+        self.reader.note_use(live, setting.now);
         Ok(Granted { access, refresh: Some(refresh.text()), life: setting.access, bound: terms.bound })
     }
 
@@ -107,7 +122,7 @@ impl Grants {
         (terms, certificate): (&Terms, Option<Thumbprint>),
         setting: &Setting<'_>,
     ) -> Result<Granted, Fault> {
-        let live = self.reader.live(session, setting.now, setting.sessions).await?.ok_or(Fault::Grant)?;
+        let live = self.alive(session, setting).await?;
         let access = self.access(&live, (terms, certificate), setting)?;
         Ok(Granted { access, refresh: None, life: setting.access, bound: terms.bound })
     }

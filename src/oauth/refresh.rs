@@ -29,11 +29,13 @@ impl Grants {
         if terms.client != *client || (terms.bound.is_some() && terms.bound != bound) {
             return Err(Fault::Grant);
         }
+        // Looked at before it is taken: whoever comes second ends the session, and the first gets an answer all the same.
+        let live = self.alive(session, setting).await?;
         if self.once.take(OnceKind::Refresh, key, now).await?.is_none() {
             self.end_reused(&of, "refresh-token", setting).await?;
             return Err(Fault::Grant);
         }
-        self.grant(session, &terms, setting).await
+        self.issue(&live, &terms, setting).await
     }
 
     /// Ends the session that a token is of, if it is one and `client`'s. Nobody is told whether it was.

@@ -150,10 +150,14 @@ fn read(issuer: &str, token: &Jws<'_>, now: Time) -> Option<Bearer> {
         None => (None, None),
         Some(confirmation) => confirmed(confirmation.as_object()?)?,
     };
+    let host = match text(claims, "aud")? {
+        everywhere if everywhere == issuer => None,
+        origin => Some(Url::parse(origin).ok()?.host_str()?.into()),
+    };
     Some(Bearer {
         session: SessionId::parse(text(claims, "sid")?).ok()?,
         account: AccountId::parse(text(claims, "sub")?).ok()?,
-        host: audience(issuer, text(claims, "aud")?)?,
+        host,
         until,
         bound,
         certificate,
@@ -174,12 +178,201 @@ fn confirmed(members: &serde_json::Map<String, serde_json::Value>) -> Option<(Op
     (key.is_some() || certificate.is_some()).then_some((key, certificate))
 }
 
-/// The host that a token is for; `None` within: every one.
-#[expect(clippy::option_option, reason = "no host at all is another answer than every host")]
-fn audience(issuer: &str, audience: &str) -> Option<Option<Box<str>>> {
-    if audience == issuer {
-        return Some(None);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{Account, AccountKind, AccountName, Device, FactorName, Kind, Kinds, Proof, Session};
+    use crate::stdx::seal::MasterKey;
+    use crate::store::memory;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    const ISSUER: &str = "https://auth.example.com";
+    const NOW: Time = Time::from_secs(10_000);
+
+    async fn tokens() -> AccessTokens {
+        let ring = Keyring::open(memory::open().keys, MasterKey::new([1; 32]).seal("signing-key"), NOW).await;
+        AccessTokens::new(Arc::new(ring.expect("a ring")))
     }
-    let origin = Url::parse(audience).ok()?;
-    Some(Some(origin.host_str()?.into()))
+
+    fn session() -> LiveSession {
+        let account = Account {
+            id: AccountId::new([1; 16]),
+            name: AccountName::parse("alice").expect("a valid name"),
+            groups: Vec::new(),
+            kind: AccountKind::Person,
+            disabled: false,
+            created: Time::EPOCH,
+        };
+        let proof = Proof {
+            factor: FactorName("password"),
+            kinds: Kinds::of(Kind::Knowledge),
+            phishing_resistant: false,
+            recovery: false,
+            at: Time::from_secs(9_000),
+        };
+        let session = Session {
+            id: SessionId::new([2; 16]),
+            account: account.id,
+            proofs: [proof].into_iter().collect(),
+            created: NOW,
+            used: NOW,
+            device: Device { name: "tool".to_owned(), address: std::net::Ipv4Addr::LOCALHOST.into() },
+        };
+        LiveSession::new(session, account)
+    }
+
+    const GRANT: Grant<'static> = Grant {
+        issuer: ISSUER,
+        resource: Some("https://app.example.com:8443"),
+        client: "tool",
+        bound: Some(Thumbprint([3; 32])),
+        certificate: None,
+        life: Duration::from_secs(600),
+    };
+
+    fn claims_of(token: &str) -> Value {
+        let claims = token.split('.').nth(1).expect("three parts");
+        serde_json::from_slice(&BASE64URL_NOPAD.decode(claims.as_bytes()).expect("base64url")).expect("JSON")
+    }
+
+    /// A token with these claims, signed with our own key.
+    fn signed(tokens: &AccessTokens, claims: &Value) -> String {
+        let mut header = Header::new(Algorithm::ES256);
+        header.typ = Some(TYPE.to_owned());
+        sign(&tokens.keys, header, claims).expect("a token")
+    }
+
+    #[tokio::test]
+    async fn a_token_says_what_it_was_issued_for_until_it_expires() {
+        let tokens = tokens().await;
+        let token = tokens.issue(&session(), &GRANT, NOW).expect("a token");
+        let claims = claims_of(&token);
+        let expected = [
+            ("iss", json!(ISSUER)),
+            ("aud", json!("https://app.example.com:8443")),
+            ("sub", json!(AccountId::new([1; 16]).to_string())),
+            ("sid", json!(SessionId::new([2; 16]).to_string())),
+            ("iat", json!(10_000)),
+            ("exp", json!(10_600)),
+            ("client_id", json!("tool")),
+            ("acr", json!("one-factor")),
+            ("amr", json!(["pwd"])),
+            ("auth_time", json!(9_000)),
+            ("cnf", json!({ "jkt": Thumbprint([3; 32]).to_string() })),
+        ];
+        expected.iter().for_each(|(name, value)| assert_eq!(claims[name], *value, "{name}"));
+        let until = Time::from_secs(10_600);
+        let bearer = Bearer {
+            session: SessionId::new([2; 16]),
+            account: AccountId::new([1; 16]),
+            host: Some("app.example.com".into()),
+            until,
+            bound: GRANT.bound,
+            certificate: None,
+        };
+        let verify = |now| tokens.verify(ISSUER, token.as_bytes(), now);
+        assert_eq!(verify(until.minus(Duration::from_secs(1))), Some(bearer));
+        assert_eq!(verify(until), None);
+        assert_eq!(verify(NOW.minus(Duration::from_secs(61))), None, "from the future");
+        assert_eq!(tokens.verify("https://auth.example.org", token.as_bytes(), NOW), None);
+        assert!(tokens.verify(ISSUER, format!("{token}A").as_bytes(), NOW).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_token_for_no_host_in_particular_is_for_every_one() {
+        let tokens = tokens().await;
+        let grant = Grant { resource: None, bound: None, ..GRANT };
+        let token = tokens.issue(&session(), &grant, NOW).expect("a token");
+        let bearer = tokens.verify(ISSUER, token.as_bytes(), NOW).expect("a good token");
+        assert_eq!((bearer.host, bearer.bound), (None, None));
+    }
+
+    #[tokio::test]
+    async fn every_claim_is_required_and_of_its_own_type() {
+        let tokens = tokens().await;
+        let good = claims_of(&tokens.issue(&session(), &GRANT, NOW).expect("a token"));
+        assert!(tokens.verify(ISSUER, signed(&tokens, &good).as_bytes(), NOW).is_some());
+        let odd = [json!("10600"), json!(10_600.5), json!(null), json!([10_600]), json!(-1), json!(true)];
+        let texts = [json!(1), json!(null), json!([ISSUER]), json!([ISSUER, "other"]), json!("other"), json!("")];
+        for (name, values) in [
+            ("exp", &odd),
+            ("iat", &odd),
+            ("nbf", &odd),
+            ("iss", &texts),
+            ("aud", &texts),
+            ("sub", &texts),
+            ("sid", &texts),
+        ] {
+            for value in values {
+                let mut claims = good.clone();
+                claims[name] = value.clone();
+                assert!(tokens.verify(ISSUER, signed(&tokens, &claims).as_bytes(), NOW).is_none(), "{name}: {value}");
+            }
+            let mut claims = good.clone();
+            let there = claims.as_object_mut().expect("an object").remove(name).is_some();
+            let read = tokens.verify(ISSUER, signed(&tokens, &claims).as_bytes(), NOW).is_some();
+            assert_eq!(read, !there, "without {name}");
+        }
+        let jkt = [json!({}), json!({ "jkt": 1 }), json!({ "jkt": "AA" }), json!("AA"), json!(null)];
+        for value in jkt {
+            let mut claims = good.clone();
+            claims["cnf"] = value;
+            assert!(tokens.verify(ISSUER, signed(&tokens, &claims).as_bytes(), NOW).is_none(), "{claims}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_is_found_by_its_name_among_the_published_and_nowhere_else() {
+        let (tokens, others) = (tokens().await, tokens().await);
+        let claims = claims_of(&tokens.issue(&session(), &GRANT, NOW).expect("a token"));
+        let header = |kid: Value| json!({ "alg": "ES256", "typ": TYPE, "kid": kid });
+        let key = tokens.keys.current();
+        let sign_with = |header: &Value, claims: &Value| {
+            let part = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
+            let message = format!("{}.{}", part(header), part(claims));
+            let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key.key, Algorithm::ES256);
+            format!("{message}.{}", signature.expect("a signature"))
+        };
+        let verify = |token: String| tokens.verify(ISSUER, token.as_bytes(), NOW).is_some();
+        assert!(verify(sign_with(&header(json!(key.kid)), &claims)));
+        let kids =
+            [json!("../../etc/passwd"), json!("'; --"), json!("a".repeat(64 * 1024)), json!(1), json!([key.kid])];
+        for kid in kids {
+            assert!(!verify(sign_with(&header(kid), &claims)));
+        }
+        assert!(!verify(sign_with(&json!({ "alg": "ES256", "typ": TYPE }), &claims)), "without a name");
+        assert!(!verify(others.issue(&session(), &GRANT, NOW).expect("a token")), "signed by somebody else");
+    }
+
+    #[tokio::test]
+    async fn what_says_to_be_ours_is_told_from_what_is_somebody_elses() {
+        let tokens = tokens().await;
+        let part = |text: &str| BASE64URL_NOPAD.encode(text.as_bytes());
+        let ours = |token: &str| tokens.claims_to_be_of(ISSUER, token.as_bytes());
+        let token = |claims: &str| format!("e30.{}.", part(claims));
+        let own = format!(r#"{{"iss":"{ISSUER}"}}"#);
+        assert!(ours(&tokens.issue(&session(), &GRANT, NOW).expect("a token")));
+        assert!(ours(&token(&own)) && ours(&format!("e30.{}", part(&own))) && ours(&format!("{}AAAA", token(&own))));
+        assert!(ours(&format!("e30.{}=.", part(&own))), "padded");
+        assert!(ours(&token(&format!(r#"{{"iss":"x","iss":"{ISSUER}"}}"#))), "said twice");
+        assert!(ours(&token(&format!("{own}}}"))), "no JSON");
+        for foreign in ["", "abc", "a.b.c", "opaque", &token("{}"), &token(r#"{"iss":"https://other.example.com"}"#)] {
+            assert!(!ours(foreign), "{foreign}");
+        }
+        let aimed = format!(r#"{{"iss":"https://other.example.com","aud":"{ISSUER}"}}"#);
+        assert!(!ours(&token(&aimed)), "for us, by somebody else");
+    }
+
+    proptest! {
+        #[test]
+        fn no_made_up_token_panics(token in "[ -~]{0,300}", claims in ".{0,80}") {
+            let tokens = futures_util::FutureExt::now_or_never(tokens()).expect("nothing waits in memory");
+            let made = format!("e30.{}.{token}", BASE64URL_NOPAD.encode(claims.as_bytes()));
+            for token in [token, made] {
+                tokens.claims_to_be_of(ISSUER, token.as_bytes());
+                prop_assert!(tokens.verify(ISSUER, token.as_bytes(), NOW).is_none());
+            }
+        }
+    }
 }

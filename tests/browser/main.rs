@@ -13,6 +13,7 @@ mod account;
 mod journey;
 mod kept_form;
 mod keyboard;
+mod programs;
 mod recovery;
 mod refusals;
 mod tour;

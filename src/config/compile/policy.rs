@@ -153,8 +153,12 @@ impl Extension<'_> {
     fn rules(&self) -> Rules {
         let mut rules = self.base.map_or(Rules::level(Assurance::Mfa), |base| base.rules.clone());
         self.need(&mut rules.require.need);
-        if self.words.bound.value {
-            rules.bound = Some(Bound);
+        match &self.words.bound {
+            Some(At { value: true, .. }) => rules.bound = Some(Bound),
+            Some(At { place, value: false }) if rules.bound.is_some() => {
+                self.loosens(place, "it would let browsers pass".to_owned());
+            }
+            Some(At { value: false, .. }) | None => {}
         }
         rules.groups.extend(self.given(&self.words.groups).map(|any_of| Groups { any_of }));
         if let Some((any_of, at)) = self.given(&self.words.service_accounts).zip(self.words.service_accounts.as_ref()) {
@@ -257,7 +261,7 @@ impl Extension<'_> {
         let max_age = self.words.max_age.as_ref().map(|max_age| &max_age.place);
         let factors = self.words.factors.as_ref().map(|factors| &factors.place);
         let programs = self.words.service_accounts.as_ref().map(|accounts| &accounts.place);
-        let bound = Some(&self.words.bound).filter(|bound| bound.value).map(|bound| &bound.place);
+        let bound = self.words.bound.as_ref().filter(|bound| bound.value).map(|bound| &bound.place);
         for place in groups.into_iter().chain(max_age).chain(factors).chain(programs).chain(bound) {
             self.reading.problem(
                 place,

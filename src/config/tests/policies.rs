@@ -72,6 +72,17 @@ hours = { days = "mon-fri", from = "07:00", to = "19:00", zone = "Europe/Berlin"
 }
 
 #[test]
+fn a_bound_policy_stays_bound_when_it_is_extended_and_needs_a_session() {
+    assert_problems(
+        "[policy.staff]\nbound = true\n[policy.loose]\nextends = \"staff\"\nbound = false\n[policy.none]\nrequire = \"none\"\nbound = true\n",
+        &[
+            "5:9: policy.loose.bound: it would let browsers pass, and \"staff\", which is extended at main.toml:4, may only be made stricter",
+            "8:9: policy.none.bound: this needs a session, and with require = \"none\" there may be none; require \"one-factor\" or more",
+        ],
+    );
+}
+
+#[test]
 fn an_extending_policy_may_only_be_stricter() {
     assert_problems(
         r#"[policy.staff]

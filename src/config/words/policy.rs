@@ -25,7 +25,7 @@ table! {
         refuse_factors: List<Text<FactorName>>, optional, r#"["message"]"#;
         /// Only programs pass, and only those that prove with every request a key that their token is bound to (DPoP, RFC
         /// 9449): a stolen token is of no use. No browser does.
-        bound: Flag, or(false), "true";
+        bound: Flag, optional, "true";
         /// The account must be in any of these groups.
         groups: List<Text<Group>>, optional, r#"["staff"]"#;
         /// Programs that may pass: to a service account in this list, `require`, `factors` and `groups` do not apply.

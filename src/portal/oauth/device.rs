@@ -104,8 +104,10 @@ impl Portal {
                 let page = self.code_page(portal, held, (typed, Some((StatusCode::TOO_MANY_REQUESTS, TOO_MANY))));
                 Ok(Err(page.retry_after(Some(&rejection), ask.now)))
             }
-            Err(Fault::Down(error)) => Err(error.into()),
-            Err(_) => Ok(Err(self.code_page(portal, held, (typed, Some((StatusCode::UNPROCESSABLE_ENTITY, WRONG)))))),
+            Err(Fault::Grant) => {
+                Ok(Err(self.code_page(portal, held, (typed, Some((StatusCode::UNPROCESSABLE_ENTITY, WRONG))))))
+            }
+            Err(fault) => Err(trouble(fault)),
         }
     }
 

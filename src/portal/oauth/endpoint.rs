@@ -229,10 +229,10 @@ fn refused(fault: &Fault, setting: &Setting<'_>) -> Answer {
     let (status, error, description) = described(fault);
     let document = json!({ "error": error, "error_description": description });
     let mut answer = Answer::new(status, Body::Json("application/json", document.to_string()));
-    let wait = match fault {
-        Fault::Later(until) => Some(until.since(setting.now).as_secs().max(1)),
-        Fault::Down(_) => Some(INTERVAL.as_secs()),
-        _ => None,
+    let wait = match (fault, status) {
+        (Fault::Later(until), _) => Some(until.since(setting.now).as_secs().max(1)),
+        (_, StatusCode::SERVICE_UNAVAILABLE) => Some(INTERVAL.as_secs()),
+        (_, _) => None,
     };
     if let Some(wait) = wait {
         answer.field(header::RETRY_AFTER, &wait.to_string());

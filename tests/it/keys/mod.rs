@@ -7,6 +7,7 @@ mod peer;
 mod people;
 mod policies;
 mod process;
+mod programs;
 mod routes;
 
 use crate::rig::{Raw, Rig, exchange};
@@ -61,6 +62,9 @@ const SHOWN: &[(&str, &str)] = &[
     ("log.level", "less_important_lines_than_configured_are_not_logged"),
     ("portal.origin", "the_portal_is_at_its_origin_and_has_its_name"),
     ("portal.name", "the_portal_is_at_its_origin_and_has_its_name"),
+    ("oauth.clients", "only_programs_of_the_configured_names_are_taken"),
+    ("oauth.access", "an_access_token_is_good_for_as_long_as_configured"),
+    ("oauth.device_code", "a_device_may_be_approved_for_as_long_as_configured"),
     ("session.idle", "an_unused_session_ends"),
     ("session.absolute", "a_session_ends_however_much_it_is_used"),
     ("session.per_account", "one_session_more_than_configured_ends_the_one_used_longest_ago"),
@@ -77,6 +81,7 @@ const SHOWN: &[(&str, &str)] = &[
         "a_program_with_a_client_certificate_gets_a_token_that_is_good_with_that_certificate_alone",
     ),
     ("policy.NAME.service_accounts", "a_program_with_a_key_is_admitted_where_a_policy_names_it_and_nowhere_else"),
+    ("policy.NAME.bound", "a_policy_may_admit_only_programs_that_prove_their_key"),
     ("policy.NAME.groups", "a_policy_admits_only_its_groups"),
     ("policy.NAME.networks", "a_policy_admits_only_its_networks"),
     ("policy.NAME.methods", "a_policy_admits_only_its_methods"),
@@ -117,13 +122,14 @@ const SHOWN: &[(&str, &str)] = &[
 ];
 
 /// Where those tests are.
-const STORIES: [&str; 8] = [
+const STORIES: [&str; 9] = [
     include_str!("certificates.rs"),
     include_str!("connections.rs"),
     include_str!("members.rs"),
     include_str!("people.rs"),
     include_str!("policies.rs"),
     include_str!("process.rs"),
+    include_str!("programs.rs"),
     include_str!("routes.rs"),
     include_str!("../binary/mod.rs"),
 ];

@@ -158,6 +158,18 @@ impl Browser {
         self.send(request, url).await
     }
 
+    /// The same with a body.
+    pub async fn request_with(
+        &mut self,
+        (method, url): (Method, &str),
+        fields: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Page {
+        let request = self.client.request(method, url).body(body);
+        let request = fields.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        self.send(request, url).await
+    }
+
     /// Sends the form `action` of a page with what was typed, and follows redirects.
     pub async fn submit(&mut self, page: &Page, action: &str, typed: &[(&str, &str)]) -> Page {
         let answer = self.post(page, action, typed).await;
@@ -192,7 +204,10 @@ impl Browser {
             |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
         let body: Vec<String> =
             fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
-        let request = self.client.post(url).header("content-type", "application/x-www-form-urlencoded");
+        let request = self.client.post(url);
+        let typed = from.iter().any(|(name, _)| *name == "content-type");
+        let kind = ("content-type", "application/x-www-form-urlencoded");
+        let request = if typed { request } else { request.header(kind.0, kind.1) };
         let request = from.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         self.send(request.body(body.join("&")), url).await
     }
