@@ -8,6 +8,7 @@ mod ask;
 mod device;
 mod enrol;
 mod hand_off;
+mod known;
 mod message;
 mod own;
 mod respond;
@@ -48,6 +49,8 @@ pub struct Portal {
     pub keys: Arc<Keyring>,
     /// Ties forms to the browsers they were sent to.
     pub forms: Mac,
+    /// Signs which accounts a browser has signed in to.
+    pub devices: Mac,
     /// Security events.
     pub recorder: Recorder,
     /// When it is told again that the store cannot be asked.
