@@ -167,7 +167,7 @@ mod tests {
         let outcome = Webhook::new(&plan).deliver(&parcel, Time::EPOCH).await;
         assert!(matches!(outcome, Err(Undelivered::Passing(_))), "{outcome:?}");
         assert!(began.elapsed() <= Duration::from_secs(18), "{:?}", began.elapsed());
-        assert!(began.elapsed() >= super::super::PAUSES.iter().sum(), "{:?}", began.elapsed());
+        assert!(began.elapsed() >= super::super::PAUSES.iter().sum::<Duration>(), "{:?}", began.elapsed());
     }
 
     #[test]
