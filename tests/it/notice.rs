@@ -50,11 +50,10 @@ async fn a_sign_in_from_a_new_browser_is_told_once_and_marked_on_the_page() {
     other.submit(&page, "/sign-out", &[]).await;
     let page = rig.sign_in(&mut other, "alice").await;
     assert_eq!(page.path(), "/", "{}", page.body);
-    // Told in order: were the second sign-in news as well, it would come before this.
     let page = other.visit(&format!("{portal}/account/codes")).await;
     other.enrol_codes(&page).await;
     let news = post.wait_for("notice", 3).await;
-    assert_eq!(sentence(&news[2]), "A way to sign in was added: recovery codes.");
+    assert_eq!((news.len(), sentence(&news[2])), (3, "A way to sign in was added: recovery codes."));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,16 +89,17 @@ async fn every_change_of_how_somebody_signs_in_is_told() {
     let page = browser.visit(&format!("{portal}/account/password")).await;
     let chosen = [("new_password", "another-otter-bridge-92"), ("new_password_again", "another-otter-bridge-92")];
     browser.submit(&page, "/enrol", &chosen).await;
+    // Several are on their way at once: each is waited for before the next one is caused.
+    assert_eq!(sentence(&post.wait_for("notice", 2).await[1]), "Your password was changed.");
     let page = browser.visit(&format!("{portal}/account/app")).await;
     let page = browser.enrol_only_app(page).await;
     assert_eq!(page.path(), "/", "{}", page.body);
+    assert_eq!(sentence(&post.wait_for("notice", 3).await[2]), "A way to sign in was added: authenticator app.");
     let start = page.body.find("/account/remove/").expect("one of two may be removed");
     let remove: String = page.body[start..].chars().take_while(|c| *c != '"').collect();
     let page = browser.visit(&format!("{portal}{remove}")).await;
     browser.submit(&page, &remove, &[]).await;
     let news = post.wait_for("notice", 4).await;
-    assert_eq!(sentence(&news[1]), "Your password was changed.");
-    assert_eq!(sentence(&news[2]), "A way to sign in was added: authenticator app.");
     assert_eq!(sentence(&news[3]), "A way to sign in was removed: authenticator app.");
     assert_eq!(news[3]["device"], "Firefox on Linux");
 }
