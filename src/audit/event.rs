@@ -8,7 +8,14 @@ use std::net::IpAddr;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Somebody signed in.
-    SignedIn { account: AccountId, session: SessionId, factors: Vec<FactorName>, address: IpAddr, device: String },
+    SignedIn {
+        account: AccountId,
+        session: SessionId,
+        factors: Vec<FactorName>,
+        address: IpAddr,
+        device: String,
+        new_device: bool,
+    },
     /// A program proved who it is.
     ProgramSignedIn { account: AccountId, session: SessionId, address: IpAddr },
     /// An answer in a sign-in was wrong, or came too often.
@@ -40,7 +47,7 @@ pub enum Event {
     /// Factors were enrolled, replacing older ones.
     Enrolled { account: AccountId, factors: Vec<FactorName>, address: IpAddr },
     /// A factor was removed.
-    FactorRemoved { account: AccountId, factor: FactorName, by: &'static str },
+    FactorRemoved { account: AccountId, factor: FactorName, by: &'static str, address: IpAddr, device: String },
     /// An account was added.
     AccountAdded { account: AccountId, name: AccountName, groups: Vec<Group> },
     /// An enrolment link was made.
@@ -64,6 +71,18 @@ impl Event {
     /// The name of [`Event::SignedIn`], by which people are shown their own.
     pub const SIGNED_IN: &str = "sign-in.succeeded";
 
+    /// The name of [`Event::Recovered`].
+    pub const RECOVERED: &str = "sign-in.recovered";
+
+    /// The name of [`Event::Enrolled`].
+    pub const ENROLLED: &str = "factor.enrolled";
+
+    /// The name of [`Event::FactorRemoved`].
+    pub const FACTOR_REMOVED: &str = "factor.removed";
+
+    /// The name of [`Event::AccountChanged`].
+    pub const ACCOUNT_CHANGED: &str = "account.changed";
+
     /// The event's name in the record.
     pub fn name(&self) -> &'static str {
         match self {
@@ -78,12 +97,12 @@ impl Event {
             Event::ProgramApproved { .. } => "program.approved",
             Event::ProgramDenied { .. } => "program.denied",
             Event::SecretReused { .. } => "program.secret-reused",
-            Event::Recovered { .. } => "sign-in.recovered",
-            Event::Enrolled { .. } => "factor.enrolled",
-            Event::FactorRemoved { .. } => "factor.removed",
+            Event::Recovered { .. } => Self::RECOVERED,
+            Event::Enrolled { .. } => Self::ENROLLED,
+            Event::FactorRemoved { .. } => Self::FACTOR_REMOVED,
             Event::AccountAdded { .. } => "account.added",
             Event::EnrolmentOffered { .. } => "account.enrolment-offered",
-            Event::AccountChanged { .. } => "account.changed",
+            Event::AccountChanged { .. } => Self::ACCOUNT_CHANGED,
             Event::Denied { .. } => "request.denied",
             Event::Reloaded { .. } => "configuration.reloaded",
             Event::Lost { .. } => "events.lost",
@@ -118,11 +137,12 @@ impl Event {
     pub fn fields(&self) -> Fields {
         let list = |factors: &[FactorName]| factors.iter().map(|name| name.0).collect::<Vec<_>>().join(",");
         match self {
-            Event::SignedIn { session, factors, address, device, .. } => vec![
+            Event::SignedIn { session, factors, address, device, new_device, .. } => vec![
                 ("session", session.to_string()),
                 ("factors", list(factors)),
                 ("address", address.to_string()),
                 ("device", device.clone()),
+                ("new_device", new_device.to_string()),
             ],
             Event::ProgramSignedIn { session, address, .. } => {
                 vec![("session", session.to_string()), ("address", address.to_string())]
@@ -163,7 +183,12 @@ impl Event {
             Event::Enrolled { factors, address, .. } => {
                 vec![("factors", list(factors)), ("address", address.to_string())]
             }
-            Event::FactorRemoved { factor, by, .. } => vec![("factor", factor.to_string()), ("by", (*by).to_owned())],
+            Event::FactorRemoved { factor, by, address, device, .. } => vec![
+                ("factor", factor.to_string()),
+                ("by", (*by).to_owned()),
+                ("address", address.to_string()),
+                ("device", device.clone()),
+            ],
             Event::AccountAdded { name, groups, .. } => {
                 let groups: Vec<&str> = groups.iter().map(Group::as_str).collect();
                 vec![("name", name.to_string()), ("groups", groups.join(","))]

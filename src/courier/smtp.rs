@@ -109,9 +109,7 @@ fn coded(error: &lettre::transport::smtp::Error, what: &str) -> String {
     error.status().map_or_else(|| what.to_owned(), |code| format!("{what}: {code}"))
 }
 
-fn transport(
-    plan: &SmtpPlan,
-) -> Result<AsyncSmtpTransport<Tokio1Executor>, lettre::transport::smtp::Error> {
+fn transport(plan: &SmtpPlan) -> Result<AsyncSmtpTransport<Tokio1Executor>, lettre::transport::smtp::Error> {
     let tls = match plan.tls {
         SmtpTls::Implicit => Tls::Wrapper(TlsParameters::new_rustls(plan.host.clone())?),
         SmtpTls::StartTls => Tls::Required(TlsParameters::new_rustls(plan.host.clone())?),

@@ -156,6 +156,20 @@ mod tests {
         assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_never_answers_is_given_up_in_time() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}/", silent.local_addr().expect("bound"));
+        let plan = WebhookPlan { url: Url::parse(&url).expect("an address"), token: Secret::new("token") };
+        let sort = super::super::Sort::Code;
+        let parcel = Parcel { sort, to: None, subject: String::new(), text: Secret::new("1"), fields: Vec::new() };
+        let began = tokio::time::Instant::now();
+        let outcome = Webhook::new(&plan).deliver(&parcel, Time::EPOCH).await;
+        assert!(matches!(outcome, Err(Undelivered::Passing(_))), "{outcome:?}");
+        assert!(began.elapsed() <= Duration::from_secs(18), "{:?}", began.elapsed());
+        assert!(began.elapsed() >= super::super::PAUSES.iter().sum::<Duration>(), "{:?}", began.elapsed());
+    }
+
     #[test]
     fn nothing_is_sent_in_the_clear_beyond_this_machine() {
         let safe = |text: &str| WebhookPlan::is_safe(&Url::parse(text).expect("an address"));

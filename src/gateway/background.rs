@@ -3,10 +3,12 @@
 
 use super::event_writer::{EventWriter, Flush};
 use super::guard::Guard;
+use super::notice::Notices;
 use super::orders::Orders;
 use super::{Parts, StartFailure, StateFailure};
 use crate::audit::{Event, Reported};
 use crate::edge::Tethers;
+use crate::factor::message::Keys;
 use crate::login::THROTTLES_KEPT;
 use crate::session::{Feed, Reader};
 use crate::stdx::clock::Time;
@@ -104,6 +106,10 @@ pub(super) async fn start(parts: &Parts, tasks: &Tasks) -> Result<LastWords, Sta
             }
         }
     });
+    let keys = Keys::of(&parts.state.master);
+    let notices = Notices::new(store.clone(), parts.live.clone(), keys, parts.notices.clone());
+    let notices = notices.await.map_err(unreadable)?;
+    tasks.spawn("notices", notices.run());
     let guard = Guard::new(edge.clone(), store.clone(), parts.live.clone()).await.map_err(unreadable)?;
     tasks.spawn("guard", guard.run());
     Ok(LastWords { reader: edge.reader.clone(), store: store.clone(), flush: write_events(parts, tasks) })

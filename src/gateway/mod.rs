@@ -6,6 +6,7 @@ mod expiry;
 mod front;
 mod guard;
 mod master;
+mod notice;
 mod operate;
 mod orders;
 mod owner;
@@ -194,6 +195,7 @@ struct Parts {
     writing: Arc<Writing>,
     events: background::Queue,
     codes: Outbox,
+    notices: Outbox,
 }
 
 impl Parts {
@@ -224,8 +226,11 @@ impl Parts {
         let edition =
             Edition::assemble(1, (plan.clone(), loaded.routes), pools, &metrics).ok_or(StartFailure::Inconsistent)?;
         let tickets = Arc::new(Tickets::new(state.master.seal("ticket"), factor::named));
-        let (codes, deliveries) = Outbox::new(&Tally::new(&metrics));
+        let tally = Tally::new(&metrics);
+        // Two, so that a service for news that has broken down keeps nobody from a code.
+        let ((codes, deliveries), (notices, news)) = (Outbox::new(&tally), Outbox::new(&tally));
         tasks.spawn("codes", deliveries.run(clock.clone()));
+        tasks.spawn("news", news.run(clock.clone()));
         let login = Arc::new(state.login(&plan, recorder.clone(), &codes));
         let tokens = Arc::new(AccessTokens::new(state.keys.clone()));
         let proofs = Arc::new(Proofs::new(state.master.mac("dpop-nonce")));
@@ -260,6 +265,7 @@ impl Parts {
             tickets,
             keys: state.keys.clone(),
             forms: state.master.mac("form"),
+            devices: state.master.mac("device"),
             recorder,
             store_down: Sparing::new(),
         });
@@ -280,6 +286,7 @@ impl Parts {
             writing,
             events: background::Queue::new(events),
             codes,
+            notices,
         })
     }
 

@@ -1,14 +1,14 @@
 //! What lies in the state directory: the store, the master key, the signing keys; and the rules built on them.
 
 use super::master;
-use super::posting::Codes;
 use super::owner::{self, Exposed, Foreign};
+use super::posting::Codes;
 use crate::audit::Recorder;
 use crate::courier::Outbox;
 use crate::edition::Plan;
+use crate::factor::message::{self, Message};
 use crate::factor::password::{Password, Settings};
 use crate::factor::recovery_code::RecoveryCode;
-use crate::factor::message::{self, Message};
 use crate::factor::totp::Totp;
 use crate::factor::{self, Factor, Factors};
 use crate::login::Login;

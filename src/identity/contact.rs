@@ -121,7 +121,9 @@ mod tests {
         for text in ["+4915123456789", " +49 151 2345 6789 ", "+49 (151) 23.45-67/89"] {
             assert_eq!(read(text), number, "{text}");
         }
-        for text in ["015123456789", "+015123456789", "+12", "+1234567890123456", "+49 151 abc 6789", "+٤٩١٥١٢٣٤٥٦٧٨٩", "+"] {
+        for text in
+            ["015123456789", "+015123456789", "+12", "+1234567890123456", "+49 151 abc 6789", "+٤٩١٥١٢٣٤٥٦٧٨٩", "+"]
+        {
             assert_eq!(read(text), None, "{text}");
         }
     }
@@ -130,9 +132,18 @@ mod tests {
     fn an_address_is_one_that_mail_reaches_from_anywhere() {
         assert_eq!(read(" Alice.B+x@Example.COM "), Some((Channel::Mail, "Alice.B+x@example.com".to_owned())));
         for text in [
-            "alice", "@example.com", "alice@", "alice@localhost", "alice@[192.0.2.1]", "alice@192.0.2.1",
-            "\"a b\"@example.com", "alice@example.com\r\nBcc: x@example.com", "alice@example.com, bob@example.com",
-            "älice@example.com", "<alice@example.com>", "",
+            "alice",
+            "@example.com",
+            "alice@",
+            "alice@localhost",
+            "alice@[192.0.2.1]",
+            "alice@192.0.2.1",
+            "\"a b\"@example.com",
+            "alice@example.com\r\nBcc: x@example.com",
+            "alice@example.com, bob@example.com",
+            "älice@example.com",
+            "<alice@example.com>",
+            "",
         ] {
             assert_eq!(read(text), None, "{text:?}");
         }

@@ -20,6 +20,8 @@ pub struct PastSignIn {
     pub address: IpAddr,
     /// With what, in the order in which it was proven. Factors that this build does not have are left out.
     pub factors: Vec<FactorName>,
+    /// Whether it was the first one with that browser, as far as is known.
+    pub new_device: bool,
 }
 
 /// The event's fields that are of use here.
@@ -28,6 +30,7 @@ struct Fields {
     device: Option<String>,
     address: IpAddr,
     factors: String,
+    new_device: Option<String>,
 }
 
 impl Login {
@@ -45,7 +48,8 @@ impl Login {
 fn past(row: &EventRow) -> Option<PastSignIn> {
     let fields: Fields = serde_json::from_str(&row.body).ok()?;
     let factors = fields.factors.split(',').filter_map(factor::named).collect();
-    Some(PastSignIn { at: row.at, device: fields.device, address: fields.address, factors })
+    let new_device = fields.new_device.as_deref() == Some("true");
+    Some(PastSignIn { at: row.at, device: fields.device, address: fields.address, factors, new_device })
 }
 
 #[cfg(test)]
@@ -64,6 +68,7 @@ mod tests {
             device: Some("curl".to_owned()),
             address: [192, 0, 2, 1].into(),
             factors: vec![factor::password::NAME, factor::totp::NAME],
+            new_device: false,
         };
         assert_eq!(past(&row(text)), Some(expected));
     }

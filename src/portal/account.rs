@@ -5,7 +5,7 @@ use super::page::{
     self, Actions, Confirm, Form, Link, MyAccount, Notice, Question, Sessions, SignInRecord, Sort, Way, Ways, field,
 };
 use super::sign_out::forgetting;
-use super::{Ask, Outcome, Portal, Trouble, respond};
+use super::{Ask, Outcome, Portal, Trouble, device, respond};
 use crate::audit::Event;
 use crate::edition::PortalPlan;
 use crate::factor::{message, password, recovery_code, totp};
@@ -15,7 +15,7 @@ use crate::session::cookie::Name;
 use crate::session::{LiveSession, SecretToken};
 use crate::stdx::clock::Time;
 use crate::token::{Destination, Ticket};
-use http::StatusCode;
+use http::{StatusCode, header};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -183,7 +183,9 @@ impl Portal {
         let row = rows.iter().find(|row| row.remove.is_some() && row.id == id).ok_or(Trouble::NoPage)?;
         let ended = self.login.remove_credential(id, held.session.id).await?.ok_or(Stop::Gone)?;
         self.keeper.forget(&ended);
-        self.recorder.report(ask.now, Event::FactorRemoved { account, factor: row.factor, by: "self" });
+        let (address, device) = (ask.client, device::name(ask.field(header::USER_AGENT)));
+        let event = Event::FactorRemoved { account, factor: row.factor, by: "self", address, device };
+        self.recorder.report(ask.now, event);
         Ok(respond::see_other("/"))
     }
 
@@ -226,6 +228,8 @@ impl Row {
 /// sign-in strong enough to get back here.
 fn rows(factors: &crate::factor::Factors, credentials: &[Credential]) -> Vec<Row> {
     let apps = credentials.iter().filter(|credential| credential.factor == totp::NAME).count();
+    let first = [password::NAME, recovery_code::NAME];
+    let seconds = credentials.iter().filter(|credential| !first.contains(&credential.factor)).count();
     let mut number = 0;
     let row = |credential: &Credential| {
         let removal = Some(format!("/account/remove/{}", credential.id));
@@ -244,7 +248,7 @@ fn rows(factors: &crate::factor::Factors, credentials: &[Credential]) -> Vec<Row
                 let remark = Some(if left == 1 { "1 code left".to_owned() } else { format!("{left} codes left") });
                 (Sort::Codes, "Recovery codes".to_owned(), remark, Some(link("Replace", "/account/codes")), removal)
             }
-            message::NAME => (Sort::Message, credential.label.clone(), None, None, removal),
+            message::NAME => (Sort::Message, credential.label.clone(), None, None, removal.filter(|_| seconds > 1)),
             other => (Sort::Key, other.to_string(), None, None, removal),
         };
         let &Credential { id, factor, created, used, .. } = credential;
@@ -276,7 +280,8 @@ fn news(rows: &[Row], now: Time) -> Option<&'static str> {
 
 fn record<'a>(past: &'a PastSignIn, how: &'a str) -> SignInRecord<'a> {
     let device = past.device.as_deref().unwrap_or("Unknown device");
-    SignInRecord { at: past.at, device, address: past.address, how }
+    let remark = past.new_device.then_some("New device");
+    SignInRecord { at: past.at, device, address: past.address, how, remark }
 }
 
 /// `Password and authenticator app`; empty if nothing of it is known.

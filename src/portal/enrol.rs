@@ -5,7 +5,7 @@ use super::page::{
     self, AFTER_RECOVERY, AFTER_RECOVERY_BY_MESSAGE, ChooseContact, ChoosePassword, ConfirmApp, ConfirmContact,
     FIRST_TIME, FIRST_TIME_BY_MESSAGE, Form, Journey, Link, Notice, SaveCodes, ScanKey, Sent, Step, field,
 };
-use super::sign_in::{signed_in, status_of};
+use super::sign_in::{Browser, signed_in, status_of};
 use super::{Ask, Outcome, Portal, Trouble, message as saying, respond};
 use crate::edition::PortalPlan;
 use crate::factor::{Proven, Rejection, Show, message, password, recovery_code, totp};
@@ -132,8 +132,9 @@ impl Portal {
     ) -> Outcome {
         let ticket = attempt.ticket.and_then(|text| self.tickets.open(&text, ask.now));
         let Some(id) = session else {
-            let (opened, token) = self.open_session(ask, portal, proven).await?;
-            return Ok(signed_in(self.go_on(ask, portal, opened, ticket).await?, ask, &token));
+            let (opened, token) = self.open_session(ask, portal, proven, Browser::Known).await?;
+            let answer = signed_in(self.go_on(ask, portal, opened, ticket).await?, ask, &token);
+            return Ok(self.knowing_device(answer, ask, proven.account()));
         };
         let live: Option<Arc<LiveSession>> = self.session(ask).await?.filter(|session| session.id == id);
         let live = live.ok_or(Stop::Gone)?;

@@ -9,6 +9,7 @@ mod device;
 mod enrol;
 mod hand_off;
 mod kept_form;
+mod known;
 mod message;
 mod oauth;
 mod own;
@@ -58,6 +59,8 @@ pub struct Portal {
     pub keys: Arc<Keyring>,
     /// Ties forms to the browsers they were sent to.
     pub forms: Mac,
+    /// Signs which accounts a browser has signed in to.
+    pub devices: Mac,
     /// Security events.
     pub recorder: Recorder,
     /// When it is told again that the store cannot be asked.

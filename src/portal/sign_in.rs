@@ -22,12 +22,8 @@ use http::{StatusCode, header};
 pub(super) const TO: &str = "to";
 
 /// The pages that ask for one proof each, and the factor each is for.
-const STEPS: [(&str, FactorName); 4] = [
-    ("password", password::NAME),
-    ("code", totp::NAME),
-    ("message", message::NAME),
-    ("recovery", recovery_code::NAME),
-];
+const STEPS: [(&str, FactorName); 4] =
+    [("password", password::NAME), ("code", totp::NAME), ("message", message::NAME), ("recovery", recovery_code::NAME)];
 
 impl Portal {
     /// The beginning: somebody comes with a ticket, or without one. A session that is good enough goes straight on.
@@ -176,12 +172,15 @@ impl Portal {
         let (account, address) = (proven.account(), ask.client);
         match attempt.purpose {
             Purpose::SignIn => {
-                let (session, token) = self.open_session(ask, portal, &proven).await?;
+                let new = if self.knows_device(ask, account) { Browser::Known } else { Browser::New };
+                let (session, token) = self.open_session(ask, portal, &proven, new).await?;
                 if proven.proofs().only_enrol() {
                     self.recorder.report(ask.now, Event::Recovered { account, session, address });
-                    return Ok(signed_in(to_sign_in(attempt.ticket.as_deref()), ask, &token));
+                    let answer = signed_in(to_sign_in(attempt.ticket.as_deref()), ask, &token);
+                    return Ok(self.knowing_device(answer, ask, account));
                 }
-                Ok(signed_in(self.onward(ask, portal, (session, &proven), attempt).await?, ask, &token))
+                let answer = self.onward(ask, portal, (session, &proven), attempt).await?;
+                Ok(self.knowing_device(signed_in(answer, ask, &token), ask, account))
             }
             Purpose::StepUp(id) => {
                 let session = self.session(ask).await?.filter(|session| session.id == id).ok_or(Stop::Gone)?;
@@ -217,6 +216,7 @@ impl Portal {
         ask: &Ask<'_>,
         portal: &PortalPlan,
         proven: &Proven,
+        browser: Browser,
     ) -> Result<(SessionId, SecretToken), Trouble> {
         if let Some(old) = self.session(ask).await? {
             self.keeper.end(old.id).await?;
@@ -226,8 +226,8 @@ impl Portal {
         let first = (&*portal.host, Some(ask.rules.per_account));
         let (session, token) = self.keeper.open(proven, held_by, first, ask.now).await?;
         let factors = proven.proofs().iter().map(|proof| proof.factor).collect();
-        let account = proven.account();
-        self.recorder.report(ask.now, Event::SignedIn { account, session, factors, address, device });
+        let (account, new_device) = (proven.account(), browser == Browser::New);
+        self.recorder.report(ask.now, Event::SignedIn { account, session, factors, address, device, new_device });
         Ok((session, token))
     }
 
@@ -315,6 +315,15 @@ impl Portal {
             Some(ticket) => self.hand_off(ask, session, ticket).await,
         }
     }
+}
+
+/// Whether a browser was used by an account before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Browser {
+    /// It was, or it is the one in which the account was set up.
+    Known,
+    /// Not as far as it can tell.
+    New,
 }
 
 /// The answer after which a browser is signed in at the portal.

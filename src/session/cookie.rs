@@ -27,6 +27,8 @@ pub enum Name {
     Binding,
     /// Ties the forms of a sign-in to the browser they were sent to, on the portal's host.
     Form,
+    /// Which accounts were signed in to with this browser, signed, on the portal's host.
+    Device,
 }
 
 const PREFIX: &str = "__Host-";
@@ -48,6 +50,8 @@ impl Name {
             (Name::Binding, Transport::Plain) => "portcullis-binding",
             (Name::Form, Transport::Secure) => "__Host-portcullis-form",
             (Name::Form, Transport::Plain) => "portcullis-form",
+            (Name::Device, Transport::Secure) => "__Host-portcullis-device",
+            (Name::Device, Transport::Plain) => "portcullis-device",
         }
     }
 }

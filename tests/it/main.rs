@@ -12,6 +12,7 @@ mod headers;
 mod keys;
 mod members;
 mod message;
+mod notice;
 mod oauth;
 mod operate;
 mod panics;

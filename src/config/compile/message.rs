@@ -11,7 +11,8 @@ use crate::identity::Channel;
 pub fn compile(main: &Main, reading: &Reading<'_>) -> Option<MessagePlan> {
     let At { place, value: message } = main.factor.value.message.as_ref()?;
     if message.webhook.is_none() && message.smtp.is_none() {
-        reading.problem(place, "nothing delivers the codes; give [factor.message.webhook], [factor.message.smtp] or both");
+        reading
+            .problem(place, "nothing delivers the codes; give [factor.message.webhook], [factor.message.smtp] or both");
         return None;
     }
     let channels = channels(message, reading);
@@ -66,7 +67,10 @@ fn smtp(At { place, value: smtp }: &At<Smtp>, reading: &Reading<'_>) -> Option<S
     let tls = smtp.tls.value;
     let here = smtp.server.as_ref().is_none_or(|server| server.value.is_here());
     if tls == SmtpTls::None && !here {
-        reading.problem(&smtp.tls.place, "codes would cross the network in the clear; none is for a server on this machine");
+        reading.problem(
+            &smtp.tls.place,
+            "codes would cross the network in the clear; none is for a server on this machine",
+        );
     }
     let password = smtp.password.as_ref().map(|password| password.value.open(&password.place, reading));
     let login = match (&smtp.user, password) {

@@ -141,7 +141,8 @@ impl Parse for Server {
     fn parse(text: &str) -> Result<Self, String> {
         let parsed = text.rsplit_once(':').and_then(|(host, port)| {
             let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-            let plain = !bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:".contains(&byte));
+            let plain =
+                !bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:".contains(&byte));
             let whole = plain && (bare.contains(':') == host.starts_with('['));
             Some(Server { host: bare.to_owned(), port: port.parse().ok().filter(|port| *port != 0)? }).filter(|_| whole)
         });

@@ -95,6 +95,8 @@ pub struct SignInRecord<'a> {
     pub address: IpAddr,
     /// With what, for example `Password and authenticator app`; empty if that is not known.
     pub how: &'a str,
+    /// Something more to know, for example `New device`.
+    pub remark: Option<&'a str>,
 }
 
 /// Where the account page's buttons lead.
@@ -227,7 +229,10 @@ fn recent(records: &[SignInRecord], now: Time) -> Markup {
                     li {
                         (Icon::Check.draw())
                         div.what {
-                            p { strong { (record.device) } }
+                            p {
+                                strong { (record.device) }
+                                @if let Some(remark) = record.remark { " " span.tag { (remark) } }
+                            }
                             p.small {
                                 span { (record.address) }
                                 span { "Signed in " (ago(record.at, now)) }

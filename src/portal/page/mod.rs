@@ -25,8 +25,8 @@ mod sample;
 pub use account::{Actions, MyAccount, Sessions, SignInRecord, Sort, Way, Ways, my_account};
 pub use confirm::{Confirm, Ended, Question, SignedOut, confirm, signed_out};
 pub use enrol::{
-    AFTER_RECOVERY, AFTER_RECOVERY_BY_MESSAGE, ChoosePassword, ConfirmApp, FIRST_TIME, FIRST_TIME_BY_MESSAGE, Journey, SaveCodes, ScanKey, Step, choose_password,
-    confirm_app, save_codes, scan_key,
+    AFTER_RECOVERY, AFTER_RECOVERY_BY_MESSAGE, ChoosePassword, ConfirmApp, FIRST_TIME, FIRST_TIME_BY_MESSAGE, Journey,
+    SaveCodes, ScanKey, Step, choose_password, confirm_app, save_codes, scan_key,
 };
 pub use message::{Message, Subject, message};
 pub use message_code::{

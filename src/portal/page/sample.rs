@@ -186,10 +186,11 @@ fn account(words: Words) -> Vec<(&'static str, Markup)> {
         device: words.device,
         address: [192, 0, 2, 17].into(),
         how: "Password and authenticator app",
+        remark: None,
     };
     let recent = [
         record,
-        SignInRecord { at: past(3 * DAYS), how: "Password and recovery code", ..record },
+        SignInRecord { at: past(3 * DAYS), remark: Some("New device"), how: "Password and recovery code", ..record },
         SignInRecord { at: past(40 * DAYS), device: "Unknown device", how: "", ..record },
     ];
     let view = MyAccount {

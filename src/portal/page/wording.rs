@@ -65,7 +65,9 @@ const fn wrong(asked: Asked) -> &'static str {
             "That code is not right, was used before, or is too old. Only the last one that was sent counts, and after \
              five wrong answers none does: have another one sent."
         }
-        Asked::Contact => "Codes cannot be sent there. Check what you typed; a phone number begins with + and its country code.",
+        Asked::Contact => {
+            "Codes cannot be sent there. Check what you typed; a phone number begins with + and its country code."
+        }
         Asked::FirstCode => {
             "That code does not match this key. If your app has several entries for this account, use the newest one. \
              Check that your phone sets its own clock, then enter the next code."

@@ -9,6 +9,7 @@ mod policies;
 mod process;
 mod programs;
 mod routes;
+mod sent;
 
 use crate::rig::{Raw, Rig, exchange};
 use std::collections::BTreeSet;
@@ -70,6 +71,28 @@ const SHOWN: &[(&str, &str)] = &[
     ("session.per_account", "one_session_more_than_configured_ends_the_one_used_longest_ago"),
     ("factor.password.min_length", "a_shorter_password_than_configured_is_refused"),
     ("factor.totp.issuer", "the_authenticator_is_told_the_issuer"),
+    ("factor.message.webhook.url", "codes_go_to_the_configured_webhook_signed_with_its_token"),
+    ("factor.message.webhook.token", "codes_go_to_the_configured_webhook_signed_with_its_token"),
+    ("factor.message.webhook.token.file", "codes_go_to_the_configured_webhook_signed_with_its_token"),
+    ("factor.message.webhook.token.env", "a_key_may_be_an_environment_variable"),
+    ("factor.message.webhook.token.credential", "a_key_may_be_a_credential"),
+    ("factor.message.smtp.server", "mail_goes_through_the_configured_server"),
+    ("factor.message.smtp.tls", "mail_is_protected_as_configured"),
+    ("factor.message.smtp.from", "mail_goes_through_the_configured_server"),
+    ("factor.message.smtp.user", "mail_goes_through_the_configured_server"),
+    ("factor.message.smtp.password", "mail_goes_through_the_configured_server"),
+    ("factor.message.smtp.password.file", "mail_goes_through_the_configured_server"),
+    ("factor.message.smtp.password.env", "a_key_may_be_an_environment_variable"),
+    ("factor.message.smtp.password.credential", "a_key_may_be_a_credential"),
+    ("factor.message.channels", "codes_go_only_by_the_configured_channels"),
+    ("factor.message.digits", "codes_are_as_long_and_worded_as_configured"),
+    ("factor.message.text", "codes_are_as_long_and_worded_as_configured"),
+    ("factor.message.subject", "codes_are_as_long_and_worded_as_configured"),
+    ("notice.webhook.url", "news_go_to_the_configured_webhook"),
+    ("notice.webhook.token", "news_go_to_the_configured_webhook"),
+    ("notice.webhook.token.file", "news_go_to_the_configured_webhook"),
+    ("notice.webhook.token.env", "a_key_may_be_an_environment_variable"),
+    ("notice.webhook.token.credential", "a_key_may_be_a_credential"),
     ("defaults.policy", "a_route_that_says_nothing_gets_the_default_policy"),
     ("policy.NAME.extends", "an_extending_policy_needs_what_it_extends_as_well"),
     ("policy.NAME.require", "a_policy_needs_the_level_it_names"),
@@ -131,6 +154,7 @@ const STORIES: [&str; 9] = [
     include_str!("process.rs"),
     include_str!("programs.rs"),
     include_str!("routes.rs"),
+    include_str!("sent.rs"),
     include_str!("../binary/mod.rs"),
 ];
 

@@ -5,6 +5,7 @@ use aws_lc_rs::hmac;
 use data_encoding::BASE64;
 use http::Response;
 use serde_json::Value;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -47,9 +48,14 @@ impl Post {
 
     /// It in a configuration: `{ url = …, token = … }`.
     pub fn webhook(&self) -> String {
+        self.webhook_at(self.member.address())
+    }
+
+    /// Another service with the same token.
+    pub fn webhook_at(&self, address: SocketAddr) -> String {
         let token = self.folder.path().join("token");
         std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("its own file");
-        format!("{{ url = \"http://{}/post?x=1\", token = {{ file = {token:?} }} }}", self.member.address())
+        format!("{{ url = \"http://{address}/post?x=1\", token = {{ file = {token:?} }} }}")
     }
 
     /// From now on it answers this.
