@@ -5,7 +5,8 @@ mod plan;
 
 pub use live::{Held, Live};
 pub use plan::{
-    FactorPlan, GatewayPlan, PasswordPlan, Plan, PortalPlan, RoutePlan, TotpPlan, TrustedProxies, is_certified,
+    FactorPlan, GatewayPlan, PasskeyPlan, PasswordPlan, Plan, PortalPlan, RoutePlan, TotpPlan, TrustedProxies,
+    is_certified,
 };
 
 use crate::identity::SessionRules;

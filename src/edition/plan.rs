@@ -1,5 +1,6 @@
 //! What a configuration comes to after every default was applied and every reference resolved; knows no file.
 
+use crate::factor::passkey::Rules;
 use crate::identity::SessionRules;
 use crate::listen::{Certified, ConnectionLimits, ListenPlan};
 use crate::policy::Policy;
@@ -130,6 +131,8 @@ pub struct FactorPlan {
     pub password: Option<PasswordPlan>,
     /// `[factor.totp]`.
     pub totp: Option<TotpPlan>,
+    /// `[factor.passkey]`.
+    pub passkey: Option<PasskeyPlan>,
     /// `[factor.recovery_code]`.
     pub recovery_code: bool,
 }
@@ -146,6 +149,15 @@ pub struct PasswordPlan {
 pub struct TotpPlan {
     /// What authenticator apps show beside the code.
     pub issuer: String,
+}
+
+/// `[factor.passkey]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PasskeyPlan {
+    /// The domain that passkeys are bound to.
+    pub rp_id: String,
+    /// Which passkeys count.
+    pub rules: Rules,
 }
 
 /// One `[[route]]`.

@@ -1,7 +1,10 @@
 //! What every factor must do, run on each entry of `ALL`; knows of a factor only what it shows.
 
-use super::{ALL, Against, Enrolled, Factor, Factors, Rejection, Show, Verified, password, recovery_code, totp};
-use crate::identity::{AccountId, AccountName, Kind, Kinds};
+use super::passkey::tests::authenticator::{Authenticator, Lies};
+use super::{
+    ALL, Against, Begun, Enrolled, Factor, Factors, Rejection, Show, Verified, passkey, password, recovery_code, totp,
+};
+use crate::identity::{AccountId, AccountName, Credential, CredentialId, Kind, Kinds};
 use crate::stdx::clock::Time;
 use crate::stdx::digest::Mac;
 use crate::stdx::id::parse_base32;
@@ -16,16 +19,19 @@ const PASSWORD: &str = "correct horse battery staple";
 
 /// One of each.
 fn every() -> Vec<Arc<dyn Factor>> {
+    let passkey = passkey::Passkey::new(&passkey::tests::settings()).expect("settings that fit one another");
     vec![
+        Arc::new(passkey),
         Arc::new(password::Password::new(password::Settings::default(), Mac::new(&[1; 32]))),
         Arc::new(totp::Totp::new("Example Corp".into(), MasterKey::new([1; 32]).seal("totp"))),
         Arc::new(recovery_code::RecoveryCode::new()),
     ]
 }
 
-/// What somebody who was shown this at enrolment answers at `now`.
+/// What somebody who was shown this at enrolment answers at `now`; a passkey is asked anew each time.
 fn right_answer(show: &Show, now: Time) -> Secret {
     match show {
+        Show::Passkey { .. } => Secret::new("{}"),
         Show::Nothing => Secret::new(PASSWORD),
         Show::Authenticator { uri, .. } => {
             let app = totp_rs::Totp::from_url(uri).expect("an app understands the address");
@@ -36,8 +42,8 @@ fn right_answer(show: &Show, now: Time) -> Secret {
 }
 
 /// An answer of the right form that is not right.
-fn wrong_answer(show: &Show, now: Time) -> Secret {
-    let mut answer = right_answer(show, now).expose().to_vec();
+fn wrong(right: &Secret) -> Secret {
+    let mut answer = right.expose().to_vec();
     let last = answer.last_mut().expect("an answer is not empty");
     *last = if *last == b'7' { b'8' } else { b'7' };
     Secret::new(answer)
@@ -69,21 +75,66 @@ struct Holder {
     show: Show,
     pending: Vec<u8>,
     enrolled: Enrolled,
+    device: std::cell::RefCell<Authenticator>,
+}
+
+/// What somebody was asked, and the right answer to it.
+struct Asked {
+    challenge: Vec<u8>,
+    answer: Secret,
 }
 
 impl Holder {
     async fn of(factor: Arc<dyn Factor>) -> Self {
         let account = AccountName::parse("alice@example.com").expect("a name");
         let holder = super::Holder { id: AccountId::new([1; 16]), name: &account, held: &[] };
-        let begun = factor.begin(holder).await.expect("enrolment begins");
-        let answer = right_answer(&begun.show, ENROLLED);
-        let enrolled = factor.finish(&begun.pending, &answer, ENROLLED).await.expect("the right answer ends it");
-        Holder { factor, show: begun.show, pending: begun.pending, enrolled }
+        let Begun { pending, show } = factor.begin(holder).await.expect("enrolment begins");
+        let mut device = Authenticator::new("https://auth.example.com");
+        let answer = match &show {
+            Show::Passkey { options } => {
+                let options = serde_json::from_str(options).expect("JSON");
+                Secret::new(device.create(&options, &Lies::default()))
+            }
+            Show::Nothing | Show::Authenticator { .. } | Show::Codes(_) => right_answer(&show, ENROLLED),
+        };
+        let enrolled = factor.finish(&pending, &answer, ENROLLED).await.expect("the right answer ends it");
+        Holder { factor, show, pending, enrolled, device: device.into() }
     }
 
-    /// Answers `answer` at a time when the enrolment's own code no longer matters.
-    async fn answers(&self, answer: &Secret) -> Result<Verified, Rejection> {
-        self.factor.verify(Against::state(&self.enrolled.state), answer, later()).await
+    /// Asks what this factor asks, if it asks anything, at a time when the enrolment's own code no longer matters.
+    async fn asked(&self) -> Asked {
+        let name = AccountName::parse("alice@example.com").expect("a name");
+        let held = [Credential {
+            id: CredentialId::new([1; 16]),
+            account: AccountId::new([1; 16]),
+            factor: self.factor.name(),
+            label: String::new(),
+            created: ENROLLED,
+            used: None,
+            handle: self.enrolled.handle.clone(),
+            state: self.enrolled.state.clone(),
+            version: 0,
+        }];
+        let holder = super::Holder { id: AccountId::new([1; 16]), name: &name, held: &held };
+        let begun = self.factor.challenge(Some(holder), later()).await.expect("it asks");
+        let answer = match &begun.show {
+            Show::Passkey { options } => {
+                let options = serde_json::from_str(options).expect("JSON");
+                Secret::new(self.device.borrow_mut().get(&options, &Lies::default()))
+            }
+            Show::Nothing | Show::Authenticator { .. } | Show::Codes(_) => right_answer(&self.show, later()),
+        };
+        Asked { challenge: begun.pending, answer }
+    }
+
+    async fn verify(&self, state: Option<&[u8]>, asked: &Asked, answer: &Secret) -> Result<Verified, Rejection> {
+        self.factor.verify(Against { state, challenge: Some(&asked.challenge) }, answer, later()).await
+    }
+
+    /// Answers rightly.
+    async fn answers(&self) -> Result<Verified, Rejection> {
+        let asked = self.asked().await;
+        self.verify(Some(&self.enrolled.state), &asked, &asked.answer).await
     }
 }
 
@@ -121,9 +172,11 @@ fn factors_are_asked_for_in_the_order_of_the_list() {
 async fn the_right_answer_is_a_proof_of_this_factor_at_this_time() {
     for holder in holders().await {
         let name = holder.factor.name();
-        let proof = holder.answers(&right_answer(&holder.show, later())).await.expect(name.0).proof;
+        let proof = holder.answers().await.expect(name.0).proof;
         assert_eq!((proof.factor, proof.kinds, proof.at), (name, holder.factor.kinds(), later()));
+        assert_eq!(proof.phishing_resistant, holder.factor.phishing_resistant(), "{name}");
         assert!(proof.kinds.count() > 0, "{name} shows something");
+        assert!(holder.factor.counts(&holder.enrolled.state), "{name}");
         if let Some(verified) = &holder.enrolled.verified {
             assert_eq!((verified.proof.factor, verified.proof.at), (name, ENROLLED));
             assert!(!verified.proof.recovery, "{name}");
@@ -134,7 +187,8 @@ async fn the_right_answer_is_a_proof_of_this_factor_at_this_time() {
 #[tokio::test]
 async fn a_wrong_answer_is_wrong() {
     for holder in holders().await {
-        let rejection = holder.answers(&wrong_answer(&holder.show, later())).await.err();
+        let asked = holder.asked().await;
+        let rejection = holder.verify(Some(&holder.enrolled.state), &asked, &wrong(&asked.answer)).await.err();
         assert_eq!(rejection, Some(Rejection::Wrong), "{}", holder.factor.name());
     }
 }
@@ -142,8 +196,11 @@ async fn a_wrong_answer_is_wrong() {
 #[tokio::test]
 async fn without_a_credential_every_answer_is_wrong() {
     for holder in holders().await {
-        for answer in [right_answer(&holder.show, later()), wrong_answer(&holder.show, later()), Secret::new("")] {
-            let rejection = holder.factor.verify(Against::NOTHING, &answer, later()).await.err();
+        let asked = holder.asked().await;
+        for answer in [&asked.answer, &wrong(&asked.answer), &Secret::new("")] {
+            let rejection = holder.verify(None, &asked, answer).await.err();
+            assert_eq!(rejection, Some(Rejection::Wrong), "{}", holder.factor.name());
+            let rejection = holder.factor.verify(Against::NOTHING, answer, later()).await.err();
             assert_eq!(rejection, Some(Rejection::Wrong), "{}", holder.factor.name());
         }
     }
@@ -152,19 +209,23 @@ async fn without_a_credential_every_answer_is_wrong() {
 #[tokio::test]
 async fn another_accounts_answer_is_wrong() {
     for (one, other) in holders().await.into_iter().zip(holders().await) {
-        if one.show != other.show {
-            let rejection = one.answers(&right_answer(&other.show, later())).await.err();
-            assert_eq!(rejection, Some(Rejection::Wrong), "{}", one.factor.name());
+        if one.show == other.show {
+            continue;
         }
+        let asked = other.asked().await;
+        let rejection = one.verify(Some(&one.enrolled.state), &asked, &asked.answer).await.err();
+        assert_eq!(rejection, Some(Rejection::Wrong), "{}", one.factor.name());
     }
 }
 
 #[tokio::test]
 async fn no_answer_whatever_makes_a_factor_panic() {
     for holder in holders().await {
+        let asked = holder.asked().await;
         for answer in hostile_answers() {
             let name = holder.factor.name();
-            assert_eq!(holder.answers(&answer).await.err(), Some(Rejection::Wrong), "{name}");
+            let rejection = holder.verify(Some(&holder.enrolled.state), &asked, &answer).await.err();
+            assert_eq!(rejection, Some(Rejection::Wrong), "{name}");
             let unknown = holder.factor.verify(Against::NOTHING, &answer, later()).await.err();
             assert_eq!(unknown, Some(Rejection::Wrong), "{name}");
             // Where the answer is not looked at, it may end the enrolment; it proves nothing.
@@ -177,15 +238,18 @@ async fn no_answer_whatever_makes_a_factor_panic() {
 #[tokio::test]
 async fn a_damaged_state_fits_nothing() {
     for holder in holders().await {
-        let answer = right_answer(&holder.show, later());
+        let asked = holder.asked().await;
         let whole = &holder.enrolled.state;
         let cut = [whole.len() / 2, whole.len() - 1].map(|length| whole[..length].to_vec());
         for state in garbage().into_iter().chain(cut) {
-            let rejection = holder.factor.verify(Against::state(&state), &answer, later()).await.err();
+            let rejection = holder.verify(Some(&state), &asked, &asked.answer).await.err();
             assert_eq!(rejection, Some(Rejection::Wrong), "{} {state:?}", holder.factor.name());
         }
         for pending in garbage() {
-            let rejection = holder.factor.finish(&pending, &answer, later()).await.err();
+            let rejection = holder.factor.finish(&pending, &asked.answer, later()).await.err();
+            assert_eq!(rejection, Some(Rejection::Wrong), "{} {pending:?}", holder.factor.name());
+            let against = Against { state: Some(whole), challenge: Some(&pending) };
+            let rejection = holder.factor.verify(against, &wrong(&asked.answer), later()).await.err();
             assert_eq!(rejection, Some(Rejection::Wrong), "{} {pending:?}", holder.factor.name());
         }
     }
@@ -196,8 +260,8 @@ async fn no_factor_reads_the_state_of_another() {
     let holders = holders().await;
     for (at, holder) in holders.iter().enumerate() {
         for (_, other) in holders.iter().enumerate().filter(|(place, _)| *place != at) {
-            let answer = right_answer(&holder.show, later());
-            let rejection = holder.factor.verify(Against::state(&other.enrolled.state), &answer, later()).await.err();
+            let asked = holder.asked().await;
+            let rejection = holder.verify(Some(&other.enrolled.state), &asked, &asked.answer).await.err();
             assert_eq!(rejection, Some(Rejection::Wrong));
         }
     }
@@ -207,10 +271,11 @@ async fn no_factor_reads_the_state_of_another() {
 async fn what_is_held_answers_only_once() {
     let holders = holders().await.into_iter();
     for holder in holders.filter(|holder| holder.factor.kinds() != Kinds::of(Kind::Knowledge)) {
-        let answer = right_answer(&holder.show, later());
-        let next = holder.answers(&answer).await.expect("right").state.expect("a used answer leaves a mark");
-        let again = holder.factor.verify(Against::state(&next), &answer, later()).await.err();
-        assert_eq!(again, Some(Rejection::Wrong), "{}", holder.factor.name());
+        let asked = holder.asked().await;
+        let first = holder.verify(Some(&holder.enrolled.state), &asked, &asked.answer).await;
+        let next = first.expect("right").state.expect("a used answer leaves a mark");
+        let again = holder.verify(Some(&next), &asked, &asked.answer).await.err();
+        assert!(matches!(again, Some(Rejection::Wrong | Rejection::Copied)), "{}", holder.factor.name());
     }
 }
 
@@ -224,8 +289,10 @@ async fn nothing_that_is_kept_holds_a_secret_in_the_clear() {
                 vec![BASE32_NOPAD.decode(plain.as_bytes()).expect("base 32"), plain.into_bytes(), key.clone().into()]
             }
             Show::Codes(codes) => codes.iter().flat_map(|code| forms(code)).collect(),
+            // The secret never leaves the authenticator.
+            Show::Passkey { .. } => Vec::new(),
         };
-        let next = holder.answers(&right_answer(&holder.show, later())).await.expect("right").state;
+        let next = holder.answers().await.expect("right").state;
         let kept = [&holder.enrolled.state, &holder.pending].into_iter().chain(&next);
         for kept in kept {
             let clear = |secret: &Vec<u8>| kept.windows(secret.len()).any(|window| window == secret);

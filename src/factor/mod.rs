@@ -19,8 +19,7 @@ use std::sync::Arc;
 
 /// The factors of this build, in the order in which they are asked for where any of them would do: the least trouble for
 /// the person first.
-pub const ALL: [FactorName; 5] =
-    [passkey::NAME, password::NAME, totp::NAME, message::NAME, recovery_code::NAME];
+pub const ALL: [FactorName; 5] = [passkey::NAME, password::NAME, totp::NAME, message::NAME, recovery_code::NAME];
 
 /// Finds a factor by the word in configuration and records.
 pub fn named(word: &str) -> Option<FactorName> {
@@ -42,6 +41,12 @@ pub trait Factor: Send + Sync + 'static {
     /// Whether no look-alike site could relay an answer.
     fn phishing_resistant(&self) -> bool {
         false
+    }
+
+    /// Whether a credential of this state may prove anything at all, as configured now. One that may not is as good as
+    /// not there.
+    fn counts(&self, _state: &[u8]) -> bool {
+        true
     }
 
     /// Asks something that is asked anew each time, of a holder or of whoever answers: what to show the person, and the
@@ -194,6 +199,11 @@ pub enum Show {
     },
     /// Codes to keep, shown once.
     Codes(Vec<String>),
+    /// Something for the browser to ask a passkey.
+    Passkey {
+        /// Options of a WebAuthn ceremony as JSON (WebAuthn Level 3 §5.1.8, §5.1.9). Nothing in them is secret.
+        options: String,
+    },
 }
 
 impl std::fmt::Debug for Show {
@@ -202,6 +212,7 @@ impl std::fmt::Debug for Show {
             Show::Nothing => "Nothing",
             Show::Authenticator { .. } => "Authenticator(…)",
             Show::Codes(_) => "Codes(…)",
+            Show::Passkey { .. } => "Passkey(…)",
         })
     }
 }
@@ -213,6 +224,10 @@ pub enum Rejection {
     Wrong,
     /// It may not be chosen.
     Weak(Weakness),
+    /// It is right, but what made it is not allowed here, or no longer.
+    NotAllowed,
+    /// It is right, but older than one that counted: there may be a copy of what made it.
+    Copied,
     /// Too much is being checked already; try again shortly.
     Busy,
     /// Not before this time.

@@ -4,11 +4,12 @@ use super::master;
 use super::owner::{self, Exposed, Foreign};
 use crate::audit::Recorder;
 use crate::edition::Plan;
+use crate::factor::passkey::{self, Passkey};
 use crate::factor::password::{Password, Settings};
 use crate::factor::recovery_code::RecoveryCode;
 use crate::factor::totp::Totp;
 use crate::factor::{self, Factor, Factors};
-use crate::login::Login;
+use crate::login::{Login, Seals};
 use crate::stdx::clock::Time;
 use crate::stdx::seal::MasterKey;
 use crate::store::embedded::{self, OpenFailure};
@@ -98,7 +99,8 @@ impl State {
 
     /// The rules of signing in, as configured.
     pub fn login(&self, plan: &Plan, recorder: Recorder) -> Login {
-        Login::new(self.store.clone(), factors(plan, &self.master), recorder, self.master.seal("attempt"))
+        let seals = Seals { attempt: self.master.seal("attempt"), ceremony: self.master.seal("ceremony") };
+        Login::new(self.store.clone(), factors(plan, &self.master), recorder, seals)
     }
 }
 
@@ -158,6 +160,13 @@ pub(super) fn factors(plan: &Plan, master: &MasterKey) -> Factors {
     }
     if let Some(totp) = &plan.factors.totp {
         factors.push(Arc::new(Totp::new(totp.issuer.clone(), master.seal("totp-seed"))));
+    }
+    if let (Some(passkey), Some(portal)) = (&plan.factors.passkey, &plan.portal) {
+        let (origin, name, rules) = (portal.origin.clone(), portal.name.clone(), passkey.rules.clone());
+        match Passkey::new(&passkey::Settings { rp_id: passkey.rp_id.clone(), origin, name, rules }) {
+            Ok(passkey) => factors.push(Arc::new(passkey)),
+            Err(error) => tracing::error!(%error, "nobody can use a passkey"),
+        }
     }
     if plan.factors.recovery_code {
         factors.push(Arc::new(RecoveryCode::new()));

@@ -2,10 +2,13 @@
 //! then everything is, in one transaction.
 
 use super::attempt::{Attempt, AttemptToken, Purpose};
+use super::ceremony::{Occasion, Returned};
 use super::{Login, Moment, Stop};
 use crate::audit::Event;
 use crate::factor;
-use crate::factor::{Against, Factor, Holder, Proven, Rejection, Show, Weakness, password, recovery_code, totp};
+use crate::factor::{
+    Against, Begun, Factors, Holder, Proven, Rejection, Show, Weakness, passkey, password, recovery_code, totp,
+};
 use crate::identity::{Account, AccountId, Credential, CredentialId, FactorName, Need, Proofs, SessionId};
 use crate::session::{LiveSession, SecretToken};
 use crate::stdx::clock::Time;
@@ -13,7 +16,6 @@ use crate::stdx::secret::Secret;
 use crate::store::{Enrolment, EnrolmentLink, OnceKind, Place, Reset, Right, Store, Unavailable};
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How long an enrolment link is good for.
@@ -26,10 +28,10 @@ pub struct Enrolling {
     link: Option<String>,
     /// The session that enrols, if one does.
     session: Option<String>,
-    /// Still to come, the current one first.
-    wanted: Vec<String>,
-    /// How many there were.
-    steps: usize,
+    /// Still to come, the current one first: each any of these factors, the one to advise first.
+    wanted: Vec<Vec<String>>,
+    /// Which of the current ones it is; `None` until that is chosen.
+    chosen: Option<String>,
     /// Whether what is enrolled stands beside what the account has of the same factor, not in its place.
     beside: bool,
     /// Finished, waiting for the end.
@@ -52,22 +54,29 @@ enum ShowRecord {
     Nothing,
     Authenticator { uri: String, key: String },
     Codes(Vec<String>),
+    Passkey { options: String },
 }
+
+/// What may stand beside a password, the one to advise first.
+const SECOND: &[FactorName] = &[passkey::NAME, totp::NAME];
 
 /// What a live session wants to enrol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum Wanted<'a> {
     /// Another password or new recovery codes, in place of those there are; one more of anything else.
     One(FactorName),
-    /// What a recovered session must: an authenticator app, and new recovery codes.
+    /// One more of any of these, which the person chooses.
+    AnyOf(&'a [FactorName]),
+    /// What a recovered session must: a second factor, and new recovery codes.
     Recovery,
 }
 
-impl Wanted {
-    fn factors(self) -> Vec<FactorName> {
+impl Wanted<'_> {
+    fn factors(&self) -> Vec<&[FactorName]> {
         match self {
-            Wanted::One(factor) => vec![factor],
-            Wanted::Recovery => vec![totp::NAME, recovery_code::NAME],
+            Wanted::One(factor) => vec![std::slice::from_ref(factor)],
+            Wanted::AnyOf(factors) => vec![factors],
+            Wanted::Recovery => vec![SECOND, &[recovery_code::NAME]],
         }
     }
 
@@ -75,6 +84,7 @@ impl Wanted {
     fn stands_beside(self) -> bool {
         match self {
             Wanted::One(factor) => factor != password::NAME && factor != recovery_code::NAME,
+            Wanted::AnyOf(_) => true,
             Wanted::Recovery => false,
         }
     }
@@ -85,16 +95,29 @@ impl Wanted {
 pub struct EnrolStep {
     /// The attempt.
     pub attempt: Attempt,
-    /// What is enrolled now.
-    pub factor: FactorName,
+    /// What is enrolled now; `None` if that is still to be chosen.
+    pub factor: Option<FactorName>,
+    /// What could be, the one to advise first.
+    pub choices: Vec<FactorName>,
+    /// What was enrolled on the way.
+    pub done: Vec<FactorName>,
+    /// What comes after this, each any of these.
+    pub rest: Vec<Vec<FactorName>>,
     /// What the person is shown.
     pub show: Show,
-    /// Which step this is, from 1.
-    pub step: usize,
-    /// Of how many.
-    pub steps: usize,
     /// The session that enrols, if one does.
     pub session: Option<SessionId>,
+}
+
+/// The answer to a step of an enrolment.
+#[derive(Debug)]
+pub struct StepAnswer<'a> {
+    /// The factor it is for.
+    pub factor: FactorName,
+    /// What was typed, or what a device said.
+    pub answer: &'a Secret,
+    /// The ceremony that came back with it, if one did.
+    pub ceremony: Option<&'a str>,
 }
 
 /// Where an enrolment step led.
@@ -150,7 +173,7 @@ impl Login {
         let value = self.store.once.peek(OnceKind::Enrolment, key, now).await?.ok_or(Stop::Gone)?;
         let id = std::str::from_utf8(&value).ok().and_then(|text| AccountId::parse(text).ok()).ok_or(Stop::Gone)?;
         let account = self.account(id).await?;
-        let wanted = [password::NAME, totp::NAME, recovery_code::NAME];
+        let wanted: [&[FactorName]; 3] = [&[password::NAME], SECOND, &[recovery_code::NAME]];
         let origin = Origin { link: Some(key), session: None, beside: false, proofs: Proofs::new(), ticket };
         self.begin_enrolment(&account, &wanted, origin, now).await
     }
@@ -162,7 +185,7 @@ impl Login {
     pub async fn enrol(
         &self,
         session: &LiveSession,
-        wanted: Wanted,
+        wanted: Wanted<'_>,
         ticket: Option<String>,
         now: Time,
     ) -> Result<AttemptToken, Stop> {
@@ -179,10 +202,24 @@ impl Login {
     pub async fn enrolment(&self, token: &AttemptToken, now: Time) -> Result<EnrolStep, Stop> {
         let attempt = self.look(token, now).await?.attempt;
         let Purpose::Enrol(enrolling) = &attempt.purpose else { return Err(Stop::Gone) };
-        let factor = enrolling.current().ok_or(Stop::Gone)?;
-        let (show, steps) = (enrolling.show.show(), enrolling.steps);
-        let (step, session) = (steps + 1 - enrolling.wanted.len().min(steps), enrolling.session());
-        Ok(EnrolStep { attempt, factor, show, step, steps, session })
+        let mut rest = enrolling.wanted.iter().map(|any| named(any)).collect::<Vec<_>>().into_iter();
+        let choices = rest.next().ok_or(Stop::Gone)?;
+        let done = named(enrolling.drafts.iter().map(|draft| &draft.factor));
+        let (factor, show, session) = (enrolling.current(), enrolling.show.show(), enrolling.session());
+        Ok(EnrolStep { attempt, factor, choices, done, rest: rest.collect(), show, session })
+    }
+
+    /// Chooses what the current step of an enrolment enrols, also instead of what was chosen before.
+    ///
+    /// # Errors
+    /// [`Stop::Gone`] if it is none of the choices, or there is no such enrolment.
+    pub async fn choose(&self, token: &AttemptToken, factor: FactorName, now: Time) -> Result<AttemptToken, Stop> {
+        let step = self.enrolment(token, now).await?;
+        if !step.choices.contains(&factor) {
+            return Err(Stop::Gone);
+        }
+        let attempt = self.take(token, now).await?;
+        self.begin_factor(attempt, factor, now).await
     }
 
     /// Answers the current step of an enrolment. After the last one everything is kept at once.
@@ -192,16 +229,23 @@ impl Login {
     pub async fn finish_step(
         &self,
         token: &AttemptToken,
-        (factor, answer): (FactorName, &Secret),
+        given: StepAnswer<'_>,
         moment: Moment,
     ) -> Result<Enrolled, Stop> {
+        let StepAnswer { factor, answer, ceremony } = given;
         let step = self.enrolment(token, moment.now).await?;
-        if step.factor != factor {
+        if step.factor != Some(factor) {
             return Err(Stop::Gone);
         }
-        let (pending, machine) = (step.pending().ok_or(Stop::Gone)?, self.machine(factor)?);
-        let finished = machine.finish(&pending, answer, moment.now).await.map_err(Stop::Rejected)?;
+        let pending = match ceremony {
+            Some(sealed) => {
+                self.spend(Returned { sealed, occasion: Occasion::Enrolment, tie: token }, moment.now).await?
+            }
+            None => step.pending().ok_or(Stop::Gone)?,
+        };
+        let finished = self.machine(factor)?.finish(&pending, answer, moment.now).await.map_err(Stop::Rejected)?;
         self.refuse_the_same(&step, answer, moment.now).await?;
+        self.refuse_a_taken(&step, &finished).await?;
         let mut attempt = self.take(token, moment.now).await?;
         if let Some(verified) = &finished.verified {
             let proven = Proven::new(attempt.account, attempt.proofs.recovered(), verified);
@@ -209,20 +253,33 @@ impl Login {
         }
         let Purpose::Enrol(enrolling) = &mut attempt.purpose else { return Err(Stop::Gone) };
         enrolling.keep(factor, &finished);
-        match enrolling.current() {
-            Some(next) => Ok(Enrolled::Next(self.begin_factor(attempt, next, moment.now).await?)),
+        match enrolling.wanted.first().map(|any| named(any)).as_deref() {
             None => self.commit(attempt, moment).await,
+            Some(next) => Ok(Enrolled::Next(self.begin_step(attempt, next, moment.now).await?)),
+        }
+    }
+
+    /// What a credential is presented by belongs to it alone. The store makes sure of it at the end; here its holder can
+    /// still take another one.
+    async fn refuse_a_taken(&self, step: &EnrolStep, finished: &factor::Enrolled) -> Result<(), Stop> {
+        let Some(handle) = &finished.handle else { return Ok(()) };
+        let Purpose::Enrol(enrolling) = &step.attempt.purpose else { return Err(Stop::Gone) };
+        let taken = self.store.credentials.by_handle(handle).await?;
+        let replaced = |held: &Credential| !enrolling.beside && held.account == step.attempt.account;
+        match taken.is_none_or(|held| replaced(&held)) {
+            true => Ok(()),
+            false => Err(Stop::Rejected(Rejection::Wrong)),
         }
     }
 
     /// Whoever changes a password is told if it is the one in use. A link may set any: it may be forgotten what was.
     async fn refuse_the_same(&self, step: &EnrolStep, answer: &Secret, now: Time) -> Result<(), Stop> {
-        if step.factor != password::NAME || step.session.is_none() {
+        if step.factor != Some(password::NAME) || step.session.is_none() {
             return Ok(());
         }
-        let machine = self.machine(step.factor)?;
+        let machine = self.machine(password::NAME)?;
         let held = self.credentials(step.attempt.account).await?;
-        for credential in held.iter().filter(|credential| credential.factor == step.factor) {
+        for credential in held.iter().filter(|credential| credential.factor == password::NAME) {
             match machine.verify(Against::state(&credential.state), answer, now).await {
                 Ok(_) => return Err(Stop::Rejected(Rejection::Weak(Weakness::Same))),
                 Err(Rejection::Wrong) => {}
@@ -235,19 +292,18 @@ impl Login {
     async fn begin_enrolment(
         &self,
         account: &Account,
-        wanted: &[FactorName],
+        wanted: &[&[FactorName]],
         origin: Origin,
         now: Time,
     ) -> Result<AttemptToken, Stop> {
-        let factors = self.factors();
-        let wanted: Vec<FactorName> = wanted.iter().copied().filter(|name| factors.get(*name).is_some()).collect();
-        let first = *wanted.first().ok_or(Stop::Gone)?;
+        let wanted = configured(wanted, &self.factors());
+        let first = wanted.first().cloned().ok_or(Stop::Gone)?;
         let enrolling = Enrolling {
             link: origin.link.map(|key| BASE64.encode(&key)),
             session: origin.session.map(|session| session.to_string()),
-            steps: wanted.len(),
             beside: origin.beside,
-            wanted: wanted.iter().map(|name| name.0.to_owned()).collect(),
+            wanted: wanted.iter().map(|any| any.iter().map(|name| name.0.to_owned()).collect()).collect(),
+            chosen: None,
             drafts: Vec::new(),
             pending: String::new(),
             show: ShowRecord::Nothing,
@@ -260,17 +316,32 @@ impl Login {
             need: Need::MFA,
             ticket: origin.ticket,
         };
-        self.begin_factor(attempt, first, now).await
+        self.begin_step(attempt, &first, now).await
+    }
+
+    /// Begins what the next step enrols; where there are several, that is chosen first.
+    async fn begin_step(&self, attempt: Attempt, choices: &[FactorName], now: Time) -> Result<AttemptToken, Stop> {
+        match choices {
+            [only] => self.begin_factor(attempt, *only, now).await,
+            _ => self.put(&attempt, now).await,
+        }
     }
 
     async fn begin_factor(&self, mut attempt: Attempt, factor: FactorName, now: Time) -> Result<AttemptToken, Stop> {
-        let held = self.credentials(attempt.account).await?;
-        let holder = Holder { id: attempt.account, name: &attempt.name, held: &held };
-        let begun = self.machine(factor)?.begin(holder).await.map_err(Stop::Rejected)?;
+        let begun = self.begin_with(&attempt, factor).await?;
         let Purpose::Enrol(enrolling) = &mut attempt.purpose else { return Err(Stop::Gone) };
+        enrolling.chosen = Some(factor.0.to_owned());
         enrolling.pending = BASE64.encode(&begun.pending);
         enrolling.show = begun.show.into();
         self.put(&attempt, now).await
+    }
+
+    /// Begins a factor for whom an enrolment is. What it takes the place of does not stand in its way.
+    pub(super) async fn begin_with(&self, attempt: &Attempt, factor: FactorName) -> Result<Begun, Stop> {
+        let Purpose::Enrol(enrolling) = &attempt.purpose else { return Err(Stop::Gone) };
+        let held = if enrolling.beside { self.credentials(attempt.account).await? } else { Vec::new() };
+        let holder = Holder { id: attempt.account, name: &attempt.name, held: &held };
+        self.machine(factor)?.begin(holder).await.map_err(Stop::Rejected)
     }
 
     /// Keeps everything in one transaction, with all that follows from it.
@@ -288,10 +359,17 @@ impl Login {
         let proven = Proven::resume(account, attempt.proofs.clone());
         Ok(Enrolled::Done { proven, session, attempt: Box::new(attempt), ended })
     }
+}
 
-    fn machine(&self, name: FactorName) -> Result<Arc<dyn Factor>, Stop> {
-        self.factors().get(name).cloned().ok_or(Stop::Gone)
-    }
+/// What of this is configured; a step of which nothing is is left out.
+fn configured(wanted: &[&[FactorName]], factors: &Factors) -> Vec<Vec<FactorName>> {
+    let known = |any: &&[FactorName]| any.iter().copied().filter(|name| factors.get(*name).is_some()).collect();
+    wanted.iter().map(known).filter(|any: &Vec<FactorName>| !any.is_empty()).collect()
+}
+
+/// The factors of these names, as far as this build has them.
+fn named<'a>(words: impl IntoIterator<Item = &'a String>) -> Vec<FactorName> {
+    words.into_iter().filter_map(|word| factor::named(word)).collect()
 }
 
 /// Where an enrolment comes from.
@@ -314,7 +392,7 @@ impl EnrolStep {
 
 impl Enrolling {
     fn current(&self) -> Option<FactorName> {
-        self.wanted.first().and_then(|word| crate::factor::named(word))
+        self.chosen.as_deref().and_then(factor::named)
     }
 
     /// Keeps the current factor's state for the end, and goes on to the next.
@@ -325,7 +403,8 @@ impl Enrolling {
             handle: finished.handle.as_deref().map(|handle| BASE64.encode(handle)),
             label: finished.label.clone(),
         });
-        self.wanted.retain(|word| word != factor.0);
+        self.wanted.drain(..self.wanted.len().min(1));
+        self.chosen = None;
         self.pending.clear();
         self.show = ShowRecord::Nothing;
     }
@@ -364,6 +443,7 @@ impl ShowRecord {
             ShowRecord::Nothing => Show::Nothing,
             ShowRecord::Authenticator { uri, key } => Show::Authenticator { uri: uri.clone(), key: key.clone() },
             ShowRecord::Codes(codes) => Show::Codes(codes.clone()),
+            ShowRecord::Passkey { options } => Show::Passkey { options: options.clone() },
         }
     }
 }
@@ -374,6 +454,7 @@ impl From<Show> for ShowRecord {
             Show::Nothing => ShowRecord::Nothing,
             Show::Authenticator { uri, key } => ShowRecord::Authenticator { uri, key },
             Show::Codes(codes) => ShowRecord::Codes(codes),
+            Show::Passkey { options } => ShowRecord::Passkey { options },
         }
     }
 }

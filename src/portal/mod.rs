@@ -10,6 +10,7 @@ mod enrol;
 mod hand_off;
 mod message;
 mod own;
+mod passkey;
 mod respond;
 mod sign_in;
 mod sign_out;
@@ -126,6 +127,9 @@ impl Portal {
             ["sign-in"] if post => self.first_factor(ask, portal).await,
             ["sign-in", step] if get => self.next_factor(ask, portal, step).await,
             ["sign-in", step] if post => self.answer_factor(ask, portal, step).await,
+            ["passkey", "options"] if post => self.passkey_options(ask).await,
+            ["passkey", "options"] => Err(Trouble::NoMethod("POST")),
+            ["enrol", "choose"] if get => self.enrolment(ask, portal).await,
             ["enrol"] | ["enrol", "confirm"] if get => self.enrolment(ask, portal).await,
             ["enrol"] | ["enrol", "confirm"] if post => self.enrol_step(ask, portal).await,
             ["enrol", token] if get => self.follow_link(ask, token).await,

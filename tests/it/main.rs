@@ -13,6 +13,7 @@ mod keys;
 mod members;
 mod operate;
 mod panics;
+mod passkey;
 mod paths;
 mod pipelining;
 mod portal;

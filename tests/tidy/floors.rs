@@ -41,8 +41,10 @@ const BELOW: &str = "all rooms below";
 /// Foreign crates (`*`: every crate of that family), and the only places that may name them.
 const FENCES: &[(&str, &str)] = &[
     ("pingora*", "edge portal admin listen gateway pool/peer.rs pool/health"),
-    ("serde", "config store portal admin token session/hand_off.rs login cli"),
+    ("serde", "config factor/passkey store portal admin token session/hand_off.rs login cli"),
     ("sqlx", "store/embedded"),
+    ("webauthn*", "factor/passkey"),
+    ("serde_cbor_2", "factor/passkey"),
     ("maud", "portal"),
     ("anyhow", "main.rs cli"),
 ];

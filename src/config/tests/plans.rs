@@ -19,7 +19,7 @@ fn what_is_left_out_gets_its_default() {
     assert_eq!((plan.limits, plan.sessions), (ConnectionLimits::DEFAULT, SessionRules::DEFAULT));
     let password = Some(PasswordPlan { min_length: 12 });
     let totp = Some(TotpPlan { issuer: "Portcullis".into() });
-    assert_eq!(plan.factors, FactorPlan { password, totp, recovery_code: false });
+    assert_eq!(plan.factors, FactorPlan { password, totp, passkey: None, recovery_code: false });
 }
 
 #[test]
@@ -93,7 +93,7 @@ level = "debug"
     };
     assert_eq!(plan.portal, Some(portal));
     let (password, totp) = (Some(PasswordPlan { min_length: 15 }), Some(TotpPlan { issuer: "Example Corp".into() }));
-    assert_eq!(plan.factors, FactorPlan { password, totp, recovery_code: true });
+    assert_eq!(plan.factors, FactorPlan { password, totp, passkey: None, recovery_code: true });
 }
 
 #[test]

@@ -20,6 +20,12 @@ pub enum Asked {
     NewPassword,
     /// The first code of an authenticator app being set up.
     FirstCode,
+    /// A passkey.
+    Passkey,
+    /// A passkey being set up.
+    NewPasskey,
+    /// What a credential is to be called.
+    Label,
 }
 
 /// The sentence for a rejected answer. It is the same whether or not the account, or the factor, exists.
@@ -27,11 +33,35 @@ pub fn sentence(rejection: &Rejection, asked: Asked, now: Time) -> String {
     match rejection {
         Rejection::Wrong => wrong(asked).to_owned(),
         Rejection::Weak(weakness) => weak(*weakness),
+        Rejection::NotAllowed => not_allowed(asked).to_owned(),
+        Rejection::Copied => COPIED.to_owned(),
         Rejection::Busy => {
             "Too many people are signing in at this moment. Please try again in a few seconds.".to_owned()
         }
         Rejection::Wait(until) => format!("Too many wrong answers. Please try again in {}.", span(until.since(now))),
         Rejection::Locked => locked(asked).to_owned(),
+    }
+}
+
+const COPIED: &str = "This passkey was refused: it seems that there is a copy of it. Use another way to sign in, and \
+                      tell your administrator.";
+
+const fn not_allowed(asked: Asked) -> &'static str {
+    match asked {
+        Asked::NewPasskey => {
+            "Passkeys of this kind are not accepted here. Use another device or security key, or ask your administrator \
+             which ones are."
+        }
+        Asked::NameAndPassword
+        | Asked::Password
+        | Asked::AuthenticatorCode
+        | Asked::RecoveryCode
+        | Asked::NewPassword
+        | Asked::FirstCode
+        | Asked::Passkey
+        | Asked::Label => {
+            "This passkey is no longer accepted here. Use another way to sign in, or ask your administrator for one."
+        }
     }
 }
 
@@ -44,6 +74,11 @@ const fn wrong(asked: Asked) -> &'static str {
         }
         Asked::RecoveryCode => "That recovery code is not right, or was used before.",
         Asked::NewPassword => "That password could not be set. Please try again.",
+        Asked::Passkey => "That passkey was not accepted. Please try again, or use another way.",
+        Asked::NewPasskey => {
+            "That passkey could not be set up. Please try again; if it is in use already, take another device or key."
+        }
+        Asked::Label => "That name could not be used. Please choose another.",
         Asked::FirstCode => {
             "That code does not match this key. If your app has several entries for this account, use the newest one. \
              Check that your phone sets its own clock, then enter the next code."
@@ -65,6 +100,7 @@ const fn locked(asked: Asked) -> &'static str {
         Asked::NameAndPassword | Asked::Password | Asked::NewPassword => {
             "Signing in with this password is locked after too many wrong answers. Ask your administrator to unlock it."
         }
+        Asked::Passkey | Asked::NewPasskey | Asked::Label => "This is locked. Ask your administrator to unlock it.",
         Asked::AuthenticatorCode | Asked::FirstCode => {
             "Codes from the app are locked after too many wrong ones. Use another way below, or ask your administrator."
         }
