@@ -15,6 +15,7 @@ mod message;
 mod oauth;
 mod operate;
 mod panics;
+mod passkey;
 mod paths;
 mod pipelining;
 mod portal;

@@ -180,9 +180,8 @@ impl Factor for Message {
 
     async fn verify(&self, against: Against<'_>, answer: &Secret, now: Time) -> Result<Verified, Rejection> {
         let sent = against.challenge.and_then(|sealed| self.matching(sealed, answer, now));
-        let kept = against
-            .state
-            .and_then(|bytes| State::open(bytes, &self.keys.seal).or_else(|| super::unreadable(NAME)));
+        let kept =
+            against.state.and_then(|bytes| State::open(bytes, &self.keys.seal).or_else(|| super::unreadable(NAME)));
         let (sent, kept) = sent.zip(kept).ok_or(Rejection::Wrong)?;
         // A code that counted is over, and so is every one that was sent before it.
         if sent.contact != kept.contact || sent.made <= kept.last {
@@ -292,7 +291,6 @@ fn versioned(sealed: Vec<u8>) -> Vec<u8> {
 pub fn name_of(challenge: &[u8]) -> String {
     HEXLOWER.encode(&sha256(challenge))
 }
-
 
 #[cfg(test)]
 mod tests;
