@@ -5,8 +5,8 @@ mod plan;
 
 pub use live::{Held, Live};
 pub use plan::{
-    FactorPlan, GatewayPlan, MessagePlan, OauthPlan, PasswordPlan, Plan, PortalPlan, RoutePlan, TotpPlan, TrustedProxies,
-    is_certified,
+    FactorPlan, GatewayPlan, MessagePlan, OauthPlan, PasskeyPlan, PasswordPlan, Plan, PortalPlan, RoutePlan, TotpPlan,
+    TrustedProxies, is_certified,
 };
 
 use crate::identity::SessionRules;

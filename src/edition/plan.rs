@@ -2,6 +2,7 @@
 
 use crate::courier::{SmtpPlan, WebhookPlan};
 use crate::factor::message::Template;
+use crate::factor::passkey::Rules;
 use crate::identity::{Channel, SessionRules};
 use crate::listen::{Certified, ConnectionLimits, ListenPlan};
 use crate::oauth::ClientId;
@@ -155,6 +156,8 @@ pub struct FactorPlan {
     pub password: Option<PasswordPlan>,
     /// `[factor.totp]`.
     pub totp: Option<TotpPlan>,
+    /// `[factor.passkey]`.
+    pub passkey: Option<PasskeyPlan>,
     /// `[factor.message]`.
     pub message: Option<MessagePlan>,
     /// `[factor.recovery_code]`.
@@ -190,6 +193,15 @@ pub struct PasswordPlan {
 pub struct TotpPlan {
     /// What authenticator apps show beside the code.
     pub issuer: String,
+}
+
+/// `[factor.passkey]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PasskeyPlan {
+    /// The domain that passkeys are bound to.
+    pub rp_id: String,
+    /// Which passkeys count.
+    pub rules: Rules,
 }
 
 /// One `[[route]]`.

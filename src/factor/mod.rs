@@ -44,6 +44,12 @@ pub trait Factor: Send + Sync + 'static {
         false
     }
 
+    /// Whether a credential of this state may prove anything at all, as configured now. One that may not is as good as
+    /// not there.
+    fn counts(&self, _state: &[u8]) -> bool {
+        true
+    }
+
     /// Asks something that is asked anew each time, of a holder or of whoever answers: what to show the person, and the
     /// challenge that `verify` needs with the answer. Most factors ask nothing. The challenge is secret or sealed; the
     /// caller sees to it that it is answered once, by whom it was asked.
@@ -236,6 +242,11 @@ pub enum Show {
         /// By which way.
         channel: Channel,
     },
+    /// Something for the browser to ask a passkey.
+    Passkey {
+        /// Options of a WebAuthn ceremony as JSON (WebAuthn Level 3 §5.1.8, §5.1.9). Nothing in them is secret.
+        options: String,
+    },
 }
 
 impl std::fmt::Debug for Show {
@@ -246,6 +257,7 @@ impl std::fmt::Debug for Show {
             Show::Codes(_) => "Codes(…)",
             Show::Contact { .. } => "Contact",
             Show::Sent { .. } => "Sent(…)",
+            Show::Passkey { .. } => "Passkey(…)",
         })
     }
 }
@@ -257,6 +269,10 @@ pub enum Rejection {
     Wrong,
     /// It may not be chosen.
     Weak(Weakness),
+    /// It is right, but what made it is not allowed here, or no longer.
+    NotAllowed,
+    /// It is right, but older than one that counted: there may be a copy of what made it.
+    Copied,
     /// Too much is being checked already; try again shortly.
     Busy,
     /// Not before this time.

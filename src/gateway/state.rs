@@ -5,13 +5,14 @@ use super::owner::{self, Exposed, Foreign};
 use super::posting::Codes;
 use crate::audit::Recorder;
 use crate::courier::Outbox;
-use crate::edition::Plan;
+use crate::edition::{MessagePlan, PasskeyPlan, Plan, PortalPlan};
 use crate::factor::message::{self, Message};
+use crate::factor::passkey::{self, Passkey};
 use crate::factor::password::{Password, Settings};
 use crate::factor::recovery_code::RecoveryCode;
 use crate::factor::totp::Totp;
 use crate::factor::{self, Factor, Factors};
-use crate::login::Login;
+use crate::login::{Login, Seals};
 use crate::stdx::clock::Time;
 use crate::stdx::seal::MasterKey;
 use crate::store::embedded::{self, OpenFailure};
@@ -101,7 +102,8 @@ impl State {
 
     /// The rules of signing in, as configured; codes go into `codes`.
     pub fn login(&self, plan: &Plan, recorder: Recorder, codes: &Outbox) -> Login {
-        Login::new(self.store.clone(), factors(plan, &self.master, codes), recorder, self.master.seal("attempt"))
+        let seals = Seals { attempt: self.master.seal("attempt"), ceremony: self.master.seal("ceremony") };
+        Login::new(self.store.clone(), factors(plan, &self.master, codes), recorder, seals)
     }
 }
 
@@ -162,20 +164,39 @@ pub(super) fn factors(plan: &Plan, master: &MasterKey, codes: &Outbox) -> Factor
     if let Some(totp) = &plan.factors.totp {
         factors.push(Arc::new(Totp::new(totp.issuer.clone(), master.seal("totp-seed"))));
     }
+    if let (Some(passkey), Some(portal)) = (&plan.factors.passkey, &plan.portal) {
+        factors.extend(passkeys(passkey, portal));
+    }
     if let (Some(sent), Some(portal)) = (&plan.factors.message, &plan.portal) {
-        let settings = message::Settings {
-            digits: sent.digits,
-            channels: sent.channels.clone(),
-            text: sent.text.clone(),
-            subject: sent.subject.clone(),
-            portal: portal.name.clone(),
-            host: portal.host.clone(),
-        };
-        let deliver = Arc::new(Codes::new(sent, codes));
-        factors.push(Arc::new(Message::new(settings, message::Keys::of(master), deliver)));
+        factors.push(Arc::new(messages(sent, portal, master, codes)));
     }
     if plan.factors.recovery_code {
         factors.push(Arc::new(RecoveryCode::new()));
     }
     Factors::new(factors)
+}
+
+/// Passkeys of the portal's host; `None` if its settings do not fit one another.
+fn passkeys(plan: &PasskeyPlan, portal: &PortalPlan) -> Option<Arc<dyn Factor>> {
+    let (origin, name, rules) = (portal.origin.clone(), portal.name.clone(), plan.rules.clone());
+    match Passkey::new(&passkey::Settings { rp_id: plan.rp_id.clone(), origin, name, rules }) {
+        Ok(passkey) => Some(Arc::new(passkey)),
+        Err(error) => {
+            tracing::error!(%error, "nobody can use a passkey");
+            None
+        }
+    }
+}
+
+/// Codes that are sent: they go into `codes`.
+fn messages(plan: &MessagePlan, portal: &PortalPlan, master: &MasterKey, codes: &Outbox) -> Message {
+    let settings = message::Settings {
+        digits: plan.digits,
+        channels: plan.channels.clone(),
+        text: plan.text.clone(),
+        subject: plan.subject.clone(),
+        portal: portal.name.clone(),
+        host: portal.host.clone(),
+    };
+    Message::new(settings, message::Keys::of(master), Arc::new(Codes::new(plan, codes)))
 }

@@ -1,15 +1,18 @@
 //! Attempts: a sign-in, step-up or enrolment under way, kept sealed in the store under its token's hash, and consumed
 //! by each step that leads further.
 
-use super::enrol::Enrolling;
+use super::ceremony::{Occasion, Returned};
+use super::enrolling::Enrolling;
 use super::plan::{Gap, Next, choices, enrolments, next};
 use super::send::{Asked, AskedRecord};
 use super::throttle::Claimed;
-use super::verify::Answer;
+use super::verify::{Answer, Question};
 use super::{Completed, Given, Login, Moment, Opening, Progress, Stop};
 use crate::audit::Event;
-use crate::factor::{Proven, Rejection, password, recovery_code};
-use crate::identity::{Account, AccountId, AccountName, Assurance, FactorName, Kinds, Need, Proof, Proofs, SessionId};
+use crate::factor::{Factors, Proven, Rejection, password, recovery_code};
+use crate::identity::{
+    Account, AccountId, AccountName, Assurance, Credential, FactorName, Kinds, Need, Proof, Proofs, SessionId,
+};
 use crate::session::{LiveSession, SecretToken};
 use crate::stdx::clock::Time;
 use crate::store::OnceKind;
@@ -97,7 +100,7 @@ impl Login {
         };
         // What is no name is kept nowhere: it may be a password in the wrong field.
         let claimed = Claimed { name: name.as_ref().map_or("?", AccountName::as_str), account: account.as_ref() };
-        let answer = Answer { factor: password::NAME, secret: &opening.answer, challenge: None };
+        let answer = Answer { factor: password::NAME, secret: &opening.answer, asked: Question::Nothing };
         let verified = self.verify(claimed, answer, moment).await?;
         let Some(account) = account else { return Err(Stop::Rejected(Rejection::Wrong)) };
         let proven = Proven::new(account.id, Proofs::new(), &verified);
@@ -172,11 +175,16 @@ impl Login {
         let account = self.store.accounts.by_id(begun.attempt.account).await?;
         let account = account.filter(|account| !account.disabled).ok_or(Stop::Gone)?;
         let claimed = Claimed { name: account.name.as_str(), account: Some(&account) };
-        let asked = begun.attempt.asked(factor, moment.now).map(Asked::challenge);
-        if let Some(asked) = asked {
-            self.count_answer(asked, moment.now).await?;
+        let sent = begun.attempt.asked(factor, moment.now).map(Asked::challenge);
+        if let Some(sent) = sent {
+            self.count_answer(sent, moment.now).await?;
         }
-        let answer = Answer { factor, secret: given.answer, challenge: given.challenge.or(asked) };
+        let asked = match (given.ceremony, sent) {
+            (Some(sealed), _) => Question::Ceremony(Returned { sealed, occasion: Occasion::Proof, tie: token }),
+            (None, Some(challenge)) => Question::Kept(challenge),
+            (None, None) => Question::Nothing,
+        };
+        let answer = Answer { factor, secret: given.answer, asked };
         let verified = self.verify(claimed, answer, moment).await?;
         let mut attempt = self.take(token, moment.now).await?;
         attempt.ticket = given.ticket;
@@ -187,7 +195,7 @@ impl Login {
         self.go_on(attempt, proven, moment.now).await
     }
 
-    async fn go_on(&self, mut attempt: Attempt, proven: Proven, now: Time) -> Result<Progress, Stop> {
+    pub(super) async fn go_on(&self, mut attempt: Attempt, proven: Proven, now: Time) -> Result<Progress, Stop> {
         attempt.proofs = proven.proofs().clone();
         attempt.asked = None;
         match self.next_of(&attempt, now).await? {
@@ -228,13 +236,13 @@ impl Login {
         Ok(enrolments(&self.factors(), &enrolled, Gap { proofs: &session.proofs, need, now }))
     }
 
-    /// The factors an account has enrolled.
+    /// The factors an account has enrolled, as far as what it holds counts now.
     ///
     /// # Errors
     /// [`Stop::Down`].
     pub async fn enrolled(&self, account: AccountId) -> Result<Vec<FactorName>, Stop> {
         let credentials = self.store.credentials.of(account).await?;
-        Ok(credentials.into_iter().map(|credential| credential.factor).collect())
+        Ok(counting(&self.factors.load(), &credentials))
     }
 
     /// A recovery code stands in for a lost second factor: only in a sign-in, and only after the password.
@@ -246,7 +254,7 @@ impl Login {
     pub(super) async fn put(&self, attempt: &Attempt, now: Time) -> Result<AttemptToken, Stop> {
         let token = AttemptToken::fresh();
         let text = serde_json::to_vec(&Record::from(attempt)).expect("a record of strings and numbers has a JSON form");
-        let sealed = self.seal.seal(&token.hash().0, &text);
+        let sealed = self.seals.attempt.seal(&token.hash().0, &text);
         let (key, expires) = (token.hash().0, now.plus(attempt.purpose.life()));
         self.store.once.put(OnceKind::Attempt, key, Some(attempt.account), &sealed, expires).await?;
         Ok(token)
@@ -258,7 +266,7 @@ impl Login {
     }
 
     fn open(&self, token: &AttemptToken, value: &[u8]) -> Option<Attempt> {
-        let text = self.seal.open(&token.hash().0, value)?;
+        let text = self.seals.attempt.open(&token.hash().0, value)?;
         let record: Record = serde_json::from_slice(&text).ok()?;
         record.attempt()
     }
@@ -277,6 +285,15 @@ impl Login {
         let account = self.store.accounts.by_id(id).await?;
         account.filter(|account| !account.disabled).ok_or(Stop::Gone)
     }
+}
+
+/// The factors of credentials that count. Those that are not configured are left for whoever asks to find missing.
+pub(super) fn counting<'a>(
+    factors: &Factors,
+    credentials: impl IntoIterator<Item = &'a Credential>,
+) -> Vec<FactorName> {
+    let counts = |held: &&Credential| factors.get(held.factor).is_none_or(|factor| factor.counts(&held.state));
+    credentials.into_iter().filter(counts).map(|held| held.factor).collect()
 }
 
 #[derive(Serialize, Deserialize)]

@@ -1,15 +1,19 @@
 //! A sign-in as rules: attempts, what is asked next, throttling, enrolment and recovery; knows neither HTTP nor pages.
 
 mod attempt;
+mod ceremony;
 mod enrol;
+mod enrolling;
 mod plan;
 mod recent;
+mod removal;
 mod send;
 mod throttle;
 mod verify;
 
 pub use attempt::{ATTEMPT_LIFE, Attempt, AttemptToken, Begun, Purpose, SET_UP_LIFE};
-pub use enrol::{ENROLMENT_LIFE, EnrolStep, Enrolled, Wanted, offer, reset};
+pub use ceremony::{CEREMONY_LIFE, Ceremony, PasskeyOpening};
+pub use enrol::{ENROLMENT_LIFE, EnrolStep, Enrolled, StepAnswer, Wanted, offer, reset};
 pub use plan::{Gap, Next, next};
 pub use recent::PastSignIn;
 pub use send::{AGAIN_AFTER, Asked, Wish};
@@ -19,7 +23,7 @@ pub use throttle::{
 
 use crate::audit::Recorder;
 use crate::factor::{Factors, Proven, Rejection};
-use crate::identity::{AccountId, Credential, CredentialId, FactorName, Need, SessionId};
+use crate::identity::{AccountId, Credential, CredentialId, FactorName, Need};
 use crate::stdx::clock::Time;
 use crate::stdx::seal::Seal;
 use crate::store::Store;
@@ -34,10 +38,17 @@ pub struct Login {
     /// Written by a reload, read by every step.
     factors: ArcSwap<Factors>,
     recorder: Recorder,
-    /// Seals attempts: they hold what was shown at enrolment.
-    seal: Seal,
+    seals: Seals,
     /// Which refusals of tries are on record.
     told: throttle::Told,
+}
+
+/// The keys of what is sealed here.
+pub struct Seals {
+    /// Of attempts: they hold what was shown at enrolment.
+    pub attempt: Seal,
+    /// Of challenges, which travel.
+    pub ceremony: Seal,
 }
 
 /// Why a step did not lead further.
@@ -96,8 +107,8 @@ pub struct Given<'a> {
     pub factor: FactorName,
     /// What was typed.
     pub answer: &'a crate::stdx::secret::Secret,
-    /// What was asked, if something was; the caller answers for it having been asked of this very attempt.
-    pub challenge: Option<&'a [u8]>,
+    /// The ceremony that came back with the answer, if one did.
+    pub ceremony: Option<&'a str>,
     /// The sealed ticket that came along, in place of the attempt's: of two tabs that sign in, the later one began it.
     pub ticket: Option<String>,
 }
@@ -113,8 +124,8 @@ pub struct Moment {
 
 impl Login {
     /// The rules over a store.
-    pub fn new(store: Store, factors: Factors, recorder: Recorder, seal: Seal) -> Self {
-        Login { store, factors: ArcSwap::from_pointee(factors), recorder, seal, told: throttle::Told::default() }
+    pub fn new(store: Store, factors: Factors, recorder: Recorder, seals: Seals) -> Self {
+        Login { store, factors: ArcSwap::from_pointee(factors), recorder, seals, told: throttle::Told::default() }
     }
 
     /// Puts newly configured factors in place of the old ones.
@@ -146,18 +157,5 @@ impl Login {
         label: &str,
     ) -> Result<bool, Unavailable> {
         self.store.credentials.rename(id, account, label).await
-    }
-
-    /// Removes a credential of the account whose session `by` is, and ends its attempts and other sessions: what was
-    /// proven in them may rest on it. Gives the sessions that ended; `None` if the session or the credential is no more.
-    ///
-    /// # Errors
-    /// If the store cannot be written; then nothing changed.
-    pub async fn remove_credential(
-        &self,
-        id: CredentialId,
-        by: SessionId,
-    ) -> Result<Option<Vec<SessionId>>, Unavailable> {
-        self.store.credentials.remove(id, by).await
     }
 }

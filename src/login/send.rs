@@ -129,7 +129,7 @@ impl Login {
 #[derive(Serialize, Deserialize)]
 pub(super) struct AskedRecord {
     factor: String,
-    show: super::enrol::ShowRecord,
+    show: super::enrolling::ShowRecord,
     at: u64,
     challenge: String,
 }

@@ -2,7 +2,7 @@
 //! raised before an answer is verified.
 
 use super::{Moment, Stop};
-use crate::factor::{Rejection, message, totp};
+use crate::factor::{Rejection, message, passkey, totp};
 use crate::identity::{Account, AccountId, FactorName};
 use crate::stdx::clock::Time;
 use crate::store::{Reserved, ThrottleRule, Throttled, Throttles};
@@ -56,9 +56,14 @@ const LOCKED_WINDOW: Duration = Duration::from_secs(3600);
 /// recorded, for a record of each would be a write of each.
 const MOST_TOLD: usize = 10_000;
 
-/// The rule for a factor: those whose answers are short are locked sooner.
-fn rule_for(factor: FactorName) -> ThrottleRule {
-    if factor == totp::NAME || factor == message::NAME { TOTP } else { PASSWORD }
+/// The rule for a factor: those whose answers are short are locked sooner. A passkey's answer cannot be guessed: a limit
+/// would only let strangers lock people out.
+fn rule_for(factor: FactorName) -> Option<ThrottleRule> {
+    match factor {
+        passkey::NAME => None,
+        totp::NAME | message::NAME => Some(TOTP),
+        _ => Some(PASSWORD),
+    }
 }
 
 /// Who somebody says to be, as far as it goes.
@@ -83,8 +88,8 @@ impl Claimed<'_> {
 /// A counted attempt: forgiven if the answer was right, otherwise it stays counted.
 pub(super) struct Reservation {
     source: Throttled,
-    subject: Throttled,
-    rule: ThrottleRule,
+    /// Whose answers are counted besides, and how.
+    subject: Option<(Throttled, ThrottleRule)>,
 }
 
 /// An attempt that may not be made.
@@ -103,19 +108,26 @@ impl Reservation {
         factor: FactorName,
         moment: Moment,
     ) -> Result<Result<Self, Refused>, Stop> {
-        let (rule, now) = (rule_for(factor), moment.now);
-        let (source, subject) = (Throttled::of_source(moment.address), claimed.throttled(factor));
-        let said = throttles.reserve_all(&[(&source, SOURCE), (&subject, rule)], now).await?;
-        let refused = [&source, &subject].into_iter().zip(said).find_map(|(whose, said)| {
+        let source = Throttled::of_source(moment.address);
+        let subject = rule_for(factor).map(|rule| (claimed.throttled(factor), rule));
+        let counted = Reservation { source, subject };
+        let said = throttles.reserve_all(&counted.all(), moment.now).await?;
+        let refused = counted.all().into_iter().zip(said).find_map(|((whose, _), said)| {
             let until = refusal(said)?;
             Some(Refused { whose: whose.clone(), until })
         });
-        Ok(refused.map_or(Ok(Reservation { source, subject, rule }), Err))
+        Ok(refused.map_or(Ok(counted), Err))
     }
 
     /// The answer was right: it does not count.
     pub async fn forgive(&self, throttles: &Arc<dyn Throttles>) -> Result<(), Stop> {
-        Ok(throttles.forgive_all(&[(&self.subject, self.rule), (&self.source, SOURCE)]).await?)
+        Ok(throttles.forgive_all(&self.all()).await?)
+    }
+
+    /// Every counter, the source's first.
+    fn all(&self) -> Vec<(&Throttled, ThrottleRule)> {
+        let subject = self.subject.iter().map(|(subject, rule)| (subject, *rule));
+        std::iter::once((&self.source, SOURCE)).chain(subject).collect()
     }
 
     /// The answer was not looked at: the source gets its attempt back; the account's wait stays as it is.
@@ -144,8 +156,7 @@ impl Posting {
         let source = Throttled::Sent(Throttled::of_source(moment.address).to_string());
         let (account, recipient) = (format!("account:{account}"), format!("recipient:{recipient}"));
         let (account, recipient) = (Throttled::Sent(account), Throttled::Sent(recipient));
-        let counters =
-            [(&account, SENT_FOR_ACCOUNT), (&recipient, SENT_TO_RECIPIENT), (&source, SENT_FOR_SOURCE)];
+        let counters = [(&account, SENT_FOR_ACCOUNT), (&recipient, SENT_TO_RECIPIENT), (&source, SENT_FOR_SOURCE)];
         let said = throttles.reserve_all(&counters, moment.now).await?;
         let until = said.into_iter().filter_map(refusal).flatten().max();
         until.map_or(Ok(()), |until| Err(Stop::Rejected(Rejection::Wait(until))))

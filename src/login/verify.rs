@@ -1,5 +1,6 @@
 //! Checking one answer: reserved before it is verified, its state written before it is believed.
 
+use super::ceremony::Returned;
 use super::throttle::{Claimed, Refused, Reservation};
 use super::{Login, Moment, Stop};
 use crate::factor::{Against, Factor, Rejection, Verified};
@@ -17,8 +18,19 @@ pub(super) struct Answer<'a> {
     pub factor: FactorName,
     /// What was typed, or what a device said.
     pub secret: &'a Secret,
-    /// What was asked, if something was.
-    pub challenge: Option<&'a [u8]>,
+    /// What was asked.
+    pub asked: Question<'a>,
+}
+
+/// What an answer is to.
+#[derive(Clone, Copy)]
+pub(super) enum Question<'a> {
+    /// Nothing that is asked anew each time.
+    Nothing,
+    /// A challenge that the attempt kept.
+    Kept(&'a [u8]),
+    /// One that travelled, to be used up before the answer is looked at.
+    Ceremony(Returned<'a>),
 }
 
 impl Login {
@@ -37,21 +49,36 @@ impl Login {
             Ok(reservation) => reservation,
             Err(refused) => return Err(self.turn_away(claimed, name, &refused, moment)),
         };
-        let account = claimed.account.filter(|account| !account.disabled);
-        match self.check(factor, account, answer, moment).await {
-            Ok(verified) => {
-                reservation.forgive(throttles).await?;
-                Ok(verified)
-            }
-            Err(Stop::Rejected(Rejection::Wrong)) => {
-                self.report_failure(claimed, name, "wrong", moment);
-                Err(Stop::Rejected(Rejection::Wrong))
-            }
-            Err(stop) => {
-                reservation.give_back(throttles).await?;
-                Err(stop)
-            }
+        let verified = self.check_asked(factor, claimed, answer, moment).await;
+        match &verified {
+            Ok(_) => reservation.forgive(throttles).await?,
+            Err(stop) => match failure(stop) {
+                Some(why) => self.report_failure(claimed, name, why, moment),
+                None => reservation.give_back(throttles).await?,
+            },
         }
+        verified
+    }
+
+    /// Uses a ceremony up before its answer is looked at.
+    async fn check_asked(
+        &self,
+        factor: &Arc<dyn Factor>,
+        claimed: Claimed<'_>,
+        answer: Answer<'_>,
+        moment: Moment,
+    ) -> Result<Verified, Stop> {
+        let account = claimed.account.filter(|account| !account.disabled);
+        let spent = match answer.asked {
+            Question::Ceremony(returned) => Some(self.spend(returned, moment.now).await?),
+            Question::Nothing | Question::Kept(_) => None,
+        };
+        let challenge = match answer.asked {
+            Question::Nothing => None,
+            Question::Kept(challenge) => Some(challenge),
+            Question::Ceremony(_) => spent.as_deref(),
+        };
+        self.check(factor, account, (answer.secret, challenge), moment).await
     }
 
     /// Every refusal is counted, and the first of each window recorded.
@@ -67,7 +94,7 @@ impl Login {
         &self,
         factor: &Arc<dyn Factor>,
         account: Option<&Account>,
-        answer: Answer<'_>,
+        answer: (&Secret, Option<&[u8]>),
         moment: Moment,
     ) -> Result<Verified, Stop> {
         for _ in 0..TRIES {
@@ -92,23 +119,37 @@ impl Login {
         &self,
         factor: &Arc<dyn Factor>,
         held: &[Credential],
-        answer: Answer<'_>,
+        (answer, challenge): (&Secret, Option<&[u8]>),
         moment: Moment,
     ) -> Result<(Credential, Verified), Stop> {
         let mut last = Rejection::Wrong;
         for credential in held {
-            let against = Against { state: Some(&credential.state), challenge: answer.challenge };
-            match factor.verify(against, answer.secret, moment.now).await {
+            let against = Against { state: Some(&credential.state), challenge };
+            match factor.verify(against, answer, moment.now).await {
                 Ok(verified) => return Ok((credential.clone(), verified)),
+                // Another credential, for which the answer never was, tells less.
+                Err(Rejection::Wrong) => {}
                 Err(rejection) => last = rejection,
             }
         }
-        let against = Against { state: None, challenge: answer.challenge };
+        let against = Against { state: None, challenge };
         if held.is_empty()
-            && let Err(rejection) = factor.verify(against, answer.secret, moment.now).await
+            && let Err(rejection) = factor.verify(against, answer, moment.now).await
         {
             last = rejection;
         }
         Err(Stop::Rejected(last))
+    }
+}
+
+/// Why an answer that was looked at failed, in the record's word; `None` if it was not looked at.
+fn failure(stop: &Stop) -> Option<&'static str> {
+    match stop {
+        Stop::Rejected(Rejection::Wrong) => Some("wrong"),
+        Stop::Rejected(Rejection::Copied) => Some("counter"),
+        Stop::Rejected(Rejection::NotAllowed) => Some("not-allowed"),
+        Stop::Rejected(Rejection::Weak(_) | Rejection::Busy | Rejection::Wait(_) | Rejection::Locked)
+        | Stop::Gone
+        | Stop::Down(_) => None,
     }
 }

@@ -2,13 +2,14 @@
 
 use super::ask::form_token;
 use super::page::{
-    self, Actions, Confirm, Form, Link, MyAccount, Notice, Question, Sessions, SignInRecord, Sort, Way, Ways, field,
+    self, Actions, Confirm, Form, Link, MOST_LETTERS, MyAccount, Notice, Question, Rename, Sessions, SignInRecord,
+    Sort, Way, Ways, field,
 };
 use super::sign_out::forgetting;
 use super::{Ask, Outcome, Portal, Trouble, device, respond};
 use crate::audit::Event;
 use crate::edition::PortalPlan;
-use crate::factor::{message, password, recovery_code, totp};
+use crate::factor::{Rejection, message, passkey, password, recovery_code, totp};
 use crate::identity::{Credential, CredentialId, FactorName, SessionId};
 use crate::login::{PastSignIn, Stop, Wanted};
 use crate::session::cookie::Name;
@@ -42,7 +43,7 @@ impl Portal {
         all.retain(|session| ask.now < ask.rules.end_of(session.created, session.used));
         all.sort_by_key(|session| session.id != held.session.id);
         let credentials = self.login.credentials(held.session.account.id).await?;
-        let rows = rows(&self.login.factors(), &credentials);
+        let rows = self.rows(&credentials);
         let ways: Vec<Way<'_>> = rows.iter().map(Row::way).collect();
         let past = self.login.recent(held.session.account.id, RECENT).await?;
         let how: Vec<String> = past.iter().map(|past| in_words(&past.factors)).collect();
@@ -76,7 +77,9 @@ impl Portal {
             ["app"] => self.enrol_fresh(ask, portal, &held, Wanted::One(totp::NAME)).await,
             ["message"] => self.enrol_fresh(ask, portal, &held, Wanted::One(message::NAME)).await,
             ["codes"] => self.enrol_fresh(ask, portal, &held, Wanted::One(recovery_code::NAME)).await,
+            ["passkey"] => self.enrol_fresh(ask, portal, &held, Wanted::One(passkey::NAME)).await,
             ["remove", id] => self.ask_remove(ask, portal, &held, id).await,
+            ["rename", id] => self.ask_rename(portal, &held, id).await,
             ["sessions", "end-others"] => {
                 let others = self.keeper.of(held.session.account.id).await?.len().saturating_sub(1);
                 Ok(self.question(portal, &held, "/account/sessions/end-others", Question::EndOthers(others)))
@@ -107,6 +110,7 @@ impl Portal {
                 Ok(forgetting(respond::see_other("/signed-out/everywhere"), ask))
             }
             ["remove", id] => self.remove(ask, portal, &held, id).await,
+            ["rename", id] => self.rename(ask, portal, &held, id).await,
             _ => Err(Trouble::NoPage),
         }
     }
@@ -133,7 +137,7 @@ impl Portal {
         }
     }
 
-    async fn enrol_fresh(&self, ask: &Ask<'_>, portal: &PortalPlan, held: &Held, wanted: Wanted) -> Outcome {
+    async fn enrol_fresh(&self, ask: &Ask<'_>, portal: &PortalPlan, held: &Held, wanted: Wanted<'_>) -> Outcome {
         match self.stale(ask, portal, held).await? {
             Some(answer) => Ok(answer),
             None => self.begin_enrolment(ask, &held.session, wanted, None).await,
@@ -167,7 +171,7 @@ impl Portal {
             return Ok(answer);
         }
         let credentials = self.login.credentials(held.session.account.id).await?;
-        let rows = rows(&self.login.factors(), &credentials);
+        let rows = self.rows(&credentials);
         let row = rows.iter().find(|row| row.remove.is_some() && row.id.to_string() == id).ok_or(Trouble::NoPage)?;
         Ok(self.question(portal, held, &format!("/account/remove/{id}"), Question::Remove(&row.label)))
     }
@@ -178,7 +182,7 @@ impl Portal {
         }
         let account = held.session.account.id;
         let credentials = self.login.credentials(account).await?;
-        let rows = rows(&self.login.factors(), &credentials);
+        let rows = self.rows(&credentials);
         let id = CredentialId::parse(id).map_err(|_| Trouble::NoPage)?;
         let row = rows.iter().find(|row| row.remove.is_some() && row.id == id).ok_or(Trouble::NoPage)?;
         let ended = self.login.remove_credential(id, held.session.id).await?.ok_or(Stop::Gone)?;
@@ -187,6 +191,58 @@ impl Portal {
         let event = Event::FactorRemoved { account, factor: row.factor, by: "self", address, device };
         self.recorder.report(ask.now, event);
         Ok(respond::see_other("/"))
+    }
+
+    /// What is called what its holder calls it.
+    async fn ask_rename(&self, portal: &PortalPlan, held: &Held, id: &str) -> Outcome {
+        let (id, label) = self.renamable(held, id).await?;
+        Ok(self.rename_page(portal, held, (id, &label), None))
+    }
+
+    async fn rename(&self, ask: &Ask<'_>, portal: &PortalPlan, held: &Held, id: &str) -> Outcome {
+        let (id, _) = self.renamable(held, id).await?;
+        let label = ask.form.text(field::LABEL).trim();
+        let fits = (1..=MOST_LETTERS).contains(&label.chars().count()) && !label.chars().any(char::is_control);
+        if !fits {
+            let notice = Notice::Rejected(&Rejection::Wrong, ask.now);
+            return Ok(self.rename_page(portal, held, (id, label), Some(notice)));
+        }
+        match self.login.rename_credential(id, held.session.account.id, label).await? {
+            true => Ok(respond::see_other("/")),
+            false => Err(Trouble::NoPage),
+        }
+    }
+
+    /// A passkey of this very account, and what it is called.
+    async fn renamable(&self, held: &Held, id: &str) -> Result<(CredentialId, String), Trouble> {
+        let credentials = self.login.credentials(held.session.account.id).await?;
+        let own = credentials.into_iter().find(|own| own.factor == passkey::NAME && own.id.to_string() == id);
+        own.map(|own| (own.id, own.label)).ok_or(Trouble::NoPage)
+    }
+
+    fn rename_page(
+        &self,
+        portal: &PortalPlan,
+        held: &Held,
+        (id, label): (CredentialId, &str),
+        notice: Option<Notice<'_>>,
+    ) -> crate::reply::Answer {
+        let csrf = form_token(&self.forms, &held.token, "");
+        let action = format!("/account/rename/{id}");
+        let form = Form { action: &action, csrf: &csrf, carried: &[] };
+        let status = if notice.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+        let view = Rename { portal: &portal.name, form, label, cancel: "/", notice };
+        respond::page(status, page::rename(&view), None)
+    }
+
+    /// What the account holds, and what may be done with each.
+    fn rows(&self, credentials: &[Credential]) -> Vec<Row> {
+        let removable = self.login.removable(credentials);
+        let mut rows = rows(&self.login.factors(), credentials);
+        for row in rows.iter_mut().filter(|row| removable.contains(&row.id)) {
+            row.remove = Some(format!("/account/remove/{}", row.id));
+        }
+        rows
     }
 
     fn question(&self, portal: &PortalPlan, held: &Held, action: &str, question: Question<'_>) -> crate::reply::Answer {
@@ -206,7 +262,7 @@ struct Row {
     remark: Option<String>,
     created: Time,
     used: Option<Time>,
-    change: Option<Link<'static>>,
+    change: Option<(&'static str, String)>,
     remove: Option<String>,
 }
 
@@ -218,46 +274,54 @@ impl Row {
             remark: self.remark.as_deref(),
             created: self.created,
             used: self.used,
-            change: self.change,
+            change: self.change.as_ref().map(|(label, href)| Link { label, href }),
             remove: self.remove.as_deref(),
         }
     }
 }
 
-/// The credentials as rows. One of several authenticator apps may be removed, the last one may not: it is what makes a
-/// sign-in strong enough to get back here.
+/// The credentials as rows.
 fn rows(factors: &crate::factor::Factors, credentials: &[Credential]) -> Vec<Row> {
     let apps = credentials.iter().filter(|credential| credential.factor == totp::NAME).count();
     let first = [password::NAME, recovery_code::NAME];
     let seconds = credentials.iter().filter(|credential| !first.contains(&credential.factor)).count();
     let mut number = 0;
     let row = |credential: &Credential| {
-        let removal = Some(format!("/account/remove/{}", credential.id));
-        let (sort, label, remark, change, remove) = match credential.factor {
-            password::NAME => {
-                (Sort::Secret, "Password".to_owned(), None, Some(link("Change", "/account/password")), None)
-            }
+        let &Credential { id, factor, created, used, .. } = credential;
+        let counts = factors.get(factor).is_none_or(|factor| factor.counts(&credential.state));
+        let (sort, label, remark, change) = match factor {
+            password::NAME => (Sort::Secret, "Password".to_owned(), None, change("Change", "/account/password")),
             totp::NAME => {
                 number += 1;
                 let label =
                     if apps > 1 { format!("Authenticator app {number}") } else { "Authenticator app".to_owned() };
-                (Sort::App, label, None, None, removal.filter(|_| apps > 1))
+                (Sort::App, label, None, None)
             }
             recovery_code::NAME => {
                 let left = recovery_code::RecoveryCode::left(&credential.state);
                 let remark = Some(if left == 1 { "1 code left".to_owned() } else { format!("{left} codes left") });
-                (Sort::Codes, "Recovery codes".to_owned(), remark, Some(link("Replace", "/account/codes")), removal)
+                (Sort::Codes, "Recovery codes".to_owned(), remark, change("Replace", "/account/codes"))
             }
-            message::NAME => (Sort::Message, credential.label.clone(), None, None, removal.filter(|_| seconds > 1)),
-            other => (Sort::Key, other.to_string(), None, None, removal),
+            message::NAME => (Sort::Message, credential.label.clone(), None, None),
+            passkey::NAME => {
+                let synced = passkey::is_synced(&credential.state).unwrap_or_default();
+                let remark = if synced { "Synced" } else { "One device" };
+                let address = format!("/account/rename/{id}");
+                (Sort::Key, credential.label.clone(), Some(remark.to_owned()), change("Rename", &address))
+            }
+            other => (Sort::Key, other.to_string(), None, None),
         };
-        let &Credential { id, factor, created, used, .. } = credential;
-        Row { id, factor, sort, label, remark, created, used, change, remove }
+        let remark = if counts { remark } else { Some("No longer accepted".to_owned()) };
+        Row { id, factor, sort, label, remark, created, used, change, remove: None }
     };
     let known = credentials.iter().filter(|credential| factors.get(credential.factor).is_some());
     let mut rows: Vec<Row> = known.map(row).collect();
     rows.sort_by_key(|row| row.sort);
     rows
+}
+
+fn change(label: &'static str, address: &str) -> Option<(&'static str, String)> {
+    Some((label, address.to_owned()))
 }
 
 /// What changed a moment ago. Where everything is as new as everything else the account was set up, not changed.
@@ -267,6 +331,9 @@ fn news(rows: &[Row], now: Time) -> Option<&'static str> {
         return None;
     }
     let new = |factor: FactorName| rows.iter().any(|row| row.factor == factor && row.created == newest);
+    if new(passkey::NAME) {
+        return Some("Your passkey was added. Your other devices were signed out.");
+    }
     match (new(password::NAME), new(totp::NAME), new(recovery_code::NAME)) {
         (true, _, _) => Some("Your password was changed. Your other devices were signed out."),
         (_, true, true) => {
@@ -289,6 +356,7 @@ fn in_words(factors: &[FactorName]) -> String {
     let word = |factor: &FactorName| match *factor {
         password::NAME => "password",
         totp::NAME => "authenticator app",
+        passkey::NAME => "passkey",
         message::NAME => "code that was sent",
         recovery_code::NAME => "recovery code",
         FactorName(other) => other,
@@ -300,11 +368,12 @@ fn in_words(factors: &[FactorName]) -> String {
 /// What the account could hold besides; recovery codes that it holds are replaced, not added to.
 fn additions(factors: &crate::factor::Factors, rows: &[Row]) -> Vec<Link<'static>> {
     let held = rows.iter().any(|row| row.factor == recovery_code::NAME);
+    let key = factors.get(passkey::NAME).map(|_| link("Add a passkey", "/account/passkey"));
     let app = factors.get(totp::NAME).map(|_| link("Add an authenticator app", "/account/app"));
     let codes =
         factors.get(recovery_code::NAME).filter(|_| !held).map(|_| link("New recovery codes", "/account/codes"));
     let sent = factors.get(message::NAME).map(|_| link("Add a phone number or e-mail address", "/account/message"));
-    app.into_iter().chain(sent).chain(codes).collect()
+    key.into_iter().chain(app).chain(sent).chain(codes).collect()
 }
 
 const fn link(label: &'static str, href: &'static str) -> Link<'static> {

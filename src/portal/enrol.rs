@@ -2,15 +2,15 @@
 
 use super::ask::form_token;
 use super::page::{
-    self, AFTER_RECOVERY, AFTER_RECOVERY_BY_MESSAGE, ChooseContact, ChoosePassword, ConfirmApp, ConfirmContact,
-    FIRST_TIME, FIRST_TIME_BY_MESSAGE, Form, Journey, Link, Notice, SaveCodes, ScanKey, Sent, Step, field,
+    self, ChooseContact, ChoosePassword, ChooseWay, ConfirmApp, ConfirmContact, CreatePasskey, Form, Journey, Link,
+    Notice, Occasion, SaveCodes, ScanKey, Sent, Step, WayToChoose, field,
 };
 use super::sign_in::{Browser, signed_in, status_of};
 use super::{Ask, Outcome, Portal, Trouble, message as saying, respond};
 use crate::edition::PortalPlan;
-use crate::factor::{Proven, Rejection, Show, message, password, recovery_code, totp};
-use crate::identity::SessionId;
-use crate::login::{Attempt, AttemptToken, EnrolStep, Enrolled, Stop, Wanted};
+use crate::factor::{self, Proven, Rejection, Show, message, passkey, password, recovery_code, totp};
+use crate::identity::{FactorName, SessionId};
+use crate::login::{Attempt, AttemptToken, EnrolStep, Enrolled, StepAnswer, Stop, Wanted};
 use crate::reply::Answer;
 use crate::session::cookie::Name;
 use crate::session::{LiveSession, SecretToken};
@@ -45,7 +45,7 @@ impl Portal {
         &self,
         ask: &Ask<'_>,
         session: &LiveSession,
-        wanted: Wanted,
+        wanted: Wanted<'_>,
         ticket: Option<String>,
     ) -> Outcome {
         let attempt = self.login.enrol(session, wanted, ticket, ask.now).await?;
@@ -75,17 +75,23 @@ impl Portal {
     pub(super) async fn enrol_step(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
         let (token, step) = self.step(ask).await?;
         ask.check_form(&self.forms, &token, "")?;
-        let choosing = step.factor == password::NAME;
+        if !ask.form.text(field::FACTOR).is_empty() {
+            return self.choose(ask, &token).await;
+        }
+        let factor = step.factor.ok_or(Stop::Gone)?;
+        let choosing = factor == password::NAME;
         if choosing && ask.form.text(field::NEW_PASSWORD) != ask.form.text(field::REPEATED) {
             return Ok(self.step_page(ask, portal, (&token, &step), Some(Verdict::Different)));
         }
-        let contact = step.factor == message::NAME && !ask.form.text(field::CONTACT).is_empty();
-        let answer = ask.form.secret(match (choosing, contact) {
-            (true, _) => field::NEW_PASSWORD,
-            (false, true) => field::CONTACT,
-            (false, false) => field::CODE,
-        });
-        match self.login.finish_step(&token, (step.factor, &answer), ask.moment()).await {
+        let contact = !ask.form.text(field::CONTACT).is_empty();
+        let (answer, ceremony) = match factor {
+            password::NAME => (ask.form.secret(field::NEW_PASSWORD), None),
+            passkey::NAME => (ask.form.secret(field::CREDENTIAL), Some(ask.form.text(field::CEREMONY))),
+            message::NAME if contact => (ask.form.secret(field::CONTACT), None),
+            _ => (ask.form.secret(field::CODE), None),
+        };
+        let given = StepAnswer { factor, answer: &answer, ceremony };
+        match self.login.finish_step(&token, given, ask.moment()).await {
             Ok(Enrolled::Next(token)) => Ok(to_enrolment(ask, &token)),
             Ok(Enrolled::Done { proven, session, attempt, ended }) => {
                 self.keeper.forget(&ended);
@@ -99,8 +105,18 @@ impl Portal {
         }
     }
 
+    /// Which of several ways it is to be.
+    async fn choose(&self, ask: &Ask<'_>, token: &AttemptToken) -> Outcome {
+        let factor = factor::named(ask.form.text(field::FACTOR)).ok_or(Stop::Gone)?;
+        match self.login.choose(token, factor, ask.now).await {
+            Ok(token) => Ok(to_enrolment(ask, &token)),
+            Err(Stop::Gone) => Err(self.over(ask).await),
+            Err(stop) => Err(stop.into()),
+        }
+    }
+
     /// The step under way. What a session began ends with it: whoever was signed out from elsewhere changes nothing.
-    async fn step(&self, ask: &Ask<'_>) -> Result<(AttemptToken, EnrolStep), Trouble> {
+    pub(super) async fn step(&self, ask: &Ask<'_>) -> Result<(AttemptToken, EnrolStep), Trouble> {
         let Some(token) = ask.token(Name::Attempt) else { return Err(self.over(ask).await) };
         let step = match self.login.enrolment(&token, ask.now).await {
             Ok(step) => step,
@@ -155,33 +171,34 @@ impl Portal {
             Verdict::Rejected(rejection) => Notice::Rejected(rejection, ask.now),
             Verdict::Different => Notice::Mistake(DIFFERENT),
         });
-        let journey = journey(step, self.login.factors().get(totp::NAME).is_some());
-        let account = step.attempt.name.as_str();
+        let (portal, account, steps) = (portal.name.as_str(), step.attempt.name.as_str(), steps(step));
+        let journey = journey(step, &steps);
+        let several = step.choices.len() > 1;
+        let choosing = several && (step.factor.is_none() || ask.path == "/enrol/choose");
         let markup = match &step.show {
-            Show::Nothing => page::choose_password(&ChoosePassword {
-                portal: &portal.name,
-                journey,
-                form,
-                account,
-                least: ask.least_password,
-                notice,
-            }),
+            _ if choosing => page::choose_way(&ChooseWay { portal, journey, form, ways: &ways(&step.choices) }),
+            Show::Nothing => {
+                let least = ask.least_password;
+                page::choose_password(&ChoosePassword { portal, journey, form, account, least, notice })
+            }
             Show::Authenticator { uri, key } if ask.path == "/enrol" && verdict.is_none() => {
-                page::scan_key(&ScanKey { portal: &portal.name, journey, uri, key, next: "/enrol/confirm" })
+                page::scan_key(&ScanKey { portal, journey, uri, key, next: "/enrol/confirm" })
             }
             Show::Authenticator { .. } => {
-                page::confirm_app(&ConfirmApp { portal: &portal.name, journey, form, back: "/enrol", notice })
+                page::confirm_app(&ConfirmApp { portal, journey, form, back: "/enrol", notice })
             }
             Show::Contact { channels } => {
                 let typed = ask.form.text(field::CONTACT);
-                page::choose_contact(&ChooseContact { portal: &portal.name, journey, form, channels, typed, notice })
+                page::choose_contact(&ChooseContact { portal, journey, form, channels, typed, notice })
             }
             Show::Sent { to, channel } => {
                 let sent = Sent { to, channel: *channel, minutes: message::LIFE.as_secs() / 60 };
-                page::confirm_contact(&ConfirmContact { portal: &portal.name, journey, form, sent, notice })
+                page::confirm_contact(&ConfirmContact { portal, journey, form, sent, notice })
             }
-            Show::Codes(codes) => {
-                page::save_codes(&SaveCodes { portal: &portal.name, journey, form, account, codes, made: ask.now })
+            Show::Codes(codes) => page::save_codes(&SaveCodes { portal, journey, form, account, codes, made: ask.now }),
+            Show::Passkey { .. } => {
+                let instead = several.then_some("/enrol/choose");
+                page::create_passkey(&CreatePasskey { portal, journey, form, instead, notice })
             }
         };
         let (status, rejection) = match verdict {
@@ -191,28 +208,59 @@ impl Portal {
         };
         let ticket = step.attempt.ticket.as_deref().and_then(|text| self.tickets.open(text, ask.now));
         let answer = respond::page(status, markup, ticket.as_ref().map(|ticket| &ticket.to));
+        let scripted = matches!(step.show, Show::Passkey { .. });
+        let answer = if scripted { answer.with_own_scripts() } else { answer };
         answer.strict_transport(ask).retry_after(rejection, ask.now)
     }
 }
 
-/// Which list of steps is shown beside the page. Whoever sets up an account does it with an app, if there is one.
-fn journey(step: &EnrolStep, by_app: bool) -> Journey<'static> {
-    const PASSWORD: &[Step] = &[Step::Password];
-    const APP: &[Step] = &[Step::Scan, Step::Confirm];
-    const MESSAGE: &[Step] = &[Step::Contact, Step::Sent];
-    const CODES: &[Step] = &[Step::Codes];
-    let leave = Some(Link { label: "Cancel", href: "/" });
-    let sign_out = Some(Link { label: "Sign out", href: "/sign-out" });
-    match (step.steps, step.factor) {
-        (3, _) => Journey { steps: if by_app { FIRST_TIME } else { FIRST_TIME_BY_MESSAGE }, leave: None },
-        (2, totp::NAME | message::NAME | recovery_code::NAME) => {
-            Journey { steps: if by_app { AFTER_RECOVERY } else { AFTER_RECOVERY_BY_MESSAGE }, leave: sign_out }
-        }
-        (_, password::NAME) => Journey { steps: PASSWORD, leave },
-        (_, totp::NAME) => Journey { steps: APP, leave },
-        (_, message::NAME) => Journey { steps: MESSAGE, leave },
-        (_, _) => Journey { steps: CODES, leave },
+/// The list of steps that is shown beside the page: what was done, what is done now, and what comes.
+fn steps(step: &EnrolStep) -> Vec<Step> {
+    let now = step.factor.map_or(steps_of(&step.choices), |factor| steps_of(&[factor]));
+    let done = step.done.iter().flat_map(|factor| steps_of(&[*factor]));
+    done.chain(now).chain(step.rest.iter().flat_map(|any| steps_of(any))).copied().collect()
+}
+
+/// The pages for any one of these factors.
+fn steps_of(any: &[FactorName]) -> &'static [Step] {
+    match any {
+        [password::NAME] => &[Step::Password],
+        [totp::NAME] => &[Step::Scan, Step::Confirm],
+        [message::NAME] => &[Step::Contact, Step::Sent],
+        [recovery_code::NAME] => &[Step::Codes],
+        [passkey::NAME] => &[Step::Passkey],
+        _ => &[Step::Choice],
     }
+}
+
+fn journey<'a>(step: &EnrolStep, steps: &'a [Step]) -> Journey<'a> {
+    let several = step.done.len() + 1 + step.rest.len() > 1;
+    match (step.session, several) {
+        (None, _) => Journey { occasion: Occasion::FirstTime, steps, leave: None },
+        (Some(_), true) => {
+            let leave = Some(Link { label: "Sign out", href: "/sign-out" });
+            Journey { occasion: Occasion::Recovery, steps, leave }
+        }
+        (Some(_), false) => {
+            let leave = Some(Link { label: "Cancel", href: "/" });
+            Journey { occasion: Occasion::Change, steps, leave }
+        }
+    }
+}
+
+/// What can be chosen, in words.
+fn ways(choices: &[FactorName]) -> Vec<WayToChoose> {
+    let way = |factor: &FactorName| {
+        let (label, hint) = match *factor {
+            passkey::NAME => ("A passkey", "Your fingerprint, face or PIN on this device, or a security key."),
+            totp::NAME => ("An authenticator app", "An app on your phone that shows a new code every 30 seconds."),
+            message::NAME => ("Codes sent to you", "A code comes to a number or address of yours each time."),
+            password::NAME => ("A password", "Something that only you know."),
+            FactorName(other) => (other, ""),
+        };
+        WayToChoose { factor: factor.0, label, hint }
+    };
+    choices.iter().map(way).collect()
 }
 
 fn to_enrolment(ask: &Ask<'_>, token: &AttemptToken) -> Answer {

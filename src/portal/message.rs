@@ -107,7 +107,7 @@ fn rejected(ask: &Ask<'_>, rejection: &Rejection) -> Answer {
     let (status, said) = match rejection {
         Rejection::Wait(until) => (StatusCode::TOO_MANY_REQUESTS, Subject::TooMany(until.since(ask.now))),
         Rejection::Busy => (StatusCode::SERVICE_UNAVAILABLE, Subject::Busy),
-        Rejection::Wrong | Rejection::Weak(_) | Rejection::Locked => {
+        Rejection::Wrong | Rejection::Weak(_) | Rejection::NotAllowed | Rejection::Copied | Rejection::Locked => {
             (StatusCode::UNPROCESSABLE_ENTITY, Subject::AttemptEnded)
         }
     };

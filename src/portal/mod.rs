@@ -13,6 +13,7 @@ mod known;
 mod message;
 mod oauth;
 mod own;
+mod passkey;
 mod respond;
 mod send;
 mod sign_in;
@@ -142,6 +143,9 @@ impl Portal {
             ["sign-in", step] if get => self.next_factor(ask, portal, step).await,
             ["sign-in", step] if post => self.answer_factor(ask, portal, step).await,
             ["sign-in", step, "send"] if post => self.send_code(ask, portal, step).await,
+            ["passkey", "options"] if post => self.passkey_options(ask).await,
+            ["passkey", "options"] => Err(Trouble::NoMethod("POST")),
+            ["enrol", "choose"] if get => self.enrolment(ask, portal).await,
             ["enrol"] | ["enrol", "confirm"] if get => self.enrolment(ask, portal).await,
             ["enrol"] | ["enrol", "confirm"] if post => self.enrol_step(ask, portal).await,
             ["enrol", token] if get => self.follow_link(ask, token).await,

@@ -13,13 +13,14 @@ impl Portal {
     pub(super) async fn own(&self, ask: &Ask<'_>) -> Outcome {
         let get = ask.method == Method::GET || ask.method == Method::HEAD;
         match ask.path {
-            page::STYLE_PATH if get => Ok(style()),
+            page::STYLE_PATH if get => Ok(asset("text/css; charset=utf-8", page::STYLE)),
+            page::SCRIPT_PATH if get => Ok(asset("text/javascript; charset=utf-8", page::SCRIPT)),
             "/.portcullis/enter" if get => self.enter(ask).await,
             "/.portcullis/session" if get => self.who_am_i(ask).await,
             "/.portcullis/sign-out" if get => self.ask_sign_out_here(ask).await,
             "/.portcullis/sign-out" if ask.method == Method::POST => self.sign_out_here(ask).await,
             KEPT_FORM_PATH if get => self.show_form(ask).await,
-            page::STYLE_PATH | KEPT_FORM_PATH | "/.portcullis/enter" | "/.portcullis/session" => {
+            page::STYLE_PATH | page::SCRIPT_PATH | KEPT_FORM_PATH | "/.portcullis/enter" | "/.portcullis/session" => {
                 Err(Trouble::NoMethod("GET, HEAD"))
             }
             "/.portcullis/sign-out" => Err(Trouble::NoMethod("GET, HEAD, POST")),
@@ -64,8 +65,9 @@ impl Portal {
     }
 }
 
-fn style() -> Answer {
-    let mut answer = Answer::new(StatusCode::OK, Body::Text("text/css; charset=utf-8", page::STYLE.to_owned()));
+/// A file that pages link to.
+fn asset(kind: &'static str, text: &str) -> Answer {
+    let mut answer = Answer::new(StatusCode::OK, Body::Text(kind, text.to_owned()));
     // Pages link to it with the hash of its content.
     answer.replace(header::CACHE_CONTROL, "public, max-age=31536000, immutable");
     answer.field(header::X_CONTENT_TYPE_OPTIONS, "nosniff");

@@ -44,7 +44,10 @@ impl Answer {
         let wait = match rejection {
             Some(Rejection::Wait(until)) => until.since(now),
             Some(Rejection::Busy) => BUSY,
-            Some(Rejection::Wrong | Rejection::Weak(_) | Rejection::Locked) | None => return self,
+            Some(
+                Rejection::Wrong | Rejection::Weak(_) | Rejection::NotAllowed | Rejection::Copied | Rejection::Locked,
+            )
+            | None => return self,
         };
         self.field(header::RETRY_AFTER, &wait.as_millis().div_ceil(1000).max(1).to_string());
         self

@@ -21,7 +21,7 @@ impl Portal {
         let Some((token, mut begun)) = self.under_way(ask).await? else { return self.overtaken(ask).await };
         let tie = ask.token(Name::Form).ok_or(Trouble::Foreign)?;
         ask.check_form(&self.forms, &tie, &begun.attempt.account.to_string())?;
-        let wish = Wish { factor, credential: CredentialId::parse(ask.form.text(field::CREDENTIAL)).ok() };
+        let wish = Wish { factor, credential: CredentialId::parse(ask.form.text(field::PLACE)).ok() };
         match self.login.send(&token, wish, ask.moment()).await {
             Ok(token) => Ok(to_step(ask, &token, factor)),
             Err(Stop::Rejected(rejection)) => {
@@ -60,7 +60,9 @@ pub(super) fn page(prompt: &Prompt<'_>, (attempt, places): (&Attempt, &[Credenti
             let minutes = asked.expires().since(now).as_secs().div_ceil(60);
             Some(Sent { to, channel: *channel, minutes })
         }
-        Show::Nothing | Show::Authenticator { .. } | Show::Codes(_) | Show::Contact { .. } => None,
+        Show::Nothing | Show::Authenticator { .. } | Show::Codes(_) | Show::Contact { .. } | Show::Passkey { .. } => {
+            None
+        }
     });
     page::message_code(&MessageCode { prompt: *prompt, sent, send: SEND, places: &places })
 }

@@ -3,11 +3,11 @@
 
 use super::account::FRESHNESS;
 use super::ask::form_token;
-use super::page::{self, Form, Link, Notice, Prompt, Reason, SignIn, field};
+use super::page::{self, Asked, Form, Link, Notice, Prompt, Reason, SignIn, field};
 use super::{Ask, Outcome, Portal, Trouble, device, message as saying, respond, send};
 use crate::audit::Event;
 use crate::edition::PortalPlan;
-use crate::factor::{Proven, Rejection, message, password, recovery_code, totp};
+use crate::factor::{Proven, Rejection, message, passkey, password, recovery_code, totp};
 use crate::identity::{Assurance, Credential, Device, FactorName, Need, SessionId};
 use crate::login::{
     ATTEMPT_LIFE, Attempt, AttemptToken, Begun, Completed, Given, Next, Opening, Progress, Purpose, Stop, Wanted,
@@ -21,9 +21,35 @@ use http::{StatusCode, header};
 /// The hidden field, and the query's parameter, that carries the sealed ticket.
 pub(super) const TO: &str = "to";
 
-/// The pages that ask for one proof each, and the factor each is for.
-const STEPS: [(&str, FactorName); 4] =
-    [("password", password::NAME), ("code", totp::NAME), ("message", message::NAME), ("recovery", recovery_code::NAME)];
+/// A page that asks for one proof.
+struct Page {
+    /// The last part of its address.
+    step: &'static str,
+    /// Its whole address.
+    address: &'static str,
+    /// The factor that it asks for.
+    factor: FactorName,
+    /// How another page calls it.
+    instead: &'static str,
+}
+
+const STEPS: [Page; 5] = [
+    Page { step: "passkey", address: "/sign-in/passkey", factor: passkey::NAME, instead: "Use your passkey instead" },
+    Page {
+        step: "password",
+        address: "/sign-in/password",
+        factor: password::NAME,
+        instead: "Use your password instead",
+    },
+    Page { step: "code", address: "/sign-in/code", factor: totp::NAME, instead: "Use your authenticator app instead" },
+    Page { step: "message", address: "/sign-in/message", factor: message::NAME, instead: "Have a code sent instead" },
+    Page {
+        step: "recovery",
+        address: "/sign-in/recovery",
+        factor: recovery_code::NAME,
+        instead: "Use a recovery code instead",
+    },
+];
 
 impl Portal {
     /// The beginning: somebody comes with a ticket, or without one. A session that is good enough goes straight on.
@@ -55,7 +81,7 @@ impl Portal {
         match self.login.step_up(session, need.clone(), ticket.clone(), ask.now).await? {
             (token, Next::Ask(factor)) => Ok(remembering(to_step(ask, &token, factor), ask, ticket.as_deref())),
             (_, Next::Done) => Ok(respond::see_other("/")),
-            (_, Next::Enrol(factor)) => self.enrol_missing(ask, session, factor, ticket).await,
+            (_, Next::Enrol(_)) => self.enrol_missing(ask, session, &need, ticket).await,
             (_, Next::Impossible) => Ok(impossible(ask, need.level)),
         }
     }
@@ -65,12 +91,13 @@ impl Portal {
         &self,
         ask: &Ask<'_>,
         session: &LiveSession,
-        factor: FactorName,
+        lacking: &Need,
         ticket: Option<String>,
     ) -> Outcome {
         let need = self.login.strongest(session.account.id, FRESHNESS).await?;
         if need.is_met_by(&session.proofs, ask.now) {
-            return self.begin_enrolment(ask, session, Wanted::One(factor), ticket).await;
+            let missing = self.login.enrolments(session, lacking, ask.now).await?;
+            return self.begin_enrolment(ask, session, Wanted::AnyOf(&missing), ticket).await;
         }
         match self.login.step_up(session, need.clone(), ticket.clone(), ask.now).await? {
             (token, Next::Ask(factor)) => Ok(remembering(to_step(ask, &token, factor), ask, ticket.as_deref())),
@@ -78,8 +105,11 @@ impl Portal {
         }
     }
 
-    /// The name and the password.
+    /// The name and the password, or a passkey.
     pub(super) async fn first_factor(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
+        if !ask.form.text(field::OCCASION).is_empty() {
+            return self.first_passkey(ask, portal).await;
+        }
         let tie = ask.token(Name::Form).ok_or_else(|| untied(ask))?;
         ask.check_form(&self.forms, &tie, "")?;
         let text = ask.form.text(TO).to_owned();
@@ -95,7 +125,7 @@ impl Portal {
             Ok(progress) => self.progress(ask, portal, progress).await,
             Err(Stop::Rejected(rejection)) => {
                 let text = ticket.is_some().then_some(text.as_str());
-                Ok(self.sign_in_page(ask, portal, (text, ticket.as_ref()), Some(&rejection)))
+                Ok(self.sign_in_page(ask, portal, (text, ticket.as_ref()), Some((&rejection, Asked::NameAndPassword))))
             }
             Err(stop) => Err(stop.into()),
         }
@@ -111,7 +141,7 @@ impl Portal {
             (_, Some(asked)) if asked == recovery_code::NAME && begun.recoverable => {
                 self.ask_for(ask, portal, (&begun, asked), None).await
             }
-            (Next::Ask(factor), _) => Ok(respond::see_other(&address_of(factor))),
+            (Next::Ask(factor), _) => Ok(respond::see_other(address_of(factor))),
             (Next::Done | Next::Enrol(_) | Next::Impossible, _) => Err(Stop::Gone.into()),
         }
     }
@@ -122,9 +152,13 @@ impl Portal {
         let Some((token, mut begun)) = self.under_way(ask).await? else { return self.overtaken(ask).await };
         let tie = ask.token(Name::Form).ok_or(Trouble::Foreign)?;
         ask.check_form(&self.forms, &tie, &begun.attempt.account.to_string())?;
-        let answer = ask.form.secret(if factor == password::NAME { field::PASSWORD } else { field::CODE });
+        let (answer, ceremony) = match factor {
+            password::NAME => (ask.form.secret(field::PASSWORD), None),
+            passkey::NAME => (ask.form.secret(field::CREDENTIAL), Some(ask.form.text(field::CEREMONY))),
+            _ => (ask.form.secret(field::CODE), None),
+        };
         let ticket = self.carried(ask);
-        let given = Given { factor, answer: &answer, challenge: None, ticket: ticket.clone() };
+        let given = Given { factor, answer: &answer, ceremony, ticket: ticket.clone() };
         match self.login.answer(&token, given, ask.moment()).await {
             Ok(progress) => self.progress(ask, portal, progress).await,
             Err(Stop::Rejected(rejection)) => {
@@ -159,7 +193,7 @@ impl Portal {
         self.tickets.open(text, ask.now).map(|_| text.to_owned())
     }
 
-    async fn progress(&self, ask: &Ask<'_>, portal: &PortalPlan, progress: Progress) -> Outcome {
+    pub(super) async fn progress(&self, ask: &Ask<'_>, portal: &PortalPlan, progress: Progress) -> Outcome {
         match progress {
             Progress::Ask(token, factor) => Ok(to_step(ask, &token, factor)),
             Progress::Proven(completed) | Progress::Lacking(completed) => self.complete(ask, portal, *completed).await,
@@ -231,25 +265,31 @@ impl Portal {
         Ok((session, token))
     }
 
-    fn sign_in_page(
+    pub(super) fn sign_in_page(
         &self,
         ask: &Ask<'_>,
         portal: &PortalPlan,
         (text, ticket): (Option<&str>, Option<&Ticket>),
-        rejection: Option<&Rejection>,
+        rejected: Option<(&Rejection, Asked)>,
     ) -> Answer {
         let tie = tie(ask);
         let csrf = form_token(&self.forms, &tie, "");
         let carried: Vec<(&str, &str)> = text.iter().map(|text| (TO, *text)).collect();
+        let form = Form { action: "/sign-in", csrf: &csrf, carried: &carried };
+        let (factors, rejection) = (self.login.factors(), rejected.map(|(rejection, _)| rejection));
+        let passkey = factors.get(passkey::NAME).map(|_| form);
         let view = SignIn {
             portal: &portal.name,
-            form: Form { action: "/sign-in", csrf: &csrf, carried: &carried },
+            form: (passkey.is_none() || factors.get(password::NAME).is_some()).then_some(form),
+            passkey,
             target: ticket.map(|ticket| ticket.to.host.as_str()),
             name: ask.form.text(field::NAME),
             notice: rejection.map(|rejection| Notice::Rejected(rejection, ask.now)),
+            asked: rejected.map_or(Asked::NameAndPassword, |(_, asked)| asked),
         };
         let onward = ticket.map(|ticket| &ticket.to);
         let answer = respond::page(status_of(rejection), page::sign_in(&view), onward);
+        let answer = if passkey.is_some() { answer.with_own_scripts() } else { answer };
         let answer = answer.strict_transport(ask).retry_after(rejection, ask.now);
         remembering(tied(answer, ask, &tie), ask, text)
     }
@@ -272,20 +312,15 @@ impl Portal {
             (Purpose::SignIn | Purpose::Enrol(_), Some(text)) => format!("/sign-in?{TO}={text}"),
             (Purpose::SignIn | Purpose::Enrol(_), None) => "/sign-in".to_owned(),
         };
-        let recovering = factor == recovery_code::NAME;
-        let other = match (recovering, begun.recoverable) {
-            (true, _) => Some(Link { label: "Use your authenticator app instead", href: "/sign-in/code" }),
-            (false, true) => Some(Link { label: "Use a recovery code instead", href: "/sign-in/recovery" }),
-            (false, false) => None,
-        };
+        let others = ways_instead(begun, factor);
         let target = ticket.as_ref().map(|ticket| ticket.to.host.as_str()).filter(|host| *host != portal.host);
         let view = Prompt {
             portal: &portal.name,
-            form: Form { action: &address_of(factor), csrf: &csrf, carried: &carried },
+            form: Form { action: address_of(factor), csrf: &csrf, carried: &carried },
             target,
             account: attempt.name.as_str(),
             reason: reason(attempt, target),
-            others: other.as_slice(),
+            others: &others,
             restart: &restart,
             notice: rejection.map(|rejection| Notice::Rejected(rejection, ask.now)),
         };
@@ -293,9 +328,11 @@ impl Portal {
             recovery_code::NAME => page::recovery_code(&view),
             totp::NAME => page::authenticator_code(&view),
             message::NAME => send::page(&view, (attempt, places), ask.now),
+            passkey::NAME => page::passkey_proof(&view),
             _ => page::password_again(&view),
         };
         let answer = respond::page(status_of(rejection), markup, ticket.as_ref().map(|ticket| &ticket.to));
+        let answer = if factor == passkey::NAME { answer.with_own_scripts() } else { answer };
         tied(answer.strict_transport(ask).retry_after(rejection, ask.now), ask, &tie)
     }
 
@@ -347,7 +384,7 @@ fn tied(answer: Answer, ask: &Ask<'_>, tie: &SecretToken) -> Answer {
 }
 
 /// Why a form came without what ties it. To forms of other sites browsers add no cookies of ours, so those say nothing.
-fn untied(ask: &Ask<'_>) -> Trouble {
+pub(super) fn untied(ask: &Ask<'_>) -> Trouble {
     if ask.has_cookies() || !ask.is_same_origin() { Trouble::Foreign } else { Trouble::NoCookies }
 }
 
@@ -357,7 +394,7 @@ fn to_sign_in(ticket: Option<&str>) -> Answer {
 }
 
 pub(super) fn to_step(ask: &Ask<'_>, token: &AttemptToken, factor: FactorName) -> Answer {
-    respond::see_other(&address_of(factor)).with_cookie(ask, Name::Attempt, &token.text(), Some(ATTEMPT_LIFE))
+    respond::see_other(address_of(factor)).with_cookie(ask, Name::Attempt, &token.text(), Some(ATTEMPT_LIFE))
 }
 
 /// Keeps the ticket in a cookie besides: for whoever enrols before the first sign-in, and whoever has to start again.
@@ -369,12 +406,23 @@ fn remembering(answer: Answer, ask: &Ask<'_>, ticket: Option<&str>) -> Answer {
 }
 
 pub(super) fn factor_of(step: &str) -> Option<FactorName> {
-    STEPS.iter().find(|(word, _)| *word == step).map(|(_, factor)| *factor)
+    STEPS.iter().find(|page| page.step == step).map(|page| page.factor)
 }
 
-fn address_of(factor: FactorName) -> String {
-    let step = STEPS.iter().find(|(_, own)| *own == factor).map_or("password", |(word, _)| *word);
-    format!("/sign-in/{step}")
+fn address_of(factor: FactorName) -> &'static str {
+    STEPS.iter().find(|page| page.factor == factor).map_or("/sign-in/password", |page| page.address)
+}
+
+/// What the person may answer with instead of `factor`: what is asked for first, the others, and a recovery code.
+fn ways_instead(begun: &Begun, factor: FactorName) -> Vec<Link<'static>> {
+    let first = match begun.next {
+        Next::Ask(first) => Some(first),
+        Next::Done | Next::Enrol(_) | Next::Impossible => None,
+    };
+    let recovery = begun.recoverable.then_some(recovery_code::NAME);
+    let all = first.into_iter().chain(begun.others.iter().copied()).chain(recovery).filter(|other| *other != factor);
+    let link = |other| STEPS.iter().find(|page| page.factor == other);
+    all.filter_map(link).map(|page| Link { label: page.instead, href: page.address }).collect()
 }
 
 /// Why it is asked for; without a target, a step-up is on the way to the portal's own pages.
@@ -393,7 +441,9 @@ fn reason(attempt: &Attempt, target: Option<&str>) -> Reason {
 pub(super) fn status_of(rejection: Option<&Rejection>) -> StatusCode {
     match rejection {
         None => StatusCode::OK,
-        Some(Rejection::Wrong | Rejection::Weak(_)) => StatusCode::UNPROCESSABLE_ENTITY,
+        Some(Rejection::Wrong | Rejection::Weak(_) | Rejection::NotAllowed | Rejection::Copied) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         Some(Rejection::Wait(_) | Rejection::Locked) => StatusCode::TOO_MANY_REQUESTS,
         Some(Rejection::Busy) => StatusCode::SERVICE_UNAVAILABLE,
     }

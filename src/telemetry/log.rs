@@ -12,7 +12,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// Events of Pingora and what it stands on that a flood of bad clients can cause by the thousand, and that say nothing a
 /// metric or the access log does not: kept down to what an operator must see.
-const QUIETED: [&str; 7] = [
+const QUIETED: [&str; 10] = [
     "pingora_proxy=off",
     "pingora_core=error",
     "pingora_core::apps=off",
@@ -20,6 +20,10 @@ const QUIETED: [&str; 7] = [
     "h2=error",
     "rustls=error",
     "sqlx=warn",
+    // Every wrong answer to a passkey's challenge, which the record of events has.
+    "webauthn_attestation_ca=off",
+    "webauthn_rs=off",
+    "webauthn_rs_core=off",
 ];
 
 /// Every line at once: it may be the last. Whoever reads it must know that lines are missing.

@@ -2,7 +2,7 @@
 //! decision.
 
 use super::{Keyring, sign};
-use crate::identity::{Assurance, Group};
+use crate::identity::{Assurance, Group, Proof};
 use crate::session::{LiveSession, Stamp};
 use crate::stdx::clock::Time;
 use http::HeaderValue;
@@ -101,9 +101,16 @@ impl Mint {
 /// `amr` (RFC 8176 §2): our words for factors where the registry has the same meaning under another word are
 /// translated, the others stand as they are.
 pub(super) fn methods(session: &LiveSession, assurance: Assurance) -> Vec<&'static str> {
-    const REGISTERED: [(&str, &str); 2] = [("password", "pwd"), ("totp", "otp")];
-    let registered = |word| REGISTERED.iter().find(|(own, _)| *own == word).map_or(word, |(_, theirs)| *theirs);
-    let mut methods: Vec<_> = session.proofs.iter().map(|proof| registered(proof.factor.0)).collect();
+    const REGISTERED: [(&str, &[&str]); 4] =
+        [("password", &["pwd"]), ("totp", &["otp"]), ("message", &["otp"]), ("passkey", &["pop", "user"])];
+    let registered = |word| REGISTERED.iter().find(|(own, _)| *own == word).map(|(_, theirs)| *theirs);
+    let words = |proof: &Proof| registered(proof.factor.0).map_or_else(|| vec![proof.factor.0], <[_]>::to_vec);
+    let mut methods = Vec::new();
+    for word in session.proofs.iter().flat_map(words) {
+        if !methods.contains(&word) {
+            methods.push(word);
+        }
+    }
     if assurance >= Assurance::Mfa {
         methods.push("mfa");
     }

@@ -16,6 +16,7 @@ mod notice;
 mod oauth;
 mod operate;
 mod panics;
+mod passkey;
 mod paths;
 mod pipelining;
 mod portal;

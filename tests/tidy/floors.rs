@@ -46,9 +46,12 @@ const FENCES: &[(&str, &str)] = &[
     ("pingora*", "edge portal admin listen gateway pool/peer.rs pool/health"),
     (
         "serde",
-        "config store portal admin token session/hand_off.rs session/kept_form.rs factor/client_key login oauth cli",
+        "config factor/client_key factor/passkey store portal admin token session/hand_off.rs session/kept_form.rs \
+         login oauth cli",
     ),
     ("sqlx", "store/embedded"),
+    ("webauthn*", "factor/passkey"),
+    ("serde_cbor_2", "factor/passkey"),
     ("maud", "portal"),
     ("lettre", "courier identity/contact.rs config"),
     ("reqwest", "courier cli"),

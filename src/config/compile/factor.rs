@@ -2,10 +2,14 @@
 
 use crate::config::raw::{At, Reading};
 use crate::config::words::Main;
-use crate::edition::{FactorPlan, PasswordPlan, TotpPlan};
-use crate::factor::{message, password, totp};
+use crate::config::words::portal::Passkey;
+use crate::edition::{FactorPlan, PasskeyPlan, PasswordPlan, TotpPlan};
+use crate::factor::passkey::Rules;
+use crate::factor::{message, passkey, password, totp};
 use crate::identity::{Assurance, Kind, Kinds, Need, Proof, Proofs};
 use crate::stdx::clock::Time;
+use std::net::IpAddr;
+use uuid::Uuid;
 
 /// What authenticator apps show where there is no portal to take a name from.
 const ISSUER: &str = "Portcullis";
@@ -20,6 +24,7 @@ pub fn compile(main: &Main, reading: &Reading<'_>) -> FactorPlan {
         );
     }
     let plan = FactorPlan {
+        passkey: factors.passkey.as_ref().and_then(|passkey| self::passkey(main, passkey, reading)),
         password: factors
             .password
             .as_ref()
@@ -28,11 +33,44 @@ pub fn compile(main: &Main, reading: &Reading<'_>) -> FactorPlan {
         message: super::message::compile(main, reading),
         recovery_code: factors.recovery_code.is_some(),
     };
-    let any = plan.password.is_some() || plan.totp.is_some() || factors.message.is_some() || plan.recovery_code;
+    let second = plan.totp.is_some() || factors.passkey.is_some() || factors.message.is_some();
+    let any = plan.password.is_some() || second || plan.recovery_code;
     if any && main.portal.is_none() {
         reading.warn(place, "factors without a [portal] are asked for nowhere");
     }
     plan
+}
+
+/// Passkeys; `None` if there is nowhere to use them, which is told of elsewhere, or something about them is wrong.
+fn passkey(main: &Main, At { place, value: passkey }: &At<Passkey>, reading: &Reading<'_>) -> Option<PasskeyPlan> {
+    let values = |list: &[At<Uuid>]| list.iter().map(|At { value, .. }| *value).collect();
+    let attestation = passkey.attestation.as_ref().map(|file| {
+        let read = reading.bytes(&file.value).map_err(|what| reading.problem(&file.place, what)).ok()?;
+        let refused = |error| reading.problem(&file.place, format!("{}: {error}", file.value.display()));
+        passkey::Roots::parse(&read).map_err(refused).ok()
+    });
+    let host = &main.portal.as_ref()?.value.origin.as_ref()?.value.host;
+    if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
+        reading.problem(place, format!("browsers use no passkey of an address: [portal] needs a name, not {host}"));
+        return None;
+    }
+    let rp_id = passkey.rp_id.as_ref().map_or(host, |rp_id| &rp_id.value);
+    let is_parent = rp_id.contains('.') && host.strip_suffix(rp_id.as_str()).is_some_and(|rest| rest.ends_with('.'));
+    if let Some(written) = passkey.rp_id.as_ref().filter(|_| rp_id != host && !is_parent) {
+        let what = format!("allowed is the portal's host, {host:?}, or a parent domain of it");
+        reading.problem(&written.place, what);
+        return None;
+    }
+    let rules = Rules {
+        synced: passkey.synced.value,
+        models: passkey.models.as_ref().map(|models| values(&models.value)),
+        refuse_models: values(&passkey.refuse_models.value),
+        attestation: match attestation {
+            Some(roots) => Some(roots?),
+            None => None,
+        },
+    };
+    Some(PasskeyPlan { rp_id: rp_id.clone(), rules })
 }
 
 fn issuer(main: &Main, own: Option<&At<String>>) -> String {
@@ -54,6 +92,7 @@ impl SignIn {
         let blamed = |key| reading.report.blames(main.factor.place.file(), key);
         let password = factors.password.is_some() || blamed("factor.password");
         let totp = factors.totp.is_some() || blamed("factor.totp");
+        let passkey = main.factor.value.passkey.is_some() || blamed("factor.passkey");
         let message = factors.message.is_some() || blamed("factor.message");
         // A recovery code gives no assurance: it only lets its holder enrol again.
         let proof = |factor, kinds, phishing_resistant| Proof {
@@ -66,6 +105,7 @@ impl SignIn {
         let configured = [
             (password, proof(password::NAME, Kinds::of(Kind::Knowledge), false)),
             (totp, proof(totp::NAME, Kinds::of(Kind::Possession), false)),
+            (passkey, proof(passkey::NAME, Kinds::of(Kind::Possession).and(Kind::Inherence), true)),
             (message, proof(message::NAME, Kinds::of(Kind::Possession), false)),
         ];
         let portal = main.portal.is_some() || reading.report.blames(main.factor.place.file(), "portal");

@@ -19,7 +19,7 @@ const LONGEST_ACCESS: Duration = Duration::from_secs(3600);
 pub fn compile(main: &Main, reading: &Reading<'_>) -> Option<PortalPlan> {
     let At { place, value: portal } = main.portal.as_ref()?;
     let factors = &main.factor;
-    let some = factors.value.password.is_some() || factors.value.totp.is_some();
+    let some = factors.value.password.is_some() || factors.value.totp.is_some() || factors.value.passkey.is_some();
     if !some && !reading.report.blames(factors.place.file(), factors.place.key()) {
         reading.problem(place, "nobody can sign in: no factor is configured; give [factor.password] and [factor.totp]");
     }

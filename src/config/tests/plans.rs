@@ -19,7 +19,7 @@ fn what_is_left_out_gets_its_default() {
     assert_eq!((plan.limits, plan.sessions), (ConnectionLimits::DEFAULT, SessionRules::DEFAULT));
     let password = Some(PasswordPlan { min_length: 12 });
     let totp = Some(TotpPlan { issuer: "Portcullis".into() });
-    assert_eq!(plan.factors, FactorPlan { password, totp, message: None, recovery_code: false });
+    assert_eq!(plan.factors, FactorPlan { password, totp, passkey: None, message: None, recovery_code: false });
 }
 
 #[test]
@@ -69,7 +69,10 @@ level = "debug"
     assert_eq!(plan.gateway.admin_socket, Some("/run/a.sock".into()));
     assert_eq!(plan.gateway.log_level, tracing::Level::DEBUG);
     let address = "127.0.0.1:80".parse().expect("an address");
-    assert_eq!(plan.listeners, [ListenPlan { address, tls: false, redirect_to_https: true, client_certificates: false }]);
+    assert_eq!(
+        plan.listeners,
+        [ListenPlan { address, tls: false, redirect_to_https: true, client_certificates: false }]
+    );
     let limits = ConnectionLimits {
         connections: 5,
         per_address: 2,
@@ -93,7 +96,7 @@ level = "debug"
     };
     assert_eq!(plan.portal, Some(portal));
     let (password, totp) = (Some(PasswordPlan { min_length: 15 }), Some(TotpPlan { issuer: "Example Corp".into() }));
-    assert_eq!(plan.factors, FactorPlan { password, totp, message: None, recovery_code: true });
+    assert_eq!(plan.factors, FactorPlan { password, totp, passkey: None, message: None, recovery_code: true });
 }
 
 #[test]

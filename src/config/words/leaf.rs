@@ -13,6 +13,7 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 use std::net::{IpAddr, SocketAddr};
 use tracing::Level;
+use uuid::Uuid;
 
 fn quoted(text: impl std::fmt::Display) -> String {
     format!("\"{text}\"")
@@ -130,6 +131,20 @@ impl Parse for FactorName {
 
     fn parse(text: &str) -> Result<Self, String> {
         one_of(text, &factor::ALL.map(|name| (name.0, name)))
+    }
+
+    fn write(&self) -> String {
+        quoted(self)
+    }
+}
+
+impl Parse for Uuid {
+    fn allowed() -> String {
+        "an AAGUID such as \"2fc0579f-8113-47ea-b116-bb5a8db9202a\"".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| format!("allowed is {}", <Self as Parse>::allowed()))
     }
 
     fn write(&self) -> String {

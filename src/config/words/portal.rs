@@ -1,11 +1,12 @@
 //! The keys of signing in: `[portal]`, `[session]`, `[factor.*]`.
 
 use super::message::Message;
-use crate::config::raw::{List, Number, Parse, Span, Sub, Text, table};
+use crate::config::raw::{FilePath, Flag, List, Number, Parse, Span, Sub, Text, table};
 use crate::identity::SessionRules;
 use crate::oauth::ClientId;
 use crate::route::CanonicalHost;
 use std::time::Duration;
+use uuid::Uuid;
 
 table! {
     /// Where people sign in, enrol, and look after their sessions. It answers every request on its host.
@@ -50,6 +51,8 @@ table! {
         password: Sub<Password>, optional, "";
         /// Codes of an authenticator app.
         totp: Sub<Totp>, optional, "";
+        /// Passkeys and security keys.
+        passkey: Sub<Passkey>, optional, "";
         /// Codes sent to a phone or a mailbox.
         message: Sub<Message>, optional, "";
         /// Codes for a lost device.
@@ -70,6 +73,23 @@ table! {
     Totp {
         /// What the app shows beside the code; the portal's name if it is not given.
         issuer: Text<String>, optional, r#""Example Corp""#;
+    }
+}
+
+table! {
+    /// Passkeys and security keys (W3C WebAuthn). What is allowed here is asked at every use, not only at enrolment.
+    Passkey {
+        /// The domain that passkeys are bound to for ever: the portal's host, or a parent domain of it. If it is not
+        /// given: the portal's host.
+        rp_id: Text<String>, optional, r#""example.com""#;
+        /// Whether passkeys count that are copied between their holder's devices.
+        synced: Flag, or(true), "false";
+        /// Only these models count, by AAGUID. Without `attestation` a model is what an authenticator says of itself.
+        models: List<Text<Uuid>>, optional, r#"["2fc0579f-8113-47ea-b116-bb5a8db9202a"]"#;
+        /// These models do not count, by AAGUID.
+        refuse_models: List<Text<Uuid>>, or(Vec::new()), r#"["00000000-0000-0000-0000-000000000000"]"#;
+        /// Certificates of makers, PEM: only authenticators count that one of them attests. A reload reads it again.
+        attestation: FilePath, optional, r#""/etc/portcullis/attestation.pem""#;
     }
 }
 

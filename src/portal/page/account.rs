@@ -2,7 +2,7 @@
 
 use super::icon::Icon;
 use super::part::{Form, Link, Look, Notice, field};
-use super::shell::{Shell, Width};
+use super::shell::{Script, Shell, Width};
 use super::wording::{Asked, ago, stamp};
 use crate::identity::{Group, Session, SessionId};
 use crate::stdx::clock::Time;
@@ -130,7 +130,13 @@ pub fn my_account(view: &MyAccount) -> Markup {
         @if !view.recent.is_empty() { (recent(view.recent, view.now)) }
     };
     let leave = html! { a href=(view.actions.sign_out) { "Sign out" } };
-    let shell = Shell { portal: view.portal, title: "Your account", width: Width::Account, aside: Some(leave) };
+    let shell = Shell {
+        portal: view.portal,
+        title: "Your account",
+        width: Width::Account,
+        aside: Some(leave),
+        script: Script::None,
+    };
     shell.around(content)
 }
 

@@ -22,23 +22,28 @@ pub enum Step {
     Sent,
     /// [`save_codes`].
     Codes,
+    /// [`create_passkey`](super::create_passkey).
+    Passkey,
+    /// [`choose_way`](super::choose_way), and whatever is chosen there.
+    Choice,
 }
 
-/// The steps of a new account.
-pub const FIRST_TIME: &[Step] = &[Step::Password, Step::Scan, Step::Confirm, Step::Codes];
-
-/// The steps of somebody who came in with a recovery code.
-pub const AFTER_RECOVERY: &[Step] = &[Step::Scan, Step::Confirm, Step::Codes];
-
-/// The steps of a new account where codes are sent and no app is used.
-pub const FIRST_TIME_BY_MESSAGE: &[Step] = &[Step::Password, Step::Contact, Step::Sent, Step::Codes];
-
-/// The steps of somebody who came in with a recovery code there.
-pub const AFTER_RECOVERY_BY_MESSAGE: &[Step] = &[Step::Contact, Step::Sent, Step::Codes];
+/// Why a person sets something up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// The account is new, or begins anew.
+    FirstTime,
+    /// A recovery code let them in.
+    Recovery,
+    /// They change something, or a page needs more than they have.
+    Change,
+}
 
 /// What a step belongs to.
 #[derive(Clone, Copy, Debug)]
 pub struct Journey<'a> {
+    /// Why.
+    pub occasion: Occasion,
     /// The steps in order, shown as a list unless there is but one.
     pub steps: &'a [Step],
     /// Where one leaves it without a change, and what that is called; `None` if there is nowhere to go.
@@ -80,7 +85,8 @@ pub fn choose_password(view: &ChoosePassword) -> Markup {
     };
     let again =
         Field { name: field::REPEATED, label: "The same once more", hint: None, focus: Focus::Elsewhere, ..first };
-    let welcome = view.journey.steps.len() > 1;
+    let welcome = view.journey.occasion == Occasion::FirstTime;
+    let app = view.journey.steps.contains(&Step::Scan);
     let title = if welcome { "Welcome" } else { "Choose a new password" };
     let content = html! {
         (progress(&view.journey, Step::Password))
@@ -88,9 +94,7 @@ pub fn choose_password(view: &ChoosePassword) -> Markup {
         p.lead {
             @if welcome {
                 "Set up the account " strong { (view.account) }
-                @if view.journey.steps == FIRST_TIME {
-                    ". It takes about three minutes and an authenticator app on your phone."
-                }
+                @if app { ". It takes about three minutes and an authenticator app on your phone." }
                 @else { ". It takes about three minutes." }
             }
             @else { "For the account " strong { (view.account) } "." }
@@ -128,7 +132,7 @@ pub fn scan_key(view: &ScanKey) -> Markup {
     let content = html! {
         (progress(&view.journey, Step::Scan))
         h1 { "Connect your authenticator app" }
-        @if view.journey.steps == AFTER_RECOVERY {
+        @if view.journey.occasion == Occasion::Recovery {
             p.lead {
                 "You came in with a recovery code, which is used up now: connect an authenticator app to go on, and "
                 "the one you had before stops working."
@@ -210,8 +214,12 @@ pub fn save_codes(view: &SaveCodes) -> Markup {
         (progress(&view.journey, Step::Codes))
         h1 { "Save your recovery codes" }
         p.lead {
-            "If you lose your phone, one of these codes and your password let you set up a new one. Each works once."
-            @if view.journey.steps != FIRST_TIME && view.journey.steps != FIRST_TIME_BY_MESSAGE { " They take the place of any codes you had before." }
+            @if view.journey.steps.contains(&Step::Passkey) {
+                "If you lose your passkey, one of these codes and your password let you set up a new one. Each works once."
+            } @else {
+                "If you lose your phone, one of these codes and your password let you set up a new one. Each works once."
+            }
+            @if view.journey.occasion != Occasion::FirstTime { " They take the place of any codes you had before." }
         }
         ul.codes aria-label="Recovery codes" { @for code in view.codes { li { code { (code) } } } }
         p.hint {
@@ -253,6 +261,8 @@ impl Step {
             Step::Contact => "Address",
             Step::Sent => "Confirm",
             Step::Codes => "Codes",
+            Step::Passkey => "Passkey",
+            Step::Choice => "Second step",
         }
     }
 }

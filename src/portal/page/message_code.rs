@@ -16,7 +16,7 @@ pub struct MessageCode<'a> {
     pub prompt: Prompt<'a>,
     /// The code that was sent, if one was.
     pub sent: Option<Sent<'a>>,
-    /// Where one is sent, by a form that may send [`field::CREDENTIAL`].
+    /// Where one is sent, by a form that may send [`field::PLACE`].
     pub send: &'a str,
     /// Where it can be sent: the credential's name in forms and what the person knows it by.
     pub places: &'a [(&'a str, &'a str)],
@@ -69,7 +69,7 @@ fn places(view: &MessageCode, label: &str, look: Look) -> Markup {
     html! {
         @for (id, place) in view.places {
             (Form { action: view.send, ..view.prompt.form }.around(html! {
-                input type="hidden" name=(field::CREDENTIAL) value=(id);
+                input type="hidden" name=(field::PLACE) value=(id);
                 button class=(look.class()) type="submit" { (label) " to " (place) }
             }))
         }

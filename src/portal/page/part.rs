@@ -28,8 +28,18 @@ pub mod field {
     pub const SESSION: &str = "session";
     /// Where codes shall be sent: a phone number or a mail address.
     pub const CONTACT: &str = "contact";
-    /// The credential that is meant.
+    /// To which of the places that are known a code shall be sent.
+    pub const PLACE: &str = "place";
+    /// What a passkey answered, as JSON; written by the script.
     pub const CREDENTIAL: &str = "credential";
+    /// What it was asked, sealed; written by the script.
+    pub const CEREMONY: &str = "ceremony";
+    /// What a passkey is asked for; the script sends it with the question.
+    pub const OCCASION: &str = "occasion";
+    /// The factor to set up.
+    pub const FACTOR: &str = "factor";
+    /// What a credential is to be called.
+    pub const LABEL: &str = "label";
 }
 
 /// Where a form goes, by POST, and what it carries unseen.
@@ -132,7 +142,7 @@ impl Notice<'_> {
             Notice::Told(_) => false,
             Notice::Mistake(_) => true,
             Notice::Rejected(rejection, _) => match rejection {
-                Rejection::Wrong | Rejection::Weak(_) => true,
+                Rejection::Wrong | Rejection::Weak(_) | Rejection::NotAllowed | Rejection::Copied => true,
                 Rejection::Busy | Rejection::Wait(_) | Rejection::Locked => false,
             },
         }
@@ -159,6 +169,8 @@ pub(super) struct Field<'a> {
 pub(super) enum Input {
     /// An account's name.
     Name,
+    /// An account's name, or a passkey that the browser offers in its place.
+    NameOrPasskey,
     /// The password in use.
     Password,
     /// A new password of at least so many characters.
@@ -177,7 +189,12 @@ pub(super) enum Input {
     Mailbox,
     /// Either of the two.
     Contact,
+    /// What something is called.
+    Label,
 }
+
+/// Letters of a credential's label: as much as fits on a line of a phone or two.
+pub const MOST_LETTERS: usize = 64;
 
 /// Whether the cursor begins in a field.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -199,6 +216,7 @@ impl Field<'_> {
                 input id=(self.name) name=(self.name) type=(words.kind) class=[words.class] value=[some(self.value)]
                     autocomplete=(words.autocomplete) inputmode=[words.inputmode]
                     pattern=[words.pattern] title=[words.title] minlength=[words.minlength]
+                    maxlength=[words.maxlength]
                     aria-describedby=[some(&described)] aria-invalid=[blamed.map(|_| "true")]
                     autocapitalize="none" autocorrect="off" spellcheck="false"
                     autofocus[self.focus == Focus::Here] required;
@@ -221,6 +239,7 @@ struct Words {
     pattern: Option<&'static str>,
     title: Option<&'static str>,
     minlength: Option<usize>,
+    maxlength: Option<usize>,
 }
 
 impl Input {
@@ -233,9 +252,12 @@ impl Input {
             pattern: None,
             title: None,
             minlength: None,
+            maxlength: None,
         };
         match self {
             Input::Name => Words { kind: "text", autocomplete: "username", ..plain },
+            Input::NameOrPasskey => Words { kind: "text", autocomplete: "username webauthn", ..plain },
+            Input::Label => Words { kind: "text", maxlength: Some(MOST_LETTERS), ..plain },
             Input::Password => Words { autocomplete: "current-password", ..plain },
             Input::NewPassword(least) => Words { autocomplete: "new-password", minlength: Some(least), ..plain },
             Input::Digits => Words {

@@ -42,7 +42,15 @@ pub(super) fn all(words: Words) -> Vec<(&'static str, Markup)> {
 }
 
 pub(super) fn signing_in(words: Words) -> Vec<(&'static str, Markup)> {
-    let first = SignIn { portal: words.portal, form: FORM, target: Some(words.host), name: "", notice: None };
+    let first = SignIn {
+        portal: words.portal,
+        form: Some(FORM),
+        passkey: None,
+        asked: Asked::NameAndPassword,
+        target: Some(words.host),
+        name: "",
+        notice: None,
+    };
     let wrong = Some(Notice::Rejected(&Rejection::Wrong, NOW));
     let told = Some(Notice::Told("Your password was changed. Sign in with the new one."));
     let code = prompt(words, Reason::SignIn);
@@ -50,7 +58,15 @@ pub(super) fn signing_in(words: Words) -> Vec<(&'static str, Markup)> {
     vec![
         ("sign-in", sign_in(&first)),
         ("sign-in-wrong", sign_in(&SignIn { name: words.account, notice: wrong, ..first })),
+        ("sign-in-passkey", sign_in(&SignIn { passkey: Some(FORM), ..first })),
+        ("sign-in-passkey-only", sign_in(&SignIn { passkey: Some(FORM), form: None, ..first })),
+        (
+            "sign-in-passkey-wrong",
+            sign_in(&SignIn { passkey: Some(FORM), notice: wrong, asked: Asked::Passkey, ..first }),
+        ),
         ("sign-in-told", sign_in(&SignIn { target: None, notice: told, ..first })),
+        ("passkey", passkey_proof(&code)),
+        ("passkey-wrong", passkey_proof(&Prompt { notice: wrong, ..code })),
         ("code", authenticator_code(&code)),
         ("code-wrong", authenticator_code(&Prompt { notice: wrong, ..code })),
         ("code-wait", authenticator_code(&Prompt { notice: Some(Notice::Rejected(&until, NOW)), ..code })),
@@ -89,9 +105,26 @@ fn proving_again(words: Words) -> Vec<(&'static str, Markup)> {
 }
 
 fn setting_up(words: Words) -> Vec<(&'static str, Markup)> {
-    let journey = Journey { steps: FIRST_TIME, leave: None };
-    let alone = Journey { steps: &[Step::Password], leave: Some(Link { label: "Cancel", href: "/" }) };
-    let lost = Journey { steps: AFTER_RECOVERY, leave: Some(Link { label: "Sign out", href: "/sign-out" }) };
+    let steps = &[Step::Password, Step::Scan, Step::Confirm, Step::Codes];
+    let journey = Journey { occasion: Occasion::FirstTime, steps, leave: None };
+    let leave = Some(Link { label: "Cancel", href: "/" });
+    let alone = Journey { occasion: Occasion::Change, steps: &[Step::Password], leave };
+    let sign_out = Some(Link { label: "Sign out", href: "/sign-out" });
+    let after = &[Step::Scan, Step::Confirm, Step::Codes];
+    let lost = Journey { occasion: Occasion::Recovery, steps: after, leave: sign_out };
+    let keyed = Journey { steps: &[Step::Password, Step::Passkey, Step::Codes], ..journey };
+    let open = Journey { steps: &[Step::Password, Step::Choice, Step::Codes], ..journey };
+    let create = CreatePasskey {
+        portal: words.portal,
+        journey: keyed,
+        form: FORM,
+        instead: Some("/enrol/choose"),
+        notice: None,
+    };
+    let ways = [
+        WayToChoose { factor: "passkey", label: "A passkey", hint: "Your fingerprint, your face, or a key." },
+        WayToChoose { factor: "totp", label: "An authenticator app", hint: "An app on your phone." },
+    ];
     let Words { portal, account, .. } = words;
     let weak = Rejection::Weak(Weakness::TooShort(8));
     let choose = ChoosePassword { portal, journey, form: FORM, account, least: 8, notice: None };
@@ -109,6 +142,8 @@ fn setting_up(words: Words) -> Vec<(&'static str, Markup)> {
         ("enrol-2-scan", scan_key(&scan)),
         ("enrol-3-confirm", confirm_app(&check)),
         ("enrol-4-codes", save_codes(&save)),
+        ("enrol-2-choice", choose_way(&ChooseWay { portal: words.portal, journey: open, form: FORM, ways: &ways })),
+        ("enrol-2-passkey", create_passkey(&create)),
         ("change-password", choose_password(&change)),
         ("recovery-scan", scan_key(&ScanKey { journey: lost, ..scan })),
     ]
@@ -121,8 +156,10 @@ fn sending(words: Words) -> Vec<(&'static str, Markup)> {
     let prompt = prompt(words, Reason::SignIn);
     let view = MessageCode { prompt, sent: None, send: "/sign-in/message/send", places: &places };
     let again = Prompt { reason: Reason::Stronger, notice: wrong, ..prompt };
-    let journey = Journey { steps: FIRST_TIME_BY_MESSAGE, leave: None };
-    let alone = Journey { steps: &[Step::Contact, Step::Sent], leave: Some(Link { label: "Cancel", href: "/" }) };
+    let first = &[Step::Password, Step::Contact, Step::Sent, Step::Codes];
+    let journey = Journey { occasion: Occasion::FirstTime, steps: first, leave: None };
+    let leave = Some(Link { label: "Cancel", href: "/" });
+    let alone = Journey { occasion: Occasion::Change, steps: &[Step::Contact, Step::Sent], leave };
     let choose =
         ChooseContact { portal, journey, form: FORM, channels: &Channel::ALL, typed: words.account, notice: wrong };
     let mail = ChooseContact { channels: &[Channel::Mail], typed: "", notice: None, journey: alone, ..choose };
@@ -171,6 +208,14 @@ fn account(words: Words) -> Vec<(&'static str, Markup)> {
         way,
         Way { sort: Sort::App, label: words.device, change: replace, remove: Some("/account/remove"), ..way },
         Way { sort: Sort::App, label: "Authenticator app", change: None, ..way },
+        Way {
+            sort: Sort::Key,
+            label: "Passkey",
+            remark: Some("Synced"),
+            change: Some(Link { label: "Rename", href: "/account/rename" }),
+            remove: Some("/account/remove"),
+            ..way
+        },
         Way {
             sort: Sort::Codes,
             label: "Recovery codes",
@@ -228,6 +273,10 @@ fn asking(words: Words) -> Vec<(&'static str, Markup)> {
         ("confirm-others", ask(Question::EndOthers(2))),
         ("confirm-sign-out", ask(Question::SignOut(words.account))),
         ("confirm-everywhere", ask(Question::SignOutEverywhere(words.account))),
+        (
+            "rename",
+            rename(&Rename { portal: words.portal, form: FORM, label: words.device, cancel: "/", notice: None }),
+        ),
         ("signed-out", gone(Ended::Here)),
         ("signed-out-everywhere", gone(Ended::Everywhere)),
     ]

@@ -1,6 +1,6 @@
 //! What surrounds every page: head, brand, landmarks, footer; knows no page.
 
-use super::{STYLE_PATH, icon, style_hash};
+use super::{SCRIPT_PATH, STYLE_PATH, icon, script_hash, style_hash};
 use maud::{DOCTYPE, Markup, html};
 
 /// A page without its content.
@@ -13,6 +13,15 @@ pub(super) struct Shell<'a> {
     pub(super) width: Width,
     /// At the end of the header: where one can leave.
     pub(super) aside: Option<Markup>,
+    /// Whether it has the script.
+    pub(super) script: Script,
+}
+
+/// Whether a page has the script that asks passkeys.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Script {
+    None,
+    Passkeys,
 }
 
 /// How wide a page's content may grow.
@@ -27,7 +36,12 @@ pub(super) enum Width {
 impl<'a> Shell<'a> {
     /// The shell of a page with one form or message.
     pub(super) fn form(portal: &'a str, title: &'a str) -> Self {
-        Shell { portal, title, width: Width::Form, aside: None }
+        Shell { portal, title, width: Width::Form, aside: None, script: Script::None }
+    }
+
+    /// The same, with the script that asks passkeys.
+    pub(super) fn passkeys(portal: &'a str, title: &'a str) -> Self {
+        Shell { script: Script::Passkeys, ..Self::form(portal, title) }
     }
 
     /// The whole document around `content`, which brings the one `h1`.
@@ -64,6 +78,9 @@ impl<'a> Shell<'a> {
                 title { (self.title) " · " (self.portal) }
                 link rel="icon" href=(icon::FAVICON);
                 link rel="stylesheet" href={ (STYLE_PATH) "?v=" (style_hash()) };
+                @if self.script == Script::Passkeys {
+                    script src={ (SCRIPT_PATH) "?v=" (script_hash()) } defer {}
+                }
             }
         }
     }

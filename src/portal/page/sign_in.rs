@@ -1,6 +1,7 @@
 //! The pages on which a person proves who they are, at a sign-in or again later; knows not what proof is enough.
 
 use super::part::{Field, Focus, Form, Input, Link, Look, Notice, field, submit};
+use super::passkey::{self, Asking, Kind, Start};
 use super::shell::Shell;
 use super::wording::{Asked, age};
 use maud::{Markup, html};
@@ -11,14 +12,18 @@ use std::time::Duration;
 pub struct SignIn<'a> {
     /// The portal's name.
     pub portal: &'a str,
-    /// Sends [`field::NAME`] and [`field::PASSWORD`].
-    pub form: Form<'a>,
+    /// Sends [`field::NAME`] and [`field::PASSWORD`]; `None` if there are no passwords here.
+    pub form: Option<Form<'a>>,
+    /// Sends what a passkey answers; `None` if there are no passkeys here.
+    pub passkey: Option<Form<'a>>,
     /// The host the person is on the way to; `None` on the way to the portal itself.
     pub target: Option<&'a str>,
     /// What was typed as a name before; empty at first.
     pub name: &'a str,
     /// Said above the form.
     pub notice: Option<Notice<'a>>,
+    /// What it is about.
+    pub asked: Asked,
 }
 
 /// User name and password: how a sign-in begins.
@@ -27,7 +32,7 @@ pub fn sign_in(view: &SignIn) -> Markup {
     let name = Field {
         name: field::NAME,
         label: "User name",
-        input: Input::Name,
+        input: if view.passkey.is_some() { Input::NameOrPasskey } else { Input::Name },
         value: view.name,
         hint: None,
         notice: view.notice,
@@ -38,10 +43,23 @@ pub fn sign_in(view: &SignIn) -> Markup {
     let content = html! {
         h1 { "Sign in" }
         (towards(view.target))
-        @if let Some(notice) = view.notice { (notice.draw(Asked::NameAndPassword)) }
-        (view.form.around(html! { (name.draw()) (password.draw()) (submit("Sign in", Look::Primary)) }))
+        @if let Some(notice) = view.notice { (notice.draw(view.asked)) }
+        @if let Some(form) = &view.form {
+            (form.around(html! { (name.draw()) (password.draw()) (submit("Sign in", Look::Primary)) }))
+        }
+        @if let Some(form) = view.passkey {
+            @if view.form.is_some() { p.or { span { "or" } } }
+            (passkey::ceremony(&Asking {
+                form,
+                occasion: "sign-in",
+                kind: Kind::Get(if view.form.is_some() { Start::WithName } else { Start::Pressed }),
+                label: "Sign in with a passkey",
+                look: if view.form.is_some() { Look::Quiet } else { Look::Primary },
+            }))
+        }
     };
-    Shell::form(view.portal, "Sign in").around(content)
+    let shell = if view.passkey.is_some() { Shell::passkeys } else { Shell::form };
+    shell(view.portal, "Sign in").around(content)
 }
 
 /// What the pages for one more proof of an account already named show.
@@ -122,19 +140,11 @@ pub fn password_again(view: &Prompt) -> Markup {
     prompt(view, "Enter your password", Asked::Password, &password)
 }
 
-fn prompt(view: &Prompt, title: &str, asked: Asked, answer: &Field) -> Markup {
+pub(super) fn prompt_with(view: &Prompt, (title, asked): (&'static str, Asked), form: Markup) -> Markup {
     let title = match view.reason {
         Reason::SignIn => title,
         Reason::Older(_) | Reason::Stronger | Reason::Change => "Confirm it’s you",
     };
-    let form = view.form.around(html! {
-        // Password managers look for the name beside the password; the person sees it above.
-        @if asked == Asked::Password {
-            input type="text" autocomplete="username" aria-label="User name" value=(view.account) readonly hidden;
-        }
-        (answer.draw())
-        (submit("Continue", Look::Primary))
-    });
     let content = html! {
         h1 { (title) }
         (why(view))
@@ -145,7 +155,20 @@ fn prompt(view: &Prompt, title: &str, asked: Asked, answer: &Field) -> Markup {
             ul.others { @for other in view.others { li { (other.plain()) } } }
         }
     };
-    Shell::form(view.portal, title).around(content)
+    let shell = if asked == Asked::Passkey { Shell::passkeys } else { Shell::form };
+    shell(view.portal, title).around(content)
+}
+
+fn prompt(view: &Prompt, title: &'static str, asked: Asked, answer: &Field) -> Markup {
+    let form = view.form.around(html! {
+        // Password managers look for the name beside the password; the person sees it above.
+        @if asked == Asked::Password {
+            input type="text" autocomplete="username" aria-label="User name" value=(view.account) readonly hidden;
+        }
+        (answer.draw())
+        (submit("Continue", Look::Primary))
+    });
+    prompt_with(view, (title, asked), form)
 }
 
 pub(super) fn why(view: &Prompt) -> Markup {

@@ -26,6 +26,12 @@ pub enum Asked {
     Contact,
     /// The first code sent there.
     FirstMessageCode,
+    /// A passkey.
+    Passkey,
+    /// A passkey being set up.
+    NewPasskey,
+    /// What a credential is to be called.
+    Label,
 }
 
 /// The sentence for a rejected answer. It is the same whether or not the account, or the factor, exists.
@@ -33,6 +39,8 @@ pub fn sentence(rejection: &Rejection, asked: Asked, now: Time) -> String {
     match rejection {
         Rejection::Wrong => wrong(asked).to_owned(),
         Rejection::Weak(weakness) => weak(*weakness),
+        Rejection::NotAllowed => not_allowed(asked).to_owned(),
+        Rejection::Copied => COPIED.to_owned(),
         Rejection::Busy if is_sent(asked) => {
             "The code could not be sent at this moment. Please try again in a minute, or use another way.".to_owned()
         }
@@ -52,6 +60,31 @@ const fn is_sent(asked: Asked) -> bool {
     matches!(asked, Asked::MessageCode | Asked::Contact | Asked::FirstMessageCode)
 }
 
+const COPIED: &str = "This passkey was refused: it seems that there is a copy of it. Use another way to sign in, and \
+                      tell your administrator.";
+
+const fn not_allowed(asked: Asked) -> &'static str {
+    match asked {
+        Asked::NewPasskey => {
+            "Passkeys of this kind are not accepted here. Use another device or security key, or ask your administrator \
+             which ones are."
+        }
+        Asked::NameAndPassword
+        | Asked::Password
+        | Asked::AuthenticatorCode
+        | Asked::RecoveryCode
+        | Asked::NewPassword
+        | Asked::FirstCode
+        | Asked::MessageCode
+        | Asked::Contact
+        | Asked::FirstMessageCode
+        | Asked::Passkey
+        | Asked::Label => {
+            "This passkey is no longer accepted here. Use another way to sign in, or ask your administrator for one."
+        }
+    }
+}
+
 const fn wrong(asked: Asked) -> &'static str {
     match asked {
         Asked::NameAndPassword => "The user name or the password is not right.",
@@ -68,6 +101,11 @@ const fn wrong(asked: Asked) -> &'static str {
         Asked::Contact => {
             "Codes cannot be sent there. Check what you typed; a phone number begins with + and its country code."
         }
+        Asked::Passkey => "That passkey was not accepted. Please try again, or use another way.",
+        Asked::NewPasskey => {
+            "That passkey could not be set up. Please try again; if it is in use already, take another device or key."
+        }
+        Asked::Label => "That name could not be used. Please choose another.",
         Asked::FirstCode => {
             "That code does not match this key. If your app has several entries for this account, use the newest one. \
              Check that your phone sets its own clock, then enter the next code."
@@ -89,6 +127,7 @@ const fn locked(asked: Asked) -> &'static str {
         Asked::NameAndPassword | Asked::Password | Asked::NewPassword => {
             "Signing in with this password is locked after too many wrong answers. Ask your administrator to unlock it."
         }
+        Asked::Passkey | Asked::NewPasskey | Asked::Label => "This is locked. Ask your administrator to unlock it.",
         Asked::AuthenticatorCode | Asked::FirstCode => {
             "Codes from the app are locked after too many wrong ones. Use another way below, or ask your administrator."
         }

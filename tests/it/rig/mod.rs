@@ -2,6 +2,7 @@
 //! what they are told, browsers that keep cookies.
 
 mod access;
+pub mod authenticator;
 pub mod browser;
 mod clock;
 mod line;
