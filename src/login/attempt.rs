@@ -2,7 +2,7 @@
 //! by each step that leads further.
 
 use super::ceremony::{Occasion, Returned};
-use super::enrol::Enrolling;
+use super::enrolling::Enrolling;
 use super::plan::{Gap, Next, choices, enrolments, next};
 use super::throttle::Claimed;
 use super::verify::{Answer, Asked};

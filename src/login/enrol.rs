@@ -3,59 +3,23 @@
 
 use super::attempt::{Attempt, AttemptToken, Purpose};
 use super::ceremony::{Occasion, Returned};
+use super::enrolling::{Enrolling, ShowRecord, named};
 use super::{Login, Moment, Stop};
 use crate::audit::Event;
 use crate::factor;
 use crate::factor::{
     Against, Begun, Factors, Holder, Proven, Rejection, Show, Weakness, passkey, password, recovery_code, totp,
 };
-use crate::identity::{Account, AccountId, Credential, CredentialId, FactorName, Need, Proofs, SessionId};
+use crate::identity::{Account, AccountId, Credential, FactorName, Need, Proofs, SessionId};
 use crate::session::{LiveSession, SecretToken};
 use crate::stdx::clock::Time;
 use crate::stdx::secret::Secret;
-use crate::store::{Enrolment, EnrolmentLink, OnceKind, Place, Reset, Right, Store, Unavailable};
+use crate::store::{Enrolment, EnrolmentLink, OnceKind, Place, Reset, Store, Unavailable};
 use data_encoding::BASE64;
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How long an enrolment link is good for.
 pub const ENROLMENT_LIFE: Duration = Duration::from_secs(24 * 3600);
-
-/// An enrolment under way: what is still to be enrolled, and what waits to be kept.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Enrolling {
-    /// The link that is spent at the end, hashed; none if a session enrols.
-    link: Option<String>,
-    /// The session that enrols, if one does.
-    session: Option<String>,
-    /// Still to come, the current one first: each any of these factors, the one to advise first.
-    wanted: Vec<Vec<String>>,
-    /// Which of the current ones it is; `None` until that is chosen.
-    chosen: Option<String>,
-    /// Whether what is enrolled stands beside what the account has of the same factor, not in its place.
-    beside: bool,
-    /// Finished, waiting for the end.
-    drafts: Vec<Draft>,
-    /// The current one's pending state and what the person is shown.
-    pending: String,
-    show: ShowRecord,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Draft {
-    factor: String,
-    state: String,
-    handle: Option<String>,
-    label: String,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-enum ShowRecord {
-    Nothing,
-    Authenticator { uri: String, key: String },
-    Codes(Vec<String>),
-    Passkey { options: String },
-}
 
 /// What may stand beside a password, the one to advise first.
 const SECOND: &[FactorName] = &[passkey::NAME, totp::NAME];
@@ -367,11 +331,6 @@ fn configured(wanted: &[&[FactorName]], factors: &Factors) -> Vec<Vec<FactorName
     wanted.iter().map(known).filter(|any: &Vec<FactorName>| !any.is_empty()).collect()
 }
 
-/// The factors of these names, as far as this build has them.
-fn named<'a>(words: impl IntoIterator<Item = &'a String>) -> Vec<FactorName> {
-    words.into_iter().filter_map(|word| factor::named(word)).collect()
-}
-
 /// Where an enrolment comes from.
 struct Origin {
     link: Option<[u8; 32]>,
@@ -386,75 +345,6 @@ impl EnrolStep {
         match &self.attempt.purpose {
             Purpose::Enrol(enrolling) => BASE64.decode(enrolling.pending.as_bytes()).ok(),
             Purpose::SignIn | Purpose::StepUp(_) => None,
-        }
-    }
-}
-
-impl Enrolling {
-    fn current(&self) -> Option<FactorName> {
-        self.chosen.as_deref().and_then(factor::named)
-    }
-
-    /// Keeps the current factor's state for the end, and goes on to the next.
-    fn keep(&mut self, factor: FactorName, finished: &factor::Enrolled) {
-        self.drafts.push(Draft {
-            factor: factor.0.to_owned(),
-            state: BASE64.encode(&finished.state),
-            handle: finished.handle.as_deref().map(|handle| BASE64.encode(handle)),
-            label: finished.label.clone(),
-        });
-        self.wanted.drain(..self.wanted.len().min(1));
-        self.chosen = None;
-        self.pending.clear();
-        self.show = ShowRecord::Nothing;
-    }
-
-    fn session(&self) -> Option<SessionId> {
-        self.session.as_deref().and_then(|text| SessionId::parse(text).ok())
-    }
-
-    /// By what right it is: the session's, or else the link's.
-    fn right(&self) -> Option<Right> {
-        if let Some(session) = self.session() {
-            return Some(Right::Session(session));
-        }
-        let key = BASE64.decode(self.link.as_ref()?.as_bytes()).ok()?;
-        Some(Right::Link(key.try_into().ok()?))
-    }
-
-    /// What is kept. A link signs the person in with what was proven on the way, so that is used by then.
-    fn credentials(&self, attempt: &Attempt, now: Time) -> Option<Vec<Credential>> {
-        let account = attempt.account;
-        let credential = |draft: &Draft| {
-            let factor = crate::factor::named(&draft.factor)?;
-            let state = BASE64.decode(draft.state.as_bytes()).ok()?;
-            let handle = draft.handle.as_ref().map(|text| BASE64.decode(text.as_bytes())).transpose().ok()?;
-            let (id, label) = (CredentialId::fresh(), draft.label.clone());
-            let used = (self.link.is_some() && attempt.proofs.has(factor)).then_some(now);
-            Some(Credential { id, account, factor, label, created: now, used, handle, state, version: 0 })
-        };
-        self.drafts.iter().map(credential).collect()
-    }
-}
-
-impl ShowRecord {
-    fn show(&self) -> Show {
-        match self {
-            ShowRecord::Nothing => Show::Nothing,
-            ShowRecord::Authenticator { uri, key } => Show::Authenticator { uri: uri.clone(), key: key.clone() },
-            ShowRecord::Codes(codes) => Show::Codes(codes.clone()),
-            ShowRecord::Passkey { options } => Show::Passkey { options: options.clone() },
-        }
-    }
-}
-
-impl From<Show> for ShowRecord {
-    fn from(show: Show) -> Self {
-        match show {
-            Show::Nothing => ShowRecord::Nothing,
-            Show::Authenticator { uri, key } => ShowRecord::Authenticator { uri, key },
-            Show::Codes(codes) => ShowRecord::Codes(codes),
-            Show::Passkey { options } => ShowRecord::Passkey { options },
         }
     }
 }

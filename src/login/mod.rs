@@ -3,6 +3,7 @@
 mod attempt;
 mod ceremony;
 mod enrol;
+mod enrolling;
 mod plan;
 mod recent;
 mod removal;

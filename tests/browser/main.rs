@@ -12,6 +12,7 @@ mod person;
 mod account;
 mod journey;
 mod keyboard;
+mod passkey;
 mod recovery;
 mod refusals;
 mod tour;

@@ -3,6 +3,7 @@
 mod certificates;
 mod connections;
 mod members;
+mod passkeys;
 mod peer;
 mod people;
 mod policies;
@@ -66,6 +67,11 @@ const SHOWN: &[(&str, &str)] = &[
     ("session.per_account", "one_session_more_than_configured_ends_the_one_used_longest_ago"),
     ("factor.password.min_length", "a_shorter_password_than_configured_is_refused"),
     ("factor.totp.issuer", "the_authenticator_is_told_the_issuer"),
+    ("factor.passkey.rp_id", "passkeys_are_bound_to_the_configured_domain"),
+    ("factor.passkey.synced", "a_passkey_that_is_copied_between_devices_counts_only_if_it_may"),
+    ("factor.passkey.models", "only_passkeys_of_the_configured_models_count"),
+    ("factor.passkey.refuse_models", "a_passkey_of_a_refused_model_does_not_count"),
+    ("factor.passkey.attestation", "only_authenticators_whose_maker_is_trusted_count"),
     ("defaults.policy", "a_route_that_says_nothing_gets_the_default_policy"),
     ("policy.NAME.extends", "an_extending_policy_needs_what_it_extends_as_well"),
     ("policy.NAME.require", "a_policy_needs_the_level_it_names"),
@@ -112,10 +118,11 @@ const SHOWN: &[(&str, &str)] = &[
 ];
 
 /// Where those tests are.
-const STORIES: [&str; 8] = [
+const STORIES: [&str; 9] = [
     include_str!("certificates.rs"),
     include_str!("connections.rs"),
     include_str!("members.rs"),
+    include_str!("passkeys.rs"),
     include_str!("people.rs"),
     include_str!("policies.rs"),
     include_str!("process.rs"),
