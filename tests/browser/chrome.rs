@@ -85,6 +85,12 @@ impl Chrome {
         self.leaving(async { element.click().await.unwrap_or_else(|error| panic!("{name}: {error}")) }).await;
     }
 
+    /// Presses it where it leads nowhere by itself.
+    pub async fn click(&self, name: &str) {
+        let element = self.one(Locator::XPath(&pressable(name)), name).await;
+        element.click().await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+
     /// Whether there is a button or link that is called so.
     pub async fn offers(&self, name: &str) -> bool {
         self.client().find(Locator::XPath(&pressable(name))).await.is_ok()

@@ -13,6 +13,7 @@ mod account;
 mod journey;
 mod kept_form;
 mod keyboard;
+mod passkey;
 mod programs;
 mod recovery;
 mod refusals;

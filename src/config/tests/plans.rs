@@ -200,3 +200,23 @@ fn what_only_a_restart_changes_is_named() {
         ["gateway.state", "gateway.threads", "admin.address", "admin.socket"]
     );
 }
+
+#[test]
+fn passkeys_are_bound_to_the_portals_host_or_a_parent_domain_of_it() {
+    let what = r#"allowed is the portal's host, "auth.localhost", or a parent domain of it"#;
+    for rp_id in ["example.com", "localhost", "uth.localhost", "x.auth.localhost"] {
+        let problem = format!("2:9: factor.passkey.rp_id: {what}");
+        assert_problems(&format!("[factor.passkey]\nrp_id = \"{rp_id}\"\n"), &[&problem]);
+    }
+    let passkey = loaded("[factor.passkey]\nsynced = false\n").plan.factors.passkey.expect("it is configured");
+    assert_eq!((passkey.rp_id.as_str(), passkey.rules.synced), ("auth.localhost", false));
+}
+
+#[test]
+fn models_and_makers_of_authenticators_that_cannot_be_read_are_told() {
+    let keys = "[factor.passkey]\nmodels = [\"yubikey\"]\n";
+    let said = problems(keys);
+    assert!(matches!(&*said, [one] if one.contains("factor.passkey.models") && one.contains("an AAGUID")), "{said:?}");
+    let said = problems("[factor.passkey]\nattestation = \"main.toml\"\n");
+    assert!(matches!(&*said, [one] if one.contains("it holds no certificate in PEM")), "{said:?}");
+}

@@ -13,10 +13,10 @@ fn an_unknown_key_is_told_with_the_nearest_that_is_known() {
 }
 
 #[test]
-fn a_key_of_a_later_issue_is_unknown() {
+fn a_factor_that_there_is_not_is_unknown() {
     assert_problems(
-        "[factor.passkey]\nrp_id = \"example.com\"\n",
-        &["1:9: factor.passkey: there is no such key; allowed are password, totp, message, recovery_code"],
+        "[factor.sms]\nsender = \"Example\"\n",
+        &["1:9: factor.sms: there is no such key; allowed are password, totp, passkey, message, recovery_code"],
     );
 }
 

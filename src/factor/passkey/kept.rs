@@ -20,7 +20,9 @@ pub(super) struct Kept {
     pub user: Uuid,
     /// The AAGUID: the model of the authenticator, or zeros if it does not say.
     pub model: Uuid,
-    /// Key, counter, transports, backup flags, attestation.
+    /// The ways in which it is reached (WebAuthn §5.8.4), as it said at its registration.
+    pub transports: Vec<String>,
+    /// Key, counter, backup flags, attestation.
     pub passkey: Passkey,
 }
 
@@ -39,7 +41,7 @@ impl Kept {
             "extensions": {}, "attestation": { "data": "None", "metadata": "None" }, "attestation_format": "none",
         });
         let credential: Credential = serde_json::from_value(credential).expect("a fixed text of the form it has");
-        Kept { user: Uuid::nil(), model: Uuid::nil(), passkey: credential.into() }
+        Kept { user: Uuid::nil(), model: Uuid::nil(), transports: Vec::new(), passkey: credential.into() }
     }
 
     /// The same key under the name and for the user that an assertion gives.
@@ -47,7 +49,7 @@ impl Kept {
         let mut credential = self.credential();
         given.get_credential_id().clone_into(&mut credential.cred_id);
         let user = given.get_user_unique_id().and_then(|user| Uuid::from_slice(user).ok());
-        Kept { user: user.unwrap_or(self.user), model: self.model, passkey: credential.into() }
+        Kept { user: user.unwrap_or(self.user), passkey: credential.into(), ..self.clone() }
     }
 
     /// Its id, by which it is presented.
@@ -67,20 +69,24 @@ impl Kept {
 
     /// As a challenge names it.
     pub fn described(&self) -> Value {
-        let transports = self.credential().transports;
-        json!({ "type": "public-key", "id": super::text_of(self.id()), "transports": transports.unwrap_or_default() })
+        json!({ "type": "public-key", "id": super::text_of(self.id()), "transports": self.transports })
     }
 
     /// What it may be called, by the ways in which it is reached.
     pub fn label(&self) -> &'static str {
-        let transports = json!(self.credential().transports.unwrap_or_default());
-        let has = |way: &str| transports.as_array().is_some_and(|all| all.iter().any(|own| own == way));
+        let has = |way: &str| self.transports.iter().any(|own| own == way);
         match (has("internal"), has("usb") || has("nfc") || has("ble"), has("hybrid")) {
             (false, true, _) => "Security key",
             (false, false, true) => "Passkey on a phone",
             (true, _, _) | (false, false, false) => "Passkey",
         }
     }
+}
+
+/// Transports as the library reads them, in words; unknown ones are left out.
+pub(super) fn transports(read: &Value) -> Vec<String> {
+    let words = read.as_array().into_iter().flatten().filter_map(Value::as_str);
+    words.filter(|word| *word != "unknown").map(str::to_owned).collect()
 }
 
 /// The model in an attestation object that was verified; `None` if it has none.

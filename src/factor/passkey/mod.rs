@@ -138,7 +138,7 @@ impl Factor for Passkey {
         let kept = against.state.and_then(|bytes| Kept::read(bytes).or_else(|| super::unreadable(NAME)));
         let mut kept = kept.unwrap_or_else(|| self.decoy.called(&given));
         let another = given.get_user_unique_id().is_some_and(|user| user != kept.user.as_bytes());
-        if another || kept.id() != given.get_credential_id() || given.type_ != "public-key" {
+        if another || is_framed(&given) || kept.id() != given.get_credential_id() || given.type_ != "public-key" {
             return Err(Rejection::Wrong);
         }
         let result = self.webauthn.finish_discoverable_authentication_v2(&given, asked, &kept.passkey);
@@ -182,7 +182,8 @@ impl Factor for Passkey {
         let Pending { user, asked } = read(pending).ok_or(Rejection::Wrong)?;
         let passkey = self.webauthn.finish_passkey_registration(&given, &asked).map_err(|_| Rejection::Wrong)?;
         let model = kept::model(&given.response.attestation_object).ok_or(Rejection::Wrong)?;
-        let kept = Kept { user, model, passkey };
+        let transports = kept::transports(&json!(given.response.transports));
+        let kept = Kept { user, model, transports, passkey };
         if !self.rules.admit(&kept) {
             return Err(Rejection::NotAllowed);
         }
@@ -234,6 +235,18 @@ fn held(holder: Holder<'_>) -> impl Iterator<Item = Kept> {
 fn parse<T: DeserializeOwned>(answer: &Secret) -> Option<T> {
     let text = answer.expose();
     (text.len() <= LONGEST).then(|| serde_json::from_slice(text).ok())?
+}
+
+/// Whether the browser says that the page which asked stood in a frame of another site (WebAuthn §7.2, step 15). The
+/// library looks at this only where something is registered.
+fn is_framed(given: &PublicKeyCredential) -> bool {
+    #[derive(Deserialize)]
+    struct ClientData {
+        #[serde(default, rename = "crossOrigin")]
+        cross_origin: bool,
+    }
+    let data: Option<ClientData> = serde_json::from_slice(&given.response.client_data_json).ok();
+    data.is_none_or(|data| data.cross_origin)
 }
 
 /// What [`write`] wrote.

@@ -5,6 +5,7 @@
   const WORDS = {
     AbortError: "",
     NotAllowedError: "Nothing was confirmed: it was cancelled, took too long, or there is no passkey here that fits.",
+    NotCreated: "Nothing was created: it was cancelled, took too long, or this device cannot make sure it is you.",
     InvalidStateError: "This device or key has a passkey for your account already.",
     NotSupportedError: "This device or key cannot hold a passkey for this site. Please use another one.",
     SecurityError: "This browser does not use passkeys at this address.",
@@ -127,7 +128,9 @@
       await run(place, mode);
     } catch (error) {
       // A page that asks by itself says nothing if the browser would rather be asked by a person.
-      if (mode !== "at-once" || error.name !== "NotAllowedError") say(place, WORDS[error.name] ?? WORDS.unknown);
+      const denied = error.name === "NotAllowedError";
+      const name = denied && place.dataset.passkey === "create" ? "NotCreated" : error.name;
+      if (mode !== "at-once" || !denied) say(place, WORDS[name] ?? WORDS.unknown);
       buttons.forEach((button) => { button.disabled = false; });
       if (place.dataset.start === "with-name") offer(place);
     }

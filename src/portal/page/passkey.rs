@@ -178,6 +178,7 @@ pub fn choose_way(view: &ChooseWay) -> Markup {
                             (way.icon().draw())
                             span.what {
                                 strong { (way.label) }
+                                " "
                                 span.hint { (way.hint) }
                             }
                         }

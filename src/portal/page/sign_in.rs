@@ -40,6 +40,9 @@ pub fn sign_in(view: &SignIn) -> Markup {
     };
     let password =
         Field { name: field::PASSWORD, label: "Password", input: Input::Password, value: "", focus: focus.1, ..name };
+    // Whoever has just been refused is not offered the same again before they want it.
+    let refused = view.asked == Asked::Passkey && view.notice.is_some();
+    let start = if view.form.is_some() && !refused { Start::WithName } else { Start::Pressed };
     let content = html! {
         h1 { "Sign in" }
         (towards(view.target))
@@ -52,7 +55,7 @@ pub fn sign_in(view: &SignIn) -> Markup {
             (passkey::ceremony(&Asking {
                 form,
                 occasion: "sign-in",
-                kind: Kind::Get(if view.form.is_some() { Start::WithName } else { Start::Pressed }),
+                kind: Kind::Get(start),
                 label: "Sign in with a passkey",
                 look: if view.form.is_some() { Look::Quiet } else { Look::Primary },
             }))

@@ -3,6 +3,7 @@
 mod certificates;
 mod connections;
 mod members;
+mod passkeys;
 mod peer;
 mod people;
 mod policies;
@@ -93,6 +94,11 @@ const SHOWN: &[(&str, &str)] = &[
     ("notice.webhook.token.file", "news_go_to_the_configured_webhook"),
     ("notice.webhook.token.env", "a_key_may_be_an_environment_variable"),
     ("notice.webhook.token.credential", "a_key_may_be_a_credential"),
+    ("factor.passkey.rp_id", "passkeys_are_bound_to_the_configured_domain"),
+    ("factor.passkey.synced", "a_passkey_that_is_copied_between_devices_counts_only_if_it_may"),
+    ("factor.passkey.models", "only_passkeys_of_the_configured_models_count"),
+    ("factor.passkey.refuse_models", "a_passkey_of_a_refused_model_does_not_count"),
+    ("factor.passkey.attestation", "only_authenticators_whose_maker_is_trusted_count"),
     ("defaults.policy", "a_route_that_says_nothing_gets_the_default_policy"),
     ("policy.NAME.extends", "an_extending_policy_needs_what_it_extends_as_well"),
     ("policy.NAME.require", "a_policy_needs_the_level_it_names"),
@@ -149,6 +155,7 @@ const STORIES: [&str; 9] = [
     include_str!("certificates.rs"),
     include_str!("connections.rs"),
     include_str!("members.rs"),
+    include_str!("passkeys.rs"),
     include_str!("people.rs"),
     include_str!("policies.rs"),
     include_str!("process.rs"),

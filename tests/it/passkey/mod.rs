@@ -154,8 +154,8 @@ pub async fn assurance(rig: &Rig, browser: &mut Browser) -> Option<String> {
 /// The words for why sign-ins of anybody failed, oldest first.
 pub async fn failures(rig: &Rig, at_least: usize) -> Vec<String> {
     let read = async || {
-        let rows = rig.store.events.tail(100).await.expect("the store");
-        let failed = rows.into_iter().filter(|row| row.name == "sign-in.failed");
+        let rows = rig.store.events.after(0, 1000).await.expect("the store");
+        let failed = rows.into_iter().map(|(_, row)| row).filter(|row| row.name == "sign-in.failed");
         let why = failed.map(|row| serde_json::from_str::<Value>(&row.body).expect("JSON")["why"].clone());
         why.map(|why| why.as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
     };
