@@ -9,6 +9,7 @@ mod demo;
 mod ending;
 mod explain;
 mod home;
+mod login;
 mod moment;
 mod opened;
 mod output;
@@ -72,6 +73,13 @@ enum Verb {
     Session(session::Arguments),
     /// Read the record of security events
     Audit(audit::Arguments),
+    /// Sign in to a service behind a gateway, for curl and scripts
+    ///
+    /// A person approves it in a browser, on any device. The tokens are kept in $XDG_CONFIG_HOME/portcullis/login, or in
+    /// ~/.config/portcullis/login, and renewed by themselves; where a request asks for a stronger or fresher sign-in, so
+    /// does this command
+    #[command(after_help = login::EXAMPLES)]
+    Login(login::Arguments),
     /// Print the configuration reference, in Markdown
     Reference,
     /// Print a completion script
@@ -105,6 +113,7 @@ fn obey(verb: Verb, out: &Output) -> anyhow::Result<Ending> {
         Verb::Account(arguments) => wait(account::account(arguments, out)),
         Verb::Session(arguments) => wait(session::session(arguments, out)),
         Verb::Audit(arguments) => wait(audit::audit(arguments, out)),
+        Verb::Login(arguments) => wait(login::login(arguments, out)),
         Verb::Reference => reference(out),
         Verb::Completions { shell } => completions(shell, out),
         Verb::Demo(arguments) => demo::demo(&arguments, out),
@@ -159,6 +168,10 @@ mod tests {
             "portcullis audit tail -n 5 --follow --config a.toml",
             "portcullis account list --state /var/lib/portcullis",
             "portcullis status --socket admin.sock --json",
+            "portcullis login https://app.test/ --json",
+            "portcullis login --list",
+            "portcullis login --exec -- curl -sS https://app.test/ --json {}",
+            "portcullis login https://app.test/ --exec --method PUT -- sh -c date",
         ] {
             assert!(!refused(line), "{line}");
         }
@@ -174,6 +187,14 @@ mod tests {
             "portcullis explain https://app.test/ --at yesterday",
             "portcullis explain https://app.test/ --from here",
             "portcullis session revoke",
+            "portcullis login",
+            "portcullis login app.test",
+            "portcullis login http://app.test/",
+            "portcullis login https://app.test/ --exec",
+            "portcullis login https://app.test/ -- curl",
+            "portcullis login https://app.test/ --list",
+            "portcullis login https://app.test/ --logout --print-header",
+            "portcullis login https://app.test/ --print-header --method a/b",
             "portcullis session revoke --all alice ses_00000000000000000000000000",
         ] {
             assert!(refused(line), "{line}");

@@ -30,19 +30,30 @@ pub trait View {
     fn json(&self) -> Value;
 }
 
-/// Standard output in the form that was asked for.
+/// Where is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stream {
+    Out,
+    Err,
+}
+
+/// Standard output, or what stands beside it, in the form that was asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Output {
     form: Form,
     ink: Ink,
+    stream: Stream,
 }
 
 impl Output {
     /// Output in `form`, in colour if standard output is a terminal and `NO_COLOR` is not set.
     pub fn new(form: Form) -> Self {
-        let declined = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let ink = if io::stdout().is_terminal() && !declined { Ink::Colour } else { Ink::Plain };
-        Output { form, ink }
+        Output { form, ink: Ink::on(io::stdout().is_terminal()), stream: Stream::Out }
+    }
+
+    /// Standard error in the same form, for what must not stand in the way of an answer.
+    pub fn aside(&self) -> Self {
+        Output { form: self.form, ink: Ink::on(io::stderr().is_terminal()), stream: Stream::Err }
     }
 
     /// Prints a view.
@@ -51,8 +62,8 @@ impl Output {
     /// If standard output is closed.
     pub fn show(&self, view: &impl View) -> io::Result<()> {
         match self.form {
-            Form::People => write(&view.text(self.ink)),
-            Form::Json => write(&format!("{:#}", view.json())),
+            Form::People => self.write(&view.text(self.ink)),
+            Form::Json => self.write(&format!("{:#}", view.json())),
         }
     }
 
@@ -73,8 +84,8 @@ impl Output {
     /// If standard output is closed.
     pub fn line(&self, view: &impl View) -> io::Result<()> {
         match self.form {
-            Form::People => write(&view.text(self.ink)),
-            Form::Json => write(&view.json().to_string()),
+            Form::People => self.write(&view.text(self.ink)),
+            Form::Json => self.write(&view.json().to_string()),
         }
     }
 
@@ -84,13 +95,30 @@ impl Output {
     /// If standard output is closed.
     pub fn say(&self, text: &str, json: impl FnOnce() -> Value) -> io::Result<()> {
         match self.form {
-            Form::People => write(text),
-            Form::Json => write(&format!("{:#}", json())),
+            Form::People => self.write(text),
+            Form::Json => self.write(&format!("{:#}", json())),
+        }
+    }
+
+    fn write(&self, text: &str) -> io::Result<()> {
+        match self.stream {
+            Stream::Out => {
+                let mut out = io::stdout().lock();
+                writeln!(out, "{text}")?;
+                out.flush()
+            }
+            Stream::Err => writeln!(io::stderr().lock(), "{text}"),
         }
     }
 }
 
 impl Ink {
+    /// What a terminal is written to with, and what is not one, `NO_COLOR` being respected.
+    fn on(terminal: bool) -> Self {
+        let declined = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if terminal && !declined { Ink::Colour } else { Ink::Plain }
+    }
+
     /// Headings.
     pub fn bold(self, text: &str) -> String {
         self.painted("1", text)
@@ -134,12 +162,6 @@ pub fn harmless(text: &str) -> String {
 /// Control characters, and the embeddings, overrides and isolates of bidirectional text (Unicode UAX #9 §2).
 fn is_obeyed(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-fn write(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush()
 }
 
 #[cfg(test)]

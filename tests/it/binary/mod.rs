@@ -6,6 +6,7 @@ mod demo;
 mod explained;
 mod files;
 mod ground;
+mod login;
 mod night;
 mod process;
 mod standing;

@@ -74,6 +74,7 @@ impl Site {
     /// A program that finds this site and whose output is caught.
     fn over(&self, mut command: Command) -> Command {
         command.env("PORTCULLIS_CONFIG", self.path("portcullis.toml")).env("NO_COLOR", "1");
+        command.env("XDG_CONFIG_HOME", self.path("config"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }
