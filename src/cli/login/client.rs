@@ -93,37 +93,39 @@ impl Client {
         let mut kept = self.usable().await?;
         let mut taken = Vec::new();
         for _ in 0..TRIES {
-            let (remedy, need) = match self.check(&kept, aim).await? {
-                Verdict::Admitted => return Ok(kept),
-                Verdict::Denied(sentence) => return Err(Stopped::no(sentence)),
-                Verdict::Unbound if self.binding == Binding::Bearer => {
-                    return Err(Stopped::no("this needs a token that is bound to a key: leave --bearer out"));
-                }
-                Verdict::TooLittle(need, why) => {
-                    self.told.line(&Raised { address: aim.url.as_str(), why: &why })?;
-                    (Remedy::Raise, need)
-                }
-                Verdict::Unknown if kept.refresh.is_some() && !taken.contains(&Remedy::Renew) => {
-                    (Remedy::Renew, Need::default())
-                }
-                Verdict::Unknown | Verdict::Unbound => (Remedy::SignIn, Need::default()),
-            };
+            let Some((remedy, need)) = self.remedy(&kept, aim, &taken).await? else { return Ok(kept) };
             let place = self.hold()?;
             kept = match place.read()? {
-                Some(newer) if newer.access.expose() != kept.access.expose() => newer,
-                _ if taken.contains(&remedy) => return Err(refused_again(aim)),
-                old => {
-                    taken.push(remedy);
-                    match (remedy, old) {
-                        (Remedy::Renew, Some(old)) => self.renew(&place, old).await?,
-                        (Remedy::Renew | Remedy::SignIn | Remedy::Raise, old) => {
-                            self.sign_in(&place, old, &need).await?
-                        }
-                    }
+                // Another command was faster.
+                Some(newer) if newer.access.expose() != kept.access.expose() => {
+                    kept = newer;
+                    continue;
                 }
+                _ if taken.contains(&remedy) => return Err(refused_again(aim)),
+                Some(old) if remedy == Remedy::Renew => self.renew(&place, old).await?,
+                old => self.sign_in(&place, old, &need).await?,
             };
+            taken.push(remedy);
         }
         Err(refused_again(aim))
+    }
+
+    /// What would have a request admitted; `None` if it is already.
+    async fn remedy(&mut self, kept: &Kept, aim: &Aim, taken: &[Remedy]) -> anyhow::Result<Option<(Remedy, Need)>> {
+        let renewable = kept.refresh.is_some() && !taken.contains(&Remedy::Renew);
+        match self.check(kept, aim).await? {
+            Verdict::Admitted => Ok(None),
+            Verdict::Denied(sentence) => Err(Stopped::no(sentence)),
+            Verdict::Unbound if self.binding == Binding::Bearer => {
+                Err(Stopped::no("this needs a token that is bound to a key: leave --bearer out"))
+            }
+            Verdict::TooLittle(need, why) => {
+                self.told.line(&Raised { address: aim.url.as_str(), why: &why })?;
+                Ok(Some((Remedy::Raise, need)))
+            }
+            Verdict::Unknown if renewable => Ok(Some((Remedy::Renew, Need::default()))),
+            Verdict::Unknown | Verdict::Unbound => Ok(Some((Remedy::SignIn, Need::default()))),
+        }
     }
 
     /// Gives the tokens back and forgets them. What could not be done at the gateway is the inner error; `None` if nothing

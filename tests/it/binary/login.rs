@@ -1,7 +1,7 @@
 //! `login`: a person approves it in a browser, and from then on commands get through.
 
 use super::process::{Running, Said, Site, eventually, two_hosts};
-use crate::rig::{Browser, Member};
+use crate::rig::{Browser, Member, TWO_HOSTS, filled};
 use reqwest::Method;
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
@@ -23,10 +23,10 @@ struct Desk {
 }
 
 impl Desk {
-    /// With `more` in the configuration, and `change` made to it.
-    async fn with(more: &str, change: (&str, &str)) -> Self {
-        let (site, app, wiki) = two_hosts().await;
-        let site = Site::new(&(site.read().replace(change.0, change.1) + more));
+    /// With the usual two hosts, and this change made to their configuration.
+    async fn with(change: impl FnOnce(String) -> String) -> Self {
+        let (app, wiki) = (Member::echo("app").await, Member::echo("wiki").await);
+        let site = Site::new(&change(filled(TWO_HOSTS, &[("app", &app), ("wiki", &wiki)])));
         let running = site.run().await;
         let link = site.tell(&["account", "add", "alice", "--group", "staff", "--json"]).await.json();
         let mut person = running.browser();
@@ -88,7 +88,7 @@ fn step(command: &Running, name: &str) -> Option<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_signs_in_by_itself_and_is_handed_a_token_that_others_do_not_see() {
-    let mut desk = Desk::with("", ("", "")).await;
+    let mut desk = Desk::with(|text| text).await;
     let (curl, url) = (desk.curl(), desk.at("/orders?a=b"));
     let said = desk.decide("approve", &["--exec", "--", &curl, "-sS", &url]).await;
     assert_eq!(said.code, 7, "the command's own code: {said:?}");
@@ -110,7 +110,7 @@ async fn a_command_signs_in_by_itself_and_is_handed_a_token_that_others_do_not_s
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_is_told_before_anything_is_sent_and_signing_out_ends_the_session() {
-    let mut desk = Desk::with("", ("", "")).await;
+    let mut desk = Desk::with(|text| text).await;
     desk.sign_in().await;
     let (origin, boss, page) = (desk.at(""), desk.at("/boss/x"), desk.at("/page"));
     let refused = desk.tell(&[&boss, "--print-header"]).await;
@@ -131,10 +131,11 @@ async fn what_is_refused_is_told_before_anything_is_sent_and_signing_out_ends_th
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_commands_at_once_do_not_use_one_refresh_token_twice() {
     // A token that ends within a minute is renewed before it is handed over, so each of them has to.
-    let mut desk = Desk::with("\n[oauth]\naccess = \"50s\"\n", ("", "")).await;
+    let mut desk = Desk::with(|text| text + "\n[oauth]\naccess = \"50s\"\n").await;
     desk.sign_in().await;
     let (desk, page) = (&desk, desk.at("/page"));
-    let all = futures_util::future::join_all((0..10).map(|_| desk.tell(&[&page, "--print-header"]))).await;
+    let words = [page.as_str(), "--print-header"];
+    let all = futures_util::future::join_all((0..10).map(|_| desk.tell(&words))).await;
     for said in &all {
         assert_eq!(said.code, 0, "{said:?}");
     }
@@ -145,7 +146,7 @@ async fn ten_commands_at_once_do_not_use_one_refresh_token_twice() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_is_told_and_keeps_nothing() {
-    let mut desk = Desk::with("", ("", "")).await;
+    let mut desk = Desk::with(|text| text).await;
     let url = desk.at("/");
     let said = desk.decide("deny", &[&url, "--print-header"]).await;
     assert!(said.code == 1 && said.out.is_empty() && said.err.contains("it was denied"), "{said:?}");
@@ -154,11 +155,9 @@ async fn no_is_told_and_keeps_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_tokens_must_be_bound_a_bearer_token_is_not_enough() {
-    let mut desk =
-        Desk::with("", ("[policy.boss]", "[policy.tied]\nextends = \"staff\"\nbound = true\n[policy.boss]")).await;
-    let text = desk.site.read().replace("policy = \"recent\"", "policy = \"tied\"");
-    desk.site.write(&text);
-    assert_eq!(desk.site.tell(&["reload"]).await.code, 0);
+    let tied = "\n[policy.tied]\nextends = \"staff\"\nbound = true\n";
+    let change = |text: String| text.replace("policy = \"recent\"", "policy = \"tied\"") + tied;
+    let mut desk = Desk::with(change).await;
     let (page, admin) = (desk.at("/page"), desk.at("/admin/x"));
     let said = desk.decide("approve", &[&page, "--bearer"]).await;
     assert_eq!(said.code, 0, "{said:?}");
