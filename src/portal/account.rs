@@ -283,8 +283,6 @@ impl Row {
 /// The credentials as rows.
 fn rows(factors: &crate::factor::Factors, credentials: &[Credential]) -> Vec<Row> {
     let apps = credentials.iter().filter(|credential| credential.factor == totp::NAME).count();
-    let first = [password::NAME, recovery_code::NAME];
-    let seconds = credentials.iter().filter(|credential| !first.contains(&credential.factor)).count();
     let mut number = 0;
     let row = |credential: &Credential| {
         let &Credential { id, factor, created, used, .. } = credential;

@@ -5,7 +5,7 @@ use super::page::{
     self, ChooseContact, ChoosePassword, ChooseWay, ConfirmApp, ConfirmContact, CreatePasskey, Form, Journey, Link,
     Notice, Occasion, SaveCodes, ScanKey, Sent, Step, WayToChoose, field,
 };
-use super::sign_in::{Browser, signed_in, status_of};
+use super::sign_in::{Browser, signed_in};
 use super::{Ask, Outcome, Portal, Trouble, message as saying, respond};
 use crate::edition::PortalPlan;
 use crate::factor::{self, Proven, Rejection, Show, message, passkey, password, recovery_code, totp};
@@ -202,7 +202,7 @@ impl Portal {
             }
         };
         let (status, rejection) = match verdict {
-            Some(Verdict::Rejected(rejection)) => (status_of(Some(rejection)), Some(rejection)),
+            Some(Verdict::Rejected(rejection)) => (respond::status_of(Some(rejection)), Some(rejection)),
             Some(Verdict::Different) => (StatusCode::UNPROCESSABLE_ENTITY, None),
             None => (StatusCode::OK, None),
         };

@@ -18,6 +18,7 @@ mod respond;
 mod send;
 mod sign_in;
 mod sign_out;
+mod steps;
 
 pub use ask::{Ask, FORM_LIMIT, Form};
 pub use kept_form::KEPT_FORM_PATH;

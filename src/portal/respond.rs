@@ -61,3 +61,15 @@ impl Answer {
         self
     }
 }
+
+/// A page with a rejection is no success: programs see it, browsers show the page all the same.
+pub(super) fn status_of(rejection: Option<&Rejection>) -> StatusCode {
+    match rejection {
+        None => StatusCode::OK,
+        Some(Rejection::Wrong | Rejection::Weak(_) | Rejection::NotAllowed | Rejection::Copied) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        Some(Rejection::Wait(_) | Rejection::Locked) => StatusCode::TOO_MANY_REQUESTS,
+        Some(Rejection::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}

@@ -1,7 +1,8 @@
 //! Having a code sent at a sign-in: by a form alone, so that no address that somebody is led to sends anything.
 
 use super::page::{self, MessageCode, Prompt, Sent, field};
-use super::sign_in::{factor_of, to_step};
+use super::sign_in::to_step;
+use super::steps::factor_of;
 use super::{Ask, Outcome, Portal, Trouble};
 use crate::edition::PortalPlan;
 use crate::factor::{Rejection, Show, message};

@@ -3,7 +3,8 @@
 
 use super::account::FRESHNESS;
 use super::ask::form_token;
-use super::page::{self, Asked, Form, Link, Notice, Prompt, Reason, SignIn, field};
+use super::page::{self, Asked, Form, Notice, Prompt, Reason, SignIn, field};
+use super::steps::{address_of, factor_of, ways_instead};
 use super::{Ask, Outcome, Portal, Trouble, device, message as saying, respond, send};
 use crate::audit::Event;
 use crate::edition::PortalPlan;
@@ -20,36 +21,6 @@ use http::{StatusCode, header};
 
 /// The hidden field, and the query's parameter, that carries the sealed ticket.
 pub(super) const TO: &str = "to";
-
-/// A page that asks for one proof.
-struct Page {
-    /// The last part of its address.
-    step: &'static str,
-    /// Its whole address.
-    address: &'static str,
-    /// The factor that it asks for.
-    factor: FactorName,
-    /// How another page calls it.
-    instead: &'static str,
-}
-
-const STEPS: [Page; 5] = [
-    Page { step: "passkey", address: "/sign-in/passkey", factor: passkey::NAME, instead: "Use your passkey instead" },
-    Page {
-        step: "password",
-        address: "/sign-in/password",
-        factor: password::NAME,
-        instead: "Use your password instead",
-    },
-    Page { step: "code", address: "/sign-in/code", factor: totp::NAME, instead: "Use your authenticator app instead" },
-    Page { step: "message", address: "/sign-in/message", factor: message::NAME, instead: "Have a code sent instead" },
-    Page {
-        step: "recovery",
-        address: "/sign-in/recovery",
-        factor: recovery_code::NAME,
-        instead: "Use a recovery code instead",
-    },
-];
 
 impl Portal {
     /// The beginning: somebody comes with a ticket, or without one. A session that is good enough goes straight on.
@@ -288,7 +259,7 @@ impl Portal {
             asked: rejected.map_or(Asked::NameAndPassword, |(_, asked)| asked),
         };
         let onward = ticket.map(|ticket| &ticket.to);
-        let answer = respond::page(status_of(rejection), page::sign_in(&view), onward);
+        let answer = respond::page(respond::status_of(rejection), page::sign_in(&view), onward);
         let answer = if passkey.is_some() { answer.with_own_scripts() } else { answer };
         let answer = answer.strict_transport(ask).retry_after(rejection, ask.now);
         remembering(tied(answer, ask, &tie), ask, text)
@@ -331,7 +302,7 @@ impl Portal {
             passkey::NAME => page::passkey_proof(&view),
             _ => page::password_again(&view),
         };
-        let answer = respond::page(status_of(rejection), markup, ticket.as_ref().map(|ticket| &ticket.to));
+        let answer = respond::page(respond::status_of(rejection), markup, ticket.as_ref().map(|ticket| &ticket.to));
         let answer = if factor == passkey::NAME { answer.with_own_scripts() } else { answer };
         tied(answer.strict_transport(ask).retry_after(rejection, ask.now), ask, &tie)
     }
@@ -405,26 +376,6 @@ fn remembering(answer: Answer, ask: &Ask<'_>, ticket: Option<&str>) -> Answer {
     }
 }
 
-pub(super) fn factor_of(step: &str) -> Option<FactorName> {
-    STEPS.iter().find(|page| page.step == step).map(|page| page.factor)
-}
-
-fn address_of(factor: FactorName) -> &'static str {
-    STEPS.iter().find(|page| page.factor == factor).map_or("/sign-in/password", |page| page.address)
-}
-
-/// What the person may answer with instead of `factor`: what is asked for first, the others, and a recovery code.
-fn ways_instead(begun: &Begun, factor: FactorName) -> Vec<Link<'static>> {
-    let first = match begun.next {
-        Next::Ask(first) => Some(first),
-        Next::Done | Next::Enrol(_) | Next::Impossible => None,
-    };
-    let recovery = begun.recoverable.then_some(recovery_code::NAME);
-    let all = first.into_iter().chain(begun.others.iter().copied()).chain(recovery).filter(|other| *other != factor);
-    let link = |other| STEPS.iter().find(|page| page.factor == other);
-    all.filter_map(link).map(|page| Link { label: page.instead, href: page.address }).collect()
-}
-
 /// Why it is asked for; without a target, a step-up is on the way to the portal's own pages.
 fn reason(attempt: &Attempt, target: Option<&str>) -> Reason {
     match (&attempt.purpose, attempt.need.max_age) {
@@ -434,18 +385,6 @@ fn reason(attempt: &Attempt, target: Option<&str>) -> Reason {
             Reason::Older(age)
         }
         (Purpose::StepUp(_) | Purpose::Enrol(_), _) => Reason::Stronger,
-    }
-}
-
-/// A page with a rejection is no success: programs see it, browsers show the page all the same.
-pub(super) fn status_of(rejection: Option<&Rejection>) -> StatusCode {
-    match rejection {
-        None => StatusCode::OK,
-        Some(Rejection::Wrong | Rejection::Weak(_) | Rejection::NotAllowed | Rejection::Copied) => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
-        Some(Rejection::Wait(_) | Rejection::Locked) => StatusCode::TOO_MANY_REQUESTS,
-        Some(Rejection::Busy) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

@@ -151,7 +151,7 @@ const SHOWN: &[(&str, &str)] = &[
 ];
 
 /// Where those tests are.
-const STORIES: [&str; 9] = [
+const STORIES: [&str; 12] = [
     include_str!("certificates.rs"),
     include_str!("connections.rs"),
     include_str!("members.rs"),
@@ -163,6 +163,7 @@ const STORIES: [&str; 9] = [
     include_str!("routes.rs"),
     include_str!("sent.rs"),
     include_str!("../binary/mod.rs"),
+    include_str!("../oauth/service.rs"),
 ];
 
 /// The keys of the reference, each behind the table it is in.

@@ -92,7 +92,8 @@ async fn identify(program: &mut Program, assertion: &str, more: &[(&str, &str)])
 async fn ci(rig: &Rig) -> (rcgen::KeyPair, Program, AccountId) {
     let key = rcgen::KeyPair::generate().expect("a key");
     let id = add(rig, "ci", public_pem(&key).as_bytes()).await;
-    let program = Program { client: "ci".to_owned(), ..Program::of(rig) };
+    let mut program = Program::of(rig);
+    program.client = "ci".to_owned();
     (key, program, id)
 }
 
