@@ -24,15 +24,8 @@ pub use service_accounts::ServiceAccounts;
 use super::Facts;
 
 /// The words of all conditions, in the order in which they are judged.
-pub const ALL: [&str; 7] = [
-    require::WORD,
-    service_accounts::WORD,
-    bound::WORD,
-    groups::WORD,
-    networks::WORD,
-    methods::WORD,
-    hours::WORD,
-];
+pub const ALL: [&str; 7] =
+    [require::WORD, service_accounts::WORD, bound::WORD, groups::WORD, networks::WORD, methods::WORD, hours::WORD];
 
 /// One condition of a policy.
 pub trait Condition: Send + Sync {
