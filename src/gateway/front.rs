@@ -3,7 +3,7 @@
 use crate::edge::{self, Edge, Failure, Kept, Passage, Refusal, RefusedView, Waiting};
 use crate::edition::Live;
 use crate::listen::Connection;
-use crate::portal::{self, Ask, FORM_LIMIT, Form, OnPortal, Portal};
+use crate::portal::{self, Ask, Form, OnPortal, Portal};
 use crate::reply::{Answer, Body, Then};
 use crate::session::{KEPT_FORM_SIZE, KeptForm};
 use crate::telemetry::Outcome;
@@ -285,7 +285,7 @@ impl Front {
     ) -> std::result::Result<Answer, Refusal> {
         let arrival = passage.arrival.as_ref().ok_or(Refusal::Broken(Failure::Internal))?;
         let form = match http.req_header().method == Method::POST {
-            true => match read_body(http, FORM_LIMIT).await {
+            true => match read_body(http, portal::form_limit(http.req_header().uri.path())).await {
                 Ok(body) => Form::parse(&body),
                 Err(status) => return Ok(too_much(status)),
             },

@@ -1,6 +1,6 @@
 //! A request as the portal sees it: what came, from whom, when, and the form in its body; knows no engine.
 
-use super::Trouble;
+use super::{KEPT_FORM_PATH, Trouble};
 use crate::edition::{Edition, PortalPlan};
 use crate::identity::SessionRules;
 use crate::login::Moment;
@@ -14,9 +14,14 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use percent_encoding::percent_decode_str;
 use std::net::IpAddr;
 
-/// Bytes of a form: twice those of the longest that is kept, which may have been written more tersely when it first came.
-/// No form of our own has more than a sealed return address and a password.
-pub const FORM_LIMIT: usize = 2 * KEPT_FORM_SIZE;
+/// Bytes of a form: no form of ours has more than a sealed return address and a password.
+const FORM_LIMIT: usize = 64 * 1024;
+
+/// Bytes of a form that may be sent to an address of ours. One that was kept may have been written more tersely when it
+/// first came.
+pub fn form_limit(path: &str) -> usize {
+    if path.starts_with(KEPT_FORM_PATH) { 2 * KEPT_FORM_SIZE } else { FORM_LIMIT }
+}
 
 /// Fields of a form.
 const MOST_FIELDS: usize = 32;

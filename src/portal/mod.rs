@@ -20,7 +20,7 @@ mod sign_in;
 mod sign_out;
 mod steps;
 
-pub use ask::{Ask, FORM_LIMIT, Form};
+pub use ask::{Ask, Form, form_limit};
 pub use kept_form::KEPT_FORM_PATH;
 pub use message::refusal;
 

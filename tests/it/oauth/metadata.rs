@@ -3,6 +3,9 @@
 use crate::rig::{Member, Rig, TWO_HOSTS, filled};
 use serde_json::{Value, json};
 
+/// How programs may prove who they are: not at all, with a key, or with a certificate.
+const METHODS: [&str; 3] = ["none", "private_key_jwt", "self_signed_tls_client_auth"];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_challenge_leads_to_the_host_s_metadata_and_that_to_the_portal_s() {
     let (rig, app, _wiki) = Rig::two_hosts().await;
@@ -20,7 +23,7 @@ async fn a_challenge_leads_to_the_host_s_metadata_and_that_to_the_portal_s() {
     let server: Value = serde_json::from_str(&answer.body).expect("JSON");
     assert_eq!(server["issuer"], rig.origin("auth.localhost"));
     assert_eq!(server["code_challenge_methods_supported"], json!(["S256"]));
-    assert_eq!(server["token_endpoint_auth_methods_supported"], json!(["none"]));
+    assert_eq!(server["token_endpoint_auth_methods_supported"], json!(METHODS));
     assert_eq!(server["authorization_response_iss_parameter_supported"], true);
     assert_eq!(server["dpop_signing_alg_values_supported"], json!(["ES256"]));
     for endpoint in ["token_endpoint", "device_authorization_endpoint", "revocation_endpoint", "jwks_uri"] {

@@ -190,7 +190,7 @@ async fn a_program_with_a_client_certificate_gets_a_token_that_is_good_with_that
     };
     let (cert, key) = (lay("own.pem", own.cert.pem()), lay("own.key", own.signing_key.serialize_pem()));
     let tls = format!(
-        "[[listen]]\naddress = \"127.0.0.1:0\"\ntls = true\nclient_certificates = true\n\n\
+        "[[listen]]\naddress = \"127.0.0.3:0\"\ntls = true\nclient_certificates = true\n\n\
          [[certificate]]\ncert = \"{cert}\"\nkey = {{ file = \"{key}\" }}\n"
     );
     let text = format!("{TWO_HOSTS}{CI}").replacen("[admin]", &format!("{tls}\n[admin]"), 1);

@@ -268,6 +268,11 @@ impl Browser {
 
     /// From the page with the QR code to the page after its first code.
     pub async fn enrol_only_app(&mut self, page: Page) -> Page {
+        // Where something else would do too, it is chosen first.
+        let page = match page.body.contains("name=\"factor\"") {
+            true => self.submit(&page, "/enrol", &[("factor", "totp")]).await,
+            false => page,
+        };
         self.app = Some(secret_on(&page));
         let page = self.visit(&format!("{}/enrol/confirm", page.origin())).await;
         let code = self.code();
