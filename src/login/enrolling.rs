@@ -69,7 +69,7 @@ impl Enrolling {
 
     /// Still to come, the current one first: each any of these factors, the one to advise first.
     pub(super) fn wanted(&self) -> Vec<Vec<FactorName>> {
-        self.wanted.iter().map(|any| named(any)).collect()
+        self.wanted.iter().map(named).collect()
     }
 
     /// What was enrolled on the way.

@@ -37,7 +37,7 @@ pub enum Unfit {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Record {
-    Jwk(Jwk),
+    Jwk(Box<Jwk>),
     Certificate(String),
 }
 
@@ -57,7 +57,7 @@ pub fn read(file: &[u8]) -> Result<Vec<u8>, Unfit> {
         Ok(value) => serde_json::from_value(value).map_err(|_| Unfit::Unknown)?,
         Err(_) => from_pem(file).ok_or(Unfit::Unknown)?,
     };
-    if is_fit(&jwk) { Ok(Record::Jwk(jwk).written()) } else { Err(Unfit::Unknown) }
+    if is_fit(&jwk) { Ok(Record::Jwk(Box::new(jwk)).written()) } else { Err(Unfit::Unknown) }
 }
 
 /// What a kept key is called: its kind and the beginning of its fingerprint; empty if it is damaged.
@@ -76,7 +76,7 @@ impl Kept {
     /// Reads what [`read`] gave.
     pub(super) fn parse(state: &[u8]) -> Option<Self> {
         match serde_json::from_slice(state).ok()? {
-            Record::Jwk(jwk) => Some(Kept::Key(Box::new(jwk))),
+            Record::Jwk(jwk) => Some(Kept::Key(jwk)),
             Record::Certificate(hex) => Some(Kept::Certificate(HEXLOWER.decode(hex.as_bytes()).ok()?.try_into().ok()?)),
         }
     }
@@ -89,9 +89,8 @@ impl Record {
 }
 
 fn from_pem(file: &[u8]) -> Option<Jwk> {
-    let readers: [fn(&[u8]) -> jsonwebtoken::errors::Result<DecodingKey>; 3] =
-        [DecodingKey::from_ec_pem, DecodingKey::from_ed_pem, DecodingKey::from_rsa_pem];
-    let key = readers.into_iter().find_map(|read| read(file).ok())?;
+    let key = DecodingKey::from_ec_pem(file).or_else(|_| DecodingKey::from_ed_pem(file));
+    let key = key.or_else(|_| DecodingKey::from_rsa_pem(file)).ok()?;
     Jwk::from_decoding_key(&key, None).ok()
 }
 

@@ -31,7 +31,8 @@ impl Mailbox {
     pub async fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
-        let (kept, heard): (Arc<Mutex<Vec<Mail>>>, Arc<Mutex<Vec<String>>>) = (Arc::default(), Arc::default());
+        let kept: Arc<Mutex<Vec<Mail>>> = Arc::default();
+        let heard: Arc<Mutex<Vec<String>>> = Arc::default();
         let (keeps, hears) = (kept.clone(), heard.clone());
         let serving = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
