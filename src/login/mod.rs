@@ -4,6 +4,8 @@ mod attempt;
 mod ceremony;
 mod enrol;
 mod enrolling;
+#[cfg(test)]
+mod outside;
 mod plan;
 mod recent;
 mod removal;

@@ -104,10 +104,9 @@ fn suffices(useful: &[&dyn Factor], set: u32, gap: Gap<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::outside::Outside;
     use super::*;
-    use crate::factor::{Against, Begun, Enrolled, Holder, Rejection, Verified};
     use crate::identity::{Assurance, Kind, Kinds};
-    use crate::stdx::secret::Secret;
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -115,40 +114,10 @@ mod tests {
     const KNOWN: Kinds = Kinds::of(Kind::Knowledge);
     const HELD: Kinds = Kinds::of(Kind::Possession);
 
-    /// A factor of which only the outside matters.
-    struct Outside(&'static str, Kinds);
-
-    #[async_trait::async_trait]
-    impl Factor for Outside {
-        fn name(&self) -> FactorName {
-            FactorName(self.0)
-        }
-
-        fn kinds(&self) -> Kinds {
-            self.1
-        }
-
-        fn phishing_resistant(&self) -> bool {
-            self.0 == "passkey"
-        }
-
-        async fn verify(&self, _: Against<'_>, _: &Secret, _: Time) -> Result<Verified, Rejection> {
-            Err(Rejection::Wrong)
-        }
-
-        async fn begin(&self, _: Holder<'_>) -> Result<Begun, Rejection> {
-            Err(Rejection::Busy)
-        }
-
-        async fn finish(&self, _: &[u8], _: &Secret, _: Time) -> Result<Enrolled, Rejection> {
-            Err(Rejection::Wrong)
-        }
-    }
-
     fn factors() -> Factors {
         let both = HELD.and(Kind::Inherence);
         let all = [("passkey", both), ("password", KNOWN), ("totp", HELD), ("message", HELD), ("recovery_code", HELD)];
-        let all = all.map(|(word, kinds)| Arc::new(Outside(word, kinds)) as Arc<dyn Factor>);
+        let all = all.map(|(word, kinds)| Arc::new(Outside(FactorName(word), kinds)) as Arc<dyn Factor>);
         Factors::new(all.into())
     }
 

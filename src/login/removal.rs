@@ -57,41 +57,11 @@ fn reaches<'a>(factors: &Factors, held: impl IntoIterator<Item = &'a Credential>
 
 #[cfg(test)]
 mod tests {
+    use super::super::outside::Outside;
     use super::*;
-    use crate::factor::{Against, Begun, Enrolled, Factor, Holder, Rejection, Verified, passkey, totp};
-    use crate::identity::{AccountId, FactorName, Kind, Kinds};
-    use crate::stdx::secret::Secret;
+    use crate::factor::{Factor, passkey, totp};
+    use crate::identity::{AccountId, Kind, Kinds};
     use std::sync::Arc;
-
-    /// A factor of which only the outside matters; a credential with an empty state does not count.
-    struct Outside(FactorName, Kinds);
-
-    #[async_trait::async_trait]
-    impl Factor for Outside {
-        fn name(&self) -> FactorName {
-            self.0
-        }
-
-        fn kinds(&self) -> Kinds {
-            self.1
-        }
-
-        fn counts(&self, state: &[u8]) -> bool {
-            !state.is_empty()
-        }
-
-        async fn verify(&self, _: Against<'_>, _: &Secret, _: Time) -> Result<Verified, Rejection> {
-            Err(Rejection::Wrong)
-        }
-
-        async fn begin(&self, _: Holder<'_>) -> Result<Begun, Rejection> {
-            Err(Rejection::Busy)
-        }
-
-        async fn finish(&self, _: &[u8], _: &Secret, _: Time) -> Result<Enrolled, Rejection> {
-            Err(Rejection::Wrong)
-        }
-    }
 
     /// Which of these may be removed: each by its factor, in capitals if it counts.
     fn removable(held: &str) -> String {

@@ -47,11 +47,9 @@ impl Portal {
     /// known to nobody but its sender, and is good once.
     pub(super) async fn send_form(&self, ask: &Ask<'_>, name: &str) -> Outcome {
         let name = SecretToken::parse(name.as_bytes()).filter(|_| ask.is_same_origin());
-        let Some((name, _)) = self.kept_form(ask, name).await? else { return Ok(gone(ask)) };
-        let session = self.session(ask).await?;
-        let Some(session) = session else { return Ok(gone(ask)) };
-        let by = presenter(ask, session.id);
-        let Some(form) = self.kept_forms.take(&name, by, ask.now).await? else { return Ok(gone(ask)) };
+        let (Some(name), Some(session)) = (name, self.session(ask).await?) else { return Ok(gone(ask)) };
+        let taken = self.kept_forms.take(&name, presenter(ask, session.id), ask.now).await?;
+        let Some(form) = taken else { return Ok(gone(ask)) };
         // 307: the method and the body go along (RFC 9110 §15.4.8).
         let mut answer = Answer::new(StatusCode::TEMPORARY_REDIRECT, Body::Empty);
         answer.field(header::LOCATION, &form.path);
