@@ -1,7 +1,7 @@
 //! What is worth keeping for the auditor: a closed list, each event with its name, its account and its fields; holds no
 //! secret.
 
-use crate::identity::{AccountId, AccountName, FactorName, Group, SessionId};
+use crate::identity::{AccountId, AccountName, CredentialId, FactorName, Group, SessionId};
 use std::net::IpAddr;
 
 /// A security event.
@@ -45,9 +45,16 @@ pub enum Event {
     /// A recovery code was used.
     Recovered { account: AccountId, session: SessionId, address: IpAddr },
     /// Factors were enrolled, replacing older ones.
-    Enrolled { account: AccountId, factors: Vec<FactorName>, address: IpAddr },
+    Enrolled { account: AccountId, factors: Vec<FactorName>, address: IpAddr, device: String },
     /// A factor was removed.
-    FactorRemoved { account: AccountId, factor: FactorName, by: &'static str, address: IpAddr, device: String },
+    FactorRemoved {
+        account: AccountId,
+        factor: FactorName,
+        credential: CredentialId,
+        by: &'static str,
+        address: IpAddr,
+        device: String,
+    },
     /// An account was added.
     AccountAdded { account: AccountId, name: AccountName, groups: Vec<Group> },
     /// An enrolment link was made.
@@ -180,11 +187,12 @@ impl Event {
             Event::Recovered { session, address, .. } => {
                 vec![("session", session.to_string()), ("address", address.to_string())]
             }
-            Event::Enrolled { factors, address, .. } => {
-                vec![("factors", list(factors)), ("address", address.to_string())]
+            Event::Enrolled { factors, address, device, .. } => {
+                vec![("factors", list(factors)), ("address", address.to_string()), ("device", device.clone())]
             }
-            Event::FactorRemoved { factor, by, address, device, .. } => vec![
+            Event::FactorRemoved { factor, credential, by, address, device, .. } => vec![
                 ("factor", factor.to_string()),
+                ("credential", credential.to_string()),
                 ("by", (*by).to_owned()),
                 ("address", address.to_string()),
                 ("device", device.clone()),

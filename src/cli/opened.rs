@@ -11,7 +11,7 @@ use crate::identity::{Account, AccountName, Session};
 use crate::login::{self, ENROLMENT_LIFE};
 use crate::session::SecretToken;
 use crate::stdx::clock::{Clock, SystemClock, Time};
-use crate::store::{OnceKind, Reset, Store};
+use crate::store::{Instead, OnceKind, Reset, Store};
 use anyhow::Context;
 
 /// What commands on accounts, sessions and events work with.
@@ -164,7 +164,7 @@ impl Opened {
     pub async fn reset(&self, account: &Account) -> anyhow::Result<(Reset, Option<SecretToken>)> {
         let reset = match self.essentials.portal() {
             Ok(_) => login::reset(&self.store, account.id, self.now).await?.map(|(reset, token)| (reset, Some(token))),
-            Err(_) => self.store.credentials.reset(account.id, None).await?.map(|reset| (reset, None)),
+            Err(_) => self.store.credentials.reset(account.id, Instead::Nothing).await?.map(|reset| (reset, None)),
         };
         reset.ok_or_else(|| unknown(&account.name))
     }

@@ -107,8 +107,7 @@ pub(super) async fn start(parts: &Parts, tasks: &Tasks) -> Result<LastWords, Sta
         }
     });
     let keys = Keys::of(&parts.state.master);
-    let notices = Notices::new(store.clone(), parts.live.clone(), keys, parts.notices.clone());
-    let notices = notices.await.map_err(unreadable)?;
+    let notices = Notices::new(parts, keys).await.map_err(unreadable)?;
     tasks.spawn("notices", notices.run());
     let guard = Guard::new(edge.clone(), store.clone(), parts.live.clone()).await.map_err(unreadable)?;
     tasks.spawn("guard", guard.run());

@@ -204,6 +204,9 @@ mod tests {
         async fn of(&self, account: AccountId, name: &str, limit: usize) -> Result<Vec<EventRow>> {
             self.inner.of(account, name, limit).await
         }
+        async fn before(&self, at: Time) -> Result<u64> {
+            self.inner.before(at).await
+        }
         async fn newest(&self) -> Result<u64> {
             self.inner.newest().await
         }

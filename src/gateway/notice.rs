@@ -1,17 +1,21 @@
 //! News for people about their own accounts, read off the record of security events: so nothing on a request's way waits
-//! for them, and what a command wrote beside the gateway is told as well. Knows no event that is not in the record.
+//! for them, and what a command wrote beside the gateway, or before it started, is told as well. Knows no event that is
+//! not in the record.
 
+use super::Parts;
 use super::posting::Ways;
 use crate::audit::Event;
 use crate::courier::{Courier, Outbox, Parcel, Sort, Webhook};
 use crate::edition::{Edition, Live};
 use crate::factor::message::Keys;
 use crate::factor::{message, passkey, password, recovery_code, totp};
-use crate::identity::{Channel, Contact, FactorName};
-use crate::stdx::clock::Time;
+use crate::identity::{AccountId, Channel, Contact, CredentialId, FactorName};
+use crate::login::farewell::{self, KEPT};
+use crate::stdx::clock::{Clock, Time};
+use crate::stdx::digest::sha256;
 use crate::stdx::secret::Secret;
 use crate::stdx::sparing::Sparing;
-use crate::store::{EventRow, Store, Unavailable};
+use crate::store::{EventRow, OnceKind, Store, Unavailable};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +30,7 @@ const BATCH: usize = 256;
 pub(super) struct Notices {
     store: Store,
     live: Arc<Live>,
+    clock: Arc<dyn Clock>,
     keys: Keys,
     outbox: Outbox,
     /// The last event that was looked at; `None` while nobody is told anything.
@@ -45,13 +50,16 @@ struct Directory {
 }
 
 impl Notices {
-    /// A task for which everything that is on record already is no news.
+    /// A task for which what is on record already is news, unless it is old or was told.
     ///
     /// # Errors
     /// If the record cannot be read.
-    pub async fn new(store: Store, live: Arc<Live>, keys: Keys, outbox: Outbox) -> Result<Self, Unavailable> {
-        let seen = Some(store.events.newest().await?);
-        Ok(Notices { store, live, keys, outbox, seen, ways: None, failing: Sparing::new() })
+    pub async fn new(parts: &Parts, keys: Keys) -> Result<Self, Unavailable> {
+        let (store, live, clock) = (parts.state.store.clone(), parts.live.clone(), parts.edge.clock.clone());
+        let outbox = parts.notices.clone();
+        let old = clock.now().minus(KEPT);
+        let seen = Some(store.events.before(old).await?);
+        Ok(Notices { store, live, clock, keys, outbox, seen, ways: None, failing: Sparing::new() })
     }
 
     /// Looks at the record again and again.
@@ -79,7 +87,7 @@ impl Notices {
         };
         for (number, row) in self.store.events.after(seen, BATCH).await? {
             if let Some(news) = News::of(&row) {
-                self.tell(&directory, &row, &news).await?;
+                self.tell(&directory, (number, &row), &news).await?;
             }
             self.seen = Some(number);
         }
@@ -96,22 +104,48 @@ impl Notices {
         (directory.webhook.is_some() || directory.ways.is_some()).then(|| directory.clone())
     }
 
-    async fn tell(&self, directory: &Directory, row: &EventRow, news: &News) -> Result<(), Unavailable> {
+    /// Whether it is for this process to tell: of all that look at one record, at any time, one does.
+    async fn is_ours(&self, number: u64, row: &EventRow) -> Result<bool, Unavailable> {
+        let (key, expires) = (sha256(&number.to_be_bytes()), row.at.plus(KEPT * 2));
+        self.store.once.mark(OnceKind::Told, key, (self.clock.now(), expires)).await
+    }
+
+    /// Hands in everything that is to be told of an event, or nothing if the store cannot be asked.
+    async fn tell(
+        &self,
+        directory: &Directory,
+        (number, row): (u64, &EventRow),
+        news: &News,
+    ) -> Result<(), Unavailable> {
         let Some(id) = row.account else { return Ok(()) };
         let Some(account) = self.store.accounts.by_id(id).await? else { return Ok(()) };
+        let contacts = self.contacts(id, &news.gone).await?;
+        if !self.is_ours(number, row).await? {
+            return Ok(());
+        }
         let letter = Writing { directory, row, news, account: account.name.as_str() };
         if let Some(webhook) = &directory.webhook {
             // What does not fit is counted where it is turned away.
             let _ = self.outbox.hand_in(webhook, letter.parcel(None));
         }
         let Some(ways) = &directory.ways else { return Ok(()) };
-        let held = self.store.credentials.of(id).await?;
-        for contact in held.iter().filter_map(|credential| self.keys.contact(credential)) {
+        for contact in contacts {
             if let Some(courier) = ways.to(contact.channel()) {
                 let _ = self.outbox.hand_in(courier, letter.parcel(Some(contact)));
             }
         }
         Ok(())
+    }
+
+    /// Where an account is reached, and was until these were removed.
+    async fn contacts(&self, account: AccountId, gone: &[CredentialId]) -> Result<Vec<Contact>, Unavailable> {
+        let held = self.store.credentials.of(account).await?;
+        let mut contacts: Vec<Contact> = held.iter().filter_map(|held| self.keys.contact(held)).collect();
+        for gone in gone {
+            let state = farewell::state(&*self.store.once, *gone, self.clock.now()).await?;
+            contacts.extend(state.and_then(|state| self.keys.contact_in(&state)));
+        }
+        Ok(contacts)
     }
 }
 
@@ -133,6 +167,8 @@ struct News {
     device: Option<String>,
     address: Option<String>,
     factors: Option<String>,
+    /// The credentials that are no more.
+    gone: Vec<CredentialId>,
 }
 
 impl News {
@@ -157,7 +193,9 @@ impl News {
             }
             _ => return None,
         };
-        Some(News { sentence, device: field("device"), address: field("address"), factors })
+        let gone = field("credential").or_else(|| field("credentials"));
+        let gone = gone.iter().flat_map(|list| list.split(',')).filter_map(|id| CredentialId::parse(id).ok()).collect();
+        Some(News { sentence, device: field("device"), address: field("address"), factors, gone })
     }
 }
 

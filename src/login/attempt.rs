@@ -277,10 +277,6 @@ impl Login {
         self.recorder.report(moment.now, event);
     }
 
-    pub(super) fn report(&self, now: Time, event: Event) {
-        self.recorder.report(now, event);
-    }
-
     pub(super) async fn account(&self, id: AccountId) -> Result<Account, Stop> {
         let account = self.store.accounts.by_id(id).await?;
         account.filter(|account| !account.disabled).ok_or(Stop::Gone)

@@ -4,8 +4,7 @@
 use super::attempt::{Attempt, AttemptToken, Purpose};
 use super::ceremony::{Occasion, Returned};
 use super::enrolling::Enrolling;
-use super::{Login, Moment, Stop};
-use crate::audit::Event;
+use super::{Login, Moment, Stop, farewell};
 use crate::factor;
 use crate::factor::{
     Against, Begun, Factors, Holder, Proven, Rejection, Show, Weakness, message, passkey, password, recovery_code, totp,
@@ -14,7 +13,7 @@ use crate::identity::{Account, AccountId, Credential, FactorName, Need, Proofs, 
 use crate::session::{LiveSession, SecretToken};
 use crate::stdx::clock::Time;
 use crate::stdx::secret::Secret;
-use crate::store::{Enrolment, EnrolmentLink, OnceKind, Place, Reset, Store, Unavailable};
+use crate::store::{Enrolment, EnrolmentLink, Instead, OnceKind, Place, Reset, Store, Unavailable};
 use std::time::Duration;
 
 /// How long an enrolment link is good for.
@@ -87,8 +86,10 @@ pub struct StepAnswer<'a> {
 pub enum Enrolled {
     /// To the next step.
     Next(AttemptToken),
-    /// To the end: everything is kept.
+    /// To the end: everything is kept. It is for the caller to record.
     Done {
+        /// What was enrolled.
+        factors: Vec<FactorName>,
         /// What the enrolment, or the session that enrolled, proved.
         proven: Proven,
         /// The session that enrolled, if one did.
@@ -117,8 +118,10 @@ pub async fn offer(store: &Store, account: AccountId, now: Time) -> Result<Secre
 /// If the store cannot be written; then nothing changed.
 pub async fn reset(store: &Store, account: AccountId, now: Time) -> Result<Option<(Reset, SecretToken)>, Unavailable> {
     let (token, value) = (SecretToken::fresh(), account.to_string());
-    let reset = store.credentials.reset(account, Some(&link(&token, &value, now))).await?;
-    Ok(reset.map(|reset| (reset, token)))
+    let reset = store.credentials.reset(account, Instead::Link(&link(&token, &value, now))).await?;
+    let Some(reset) = reset else { return Ok(None) };
+    farewell::keep(store, &reset.credentials, now).await?;
+    Ok(Some((reset, token)))
 }
 
 fn link<'a>(token: &SecretToken, value: &'a str, now: Time) -> EnrolmentLink<'a> {
@@ -315,10 +318,9 @@ impl Login {
         let enrolment = Enrolment { account, credentials: &credentials, place, right };
         let ended = self.store.credentials.enrol(&enrolment, moment.now).await?.ok_or(Stop::Gone)?;
         let factors = credentials.iter().map(|credential| credential.factor).collect();
-        self.report(moment.now, Event::Enrolled { account, factors, address: moment.address });
         let session = enrolling.session();
         let proven = Proven::resume(account, attempt.proofs.clone());
-        Ok(Enrolled::Done { proven, session, attempt: Box::new(attempt), ended })
+        Ok(Enrolled::Done { factors, proven, session, attempt: Box::new(attempt), ended })
     }
 }
 

@@ -4,6 +4,7 @@ mod attempt;
 mod ceremony;
 mod enrol;
 mod enrolling;
+pub mod farewell;
 #[cfg(test)]
 mod outside;
 mod plan;

@@ -2,7 +2,7 @@
 
 use super::attempt::counting;
 use super::plan::{Gap, choices};
-use super::{Login, Stop};
+use super::{Login, Stop, farewell};
 use crate::factor::{Factors, password, recovery_code};
 use crate::identity::{Assurance, Credential, CredentialId, Need, Proofs, SessionId};
 use crate::stdx::clock::Time;
@@ -23,14 +23,25 @@ impl Login {
     /// or what is left would be too little.
     ///
     /// # Errors
-    /// If the store cannot be written; then nothing changed.
-    pub async fn remove_credential(&self, id: CredentialId, by: SessionId) -> Result<Option<Vec<SessionId>>, Stop> {
+    /// If the store cannot be written.
+    pub async fn remove_credential(
+        &self,
+        id: CredentialId,
+        by: SessionId,
+        now: Time,
+    ) -> Result<Option<Vec<SessionId>>, Stop> {
         let Some((_, account)) = self.store.sessions.by_id(by).await? else { return Ok(None) };
         let held = self.credentials(account.id).await?;
         if !may_go(&self.factors(), &held, id) {
             return Ok(None);
         }
-        Ok(self.store.credentials.remove(id, by).await?)
+        let (going, staying): (Vec<Credential>, _) = held.into_iter().partition(|held| held.id == id);
+        let staying: Vec<CredentialId> = staying.iter().map(|held| held.id).collect();
+        let ended = self.store.credentials.remove(id, by, &staying).await?;
+        if ended.is_some() {
+            farewell::keep(&self.store, &going, now).await?;
+        }
+        Ok(ended)
     }
 }
 

@@ -6,7 +6,7 @@ use super::page::{
     Sort, Way, Ways, field,
 };
 use super::sign_out::forgetting;
-use super::{Ask, Outcome, Portal, Trouble, device, respond};
+use super::{Ask, Outcome, Portal, Trouble, respond};
 use crate::audit::Event;
 use crate::edition::PortalPlan;
 use crate::factor::{Rejection, message, passkey, password, recovery_code, totp};
@@ -16,7 +16,7 @@ use crate::session::cookie::Name;
 use crate::session::{LiveSession, SecretToken};
 use crate::stdx::clock::Time;
 use crate::token::{Destination, Ticket};
-use http::{StatusCode, header};
+use http::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -185,10 +185,10 @@ impl Portal {
         let rows = self.rows(&credentials);
         let id = CredentialId::parse(id).map_err(|_| Trouble::NoPage)?;
         let row = rows.iter().find(|row| row.remove.is_some() && row.id == id).ok_or(Trouble::NoPage)?;
-        let ended = self.login.remove_credential(id, held.session.id).await?.ok_or(Stop::Gone)?;
+        let ended = self.login.remove_credential(id, held.session.id, ask.now).await?.ok_or(Stop::Gone)?;
         self.keeper.forget(&ended);
-        let (address, device) = (ask.client, device::name(ask.field(header::USER_AGENT)));
-        let event = Event::FactorRemoved { account, factor: row.factor, by: "self", address, device };
+        let (factor, address, device) = (row.factor, ask.client, ask.device());
+        let event = Event::FactorRemoved { account, factor, credential: id, by: "self", address, device };
         self.recorder.report(ask.now, event);
         Ok(respond::see_other("/"))
     }

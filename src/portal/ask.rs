@@ -1,6 +1,6 @@
 //! A request as the portal sees it: what came, from whom, when, and the form in its body; knows no engine.
 
-use super::{KEPT_FORM_PATH, Trouble};
+use super::{KEPT_FORM_PATH, Trouble, device};
 use crate::edition::{Edition, PortalPlan};
 use crate::identity::SessionRules;
 use crate::login::Moment;
@@ -123,6 +123,11 @@ impl Ask<'_> {
     /// When and from where, for the rules of signing in.
     pub fn moment(&self) -> Moment {
         Moment { now: self.now, address: self.client }
+    }
+
+    /// The browser and system, in words.
+    pub fn device(&self) -> String {
+        device::name(self.field(header::USER_AGENT))
     }
 
     /// The text of a field.

@@ -7,6 +7,7 @@ use super::page::{
 };
 use super::sign_in::{Browser, signed_in};
 use super::{Ask, Outcome, Portal, Trouble, message as saying, respond};
+use crate::audit::Event;
 use crate::edition::PortalPlan;
 use crate::factor::{self, Proven, Rejection, Show, message, passkey, password, recovery_code, totp};
 use crate::identity::{FactorName, SessionId};
@@ -93,8 +94,10 @@ impl Portal {
         let given = StepAnswer { factor, answer: &answer, ceremony };
         match self.login.finish_step(&token, given, ask.moment()).await {
             Ok(Enrolled::Next(token)) => Ok(to_enrolment(ask, &token)),
-            Ok(Enrolled::Done { proven, session, attempt, ended }) => {
+            Ok(Enrolled::Done { factors, proven, session, attempt, ended }) => {
                 self.keeper.forget(&ended);
+                let (account, address, device) = (attempt.account, ask.client, ask.device());
+                self.recorder.report(ask.now, Event::Enrolled { account, factors, address, device });
                 self.enrolled(ask, portal, (&proven, session, *attempt)).await
             }
             Err(Stop::Rejected(rejection)) => {

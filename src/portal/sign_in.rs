@@ -5,7 +5,7 @@ use super::account::FRESHNESS;
 use super::ask::form_token;
 use super::page::{self, Asked, Form, Notice, Prompt, Reason, SignIn, field};
 use super::steps::{address_of, factor_of, ways_instead};
-use super::{Ask, Outcome, Portal, Trouble, device, message as saying, respond, send};
+use super::{Ask, Outcome, Portal, Trouble, message as saying, respond, send};
 use crate::audit::Event;
 use crate::edition::PortalPlan;
 use crate::factor::{Proven, Rejection, message, passkey, password, recovery_code, totp};
@@ -17,7 +17,7 @@ use crate::reply::Answer;
 use crate::session::cookie::Name;
 use crate::session::{LiveSession, SecretToken};
 use crate::token::{Destination, TICKET_LIFE, Ticket};
-use http::{StatusCode, header};
+use http::StatusCode;
 
 /// The hidden field, and the query's parameter, that carries the sealed ticket.
 pub(super) const TO: &str = "to";
@@ -226,7 +226,7 @@ impl Portal {
         if let Some(old) = self.session(ask).await? {
             self.keeper.end(old.id).await?;
         }
-        let (device, address) = (device::name(ask.field(header::USER_AGENT)), ask.client);
+        let (device, address) = (ask.device(), ask.client);
         let held_by = Device { name: device.clone(), address };
         let first = (&*portal.host, Some(ask.rules.per_account));
         let (session, token) = self.keeper.open(proven, held_by, first, ask.now).await?;

@@ -172,15 +172,28 @@ pub trait Credentials: Send + Sync {
     async fn rename(&self, id: CredentialId, account: AccountId, label: &str) -> Result<bool>;
     /// Removes a credential of the account whose session `by` is, in one transaction: spends the account's attempts, for
     /// they may rest on it, and ends its sessions but that one. Gives the sessions that ended; `None`, and nothing
-    /// changes, if the session is no more, or its account has no such credential.
-    async fn remove(&self, id: CredentialId, by: SessionId) -> Result<Option<Vec<SessionId>>>;
+    /// changes, if the session is no more, its account has no such credential, or one of `staying` is gone: whoever found
+    /// that this one may go relied on those.
+    async fn remove(&self, id: CredentialId, by: SessionId, staying: &[CredentialId])
+    -> Result<Option<Vec<SessionId>>>;
     /// Keeps an enrolment link in place of all that the account had, in one transaction: of any number made at once, one
     /// is good. Nothing is kept if the account is gone.
     async fn offer(&self, account: AccountId, link: &EnrolmentLink<'_>) -> Result<()>;
     /// Takes from an account what it proves itself with, in one transaction: removes its credentials, spends its
-    /// one-time values, enrolment links among them, ends its sessions, and keeps `link`, if there is one. `None`, and
-    /// nothing changes, if the account is gone.
-    async fn reset(&self, account: AccountId, link: Option<&EnrolmentLink<'_>>) -> Result<Option<Reset>>;
+    /// one-time values, enrolment links among them, ends its sessions, and gives it what is to be in their place. `None`,
+    /// and nothing changes, if the account is gone.
+    async fn reset(&self, account: AccountId, instead: Instead<'_>) -> Result<Option<Reset>>;
+}
+
+/// What an account has after a reset.
+#[derive(Clone, Copy, Debug)]
+pub enum Instead<'a> {
+    /// Nothing.
+    Nothing,
+    /// A link to enrol by.
+    Link(&'a EnrolmentLink<'a>),
+    /// Other credentials.
+    Credentials(&'a [Credential]),
 }
 
 /// An enrolment link, to be kept as a one-time value of [`OnceKind::Enrolment`].
@@ -197,8 +210,8 @@ pub struct EnrolmentLink<'a> {
 /// What a reset took.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reset {
-    /// How many credentials.
-    pub credentials: usize,
+    /// The credentials that are no more.
+    pub credentials: Vec<Credential>,
     /// The sessions that ended.
     pub sessions: Vec<SessionId>,
 }
@@ -277,6 +290,10 @@ pub enum OnceKind {
     Refresh,
     /// Which session a refresh token is of, used or not.
     RefreshOf,
+    /// Where codes went until it was removed.
+    Farewell,
+    /// A mark that the holder of an account was told of an event.
+    Told,
 }
 
 impl OnceKind {
@@ -293,6 +310,8 @@ impl OnceKind {
             OnceKind::AuthorizationCode => "authorization-code",
             OnceKind::Refresh => "refresh",
             OnceKind::RefreshOf => "refresh-of",
+            OnceKind::Farewell => "farewell",
+            OnceKind::Told => "told",
         }
     }
 }

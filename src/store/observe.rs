@@ -1,9 +1,9 @@
 //! A store that tells of every operation that failed, by its sort, before any engine; changes no answer.
 
 use super::{
-    Accounts, Chain, Chained, Change, Changes, Credentials, Enrolment, EnrolmentLink, EventRow, Events, Keys, Once,
-    OnceKind, Opened, Reserved, Reset, Result, Seal, SealedKey, Sessions, Store, ThrottleRule, Throttled, Throttles,
-    Unavailable,
+    Accounts, Chain, Chained, Change, Changes, Credentials, Enrolment, EnrolmentLink, EventRow, Events, Instead, Keys,
+    Once, OnceKind, Opened, Reserved, Reset, Result, Seal, SealedKey, Sessions, Store, ThrottleRule, Throttled,
+    Throttles, Unavailable,
 };
 use crate::identity::{
     Account, AccountId, AccountName, Credential, CredentialId, Group, Proofs, Session, SessionId, SessionRules,
@@ -160,16 +160,21 @@ impl Credentials for Observed<dyn Credentials> {
         self.writing(self.store.rename(id, account, label).await)
     }
 
-    async fn remove(&self, id: CredentialId, by: SessionId) -> Result<Option<Vec<SessionId>>> {
-        self.writing(self.store.remove(id, by).await)
+    async fn remove(
+        &self,
+        id: CredentialId,
+        by: SessionId,
+        staying: &[CredentialId],
+    ) -> Result<Option<Vec<SessionId>>> {
+        self.writing(self.store.remove(id, by, staying).await)
     }
 
     async fn offer(&self, account: AccountId, link: &EnrolmentLink<'_>) -> Result<()> {
         self.writing(self.store.offer(account, link).await)
     }
 
-    async fn reset(&self, account: AccountId, link: Option<&EnrolmentLink<'_>>) -> Result<Option<Reset>> {
-        self.writing(self.store.reset(account, link).await)
+    async fn reset(&self, account: AccountId, instead: Instead<'_>) -> Result<Option<Reset>> {
+        self.writing(self.store.reset(account, instead).await)
     }
 }
 
@@ -306,6 +311,10 @@ impl Events for Observed<dyn Events> {
 
     async fn of(&self, account: AccountId, name: &str, limit: usize) -> Result<Vec<EventRow>> {
         self.recording(self.store.of(account, name, limit).await)
+    }
+
+    async fn before(&self, at: Time) -> Result<u64> {
+        self.recording(self.store.before(at).await)
     }
 
     async fn newest(&self) -> Result<u64> {

@@ -107,6 +107,8 @@ pub trait Events: Send + Sync {
     async fn seal(&self) -> Result<Option<Seal>>;
     /// The last `limit` events of that name about an account, newest first. It reads no more than it gives.
     async fn of(&self, account: AccountId, name: &str, limit: usize) -> Result<Vec<EventRow>>;
+    /// The number of the last event before a time; 0 if there is none. Events are looked at from the newest on.
+    async fn before(&self, at: Time) -> Result<u64>;
     /// The number of the newest event, even if somebody removed it; 0 if there never was one.
     async fn newest(&self) -> Result<u64>;
 }

@@ -272,6 +272,35 @@ async fn the_last_app_the_password_and_other_peoples_factors_cannot_be_removed()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_two_apps_removed_at_once_one_stays() {
+    let (rig, _app, _wiki) = Rig::two_hosts().await;
+    let portal = rig.origin("auth.localhost");
+    let mut alice = rig.signed_in("alice", &["staff"]).await;
+    let page = alice.visit(&format!("{portal}/account/app")).await;
+    alice.enrol_only_app(page).await;
+    let held = rig.store.credentials.of(rig.account("alice").await.id).await.unwrap();
+    let apps = held.iter().filter(|held| held.factor.0 == "totp");
+    let apps: Vec<String> = apps.map(|app| format!("/account/remove/{}", app.id)).collect();
+    let mut forms = Vec::new();
+    for path in &apps {
+        forms.push(alice.visit(&format!("{portal}{path}")).await.form(path));
+    }
+    let from = [("origin", &*portal), ("sec-fetch-site", "same-origin")];
+    let (mut first, mut second) = (alice.stolen(), alice.stolen());
+    let addresses = [format!("{portal}{}", apps[0]), format!("{portal}{}", apps[1])];
+    let (one, other) = tokio::join!(
+        first.send_form(&addresses[0], &forms[0], &from),
+        second.send_form(&addresses[1], &forms[1], &from),
+    );
+    let mut answers = [one.status, other.status];
+    answers.sort_unstable();
+    assert_eq!(answers[0], 303, "{answers:?}");
+    assert!([404, 410].contains(&answers[1]), "{answers:?}");
+    let held = rig.store.credentials.of(rig.account("alice").await.id).await.unwrap();
+    assert_eq!(held.iter().filter(|held| held.factor.0 == "totp").count(), 1, "there is an app to sign in with");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn new_recovery_codes_end_the_old_ones() {
     let (rig, _app, _wiki) = Rig::two_hosts().await;
     let portal = rig.origin("auth.localhost");

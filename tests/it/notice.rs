@@ -1,16 +1,45 @@
 //! News for people about their own accounts: each of them told, none of them waited for.
 
 use crate::rig::{Browser, Member, Post, Rig, Scene};
+use portcullis::audit::Event;
+use portcullis::gateway::event_row;
 use portcullis::identity::AccountId;
+use portcullis::login;
+use portcullis::stdx::clock::Clock;
 use serde_json::Value;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 async fn rig(post: &Post, more: &str) -> (Rig, Member) {
     let app = Member::echo("app").await;
-    let tables = format!("[notice]\nwebhook = {}\n{more}", post.webhook());
-    let rig = Rig::start(&Scene { members: &[app.address()], tables: &tables, ..Scene::default() }.text()).await;
+    let rig = Rig::start(&scene(&app, post, more)).await;
     (rig, app)
+}
+
+fn scene(app: &Member, post: &Post, more: &str) -> String {
+    let tables = format!("[notice]\nwebhook = {}\n{more}", post.webhook());
+    Scene { members: &[app.address()], tables: &tables, ..Scene::default() }.text()
+}
+
+/// As `portcullis account reset` does it beside the gateway.
+async fn reset(rig: &Rig, name: &str) {
+    let account: AccountId = rig.account(name).await.id;
+    let now = Clock::now(&*rig.clock);
+    let (reset, _) = login::reset(&rig.store, account, now).await.expect("the store").expect("the account");
+    let ids: Vec<String> = reset.credentials.iter().map(|gone| gone.id.to_string()).collect();
+    let event = Event::AccountChanged { account, change: "reset" };
+    let details = [("reason", "lost phone".to_owned()), ("credentials", ids.join(","))];
+    rig.store.events.append(&[event_row(now, &event, &details)]).await.expect("the store");
+}
+
+/// Adds a number that codes go to, and waits until that was told there.
+async fn add_number(rig: &Rig, browser: &mut Browser, codes: &Post) {
+    let portal = rig.origin("auth.localhost");
+    let page = browser.visit(&format!("{portal}/account/message")).await;
+    let page = browser.submit(&page, "/enrol", &[("contact", "+4915123456789")]).await;
+    let code = codes.code(1).await;
+    browser.submit(&page, "/enrol", &[("code", &code)]).await;
+    codes.wait_for("notice", 1).await;
 }
 
 /// An account that was set up, which is the first news.
@@ -54,6 +83,10 @@ async fn a_sign_in_from_a_new_browser_is_told_once_and_marked_on_the_page() {
     other.enrol_codes(&page).await;
     let news = post.wait_for("notice", 3).await;
     assert_eq!((news.len(), sentence(&news[2])), (3, "A way to sign in was added: recovery codes."));
+    assert_eq!(
+        (&news[2]["device"], &news[2]["address"]),
+        (&Value::from("Firefox on Linux"), &Value::from("127.0.0.1"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,12 +154,7 @@ async fn a_recovery_and_a_reset_are_told() {
     let told: Vec<&str> = told[1..].iter().map(sentence).collect();
     assert!(told.contains(&"Somebody signed in with one of your recovery codes."), "{told:?}");
 
-    // As `portcullis account reset` does it beside the gateway.
-    let account: AccountId = rig.account("alice").await.id;
-    let event = portcullis::audit::Event::AccountChanged { account, change: "reset" };
-    let now = portcullis::stdx::clock::Clock::now(&*rig.clock);
-    let row = portcullis::gateway::event_row(now, &event, &[("reason", "lost phone".to_owned())]);
-    rig.store.events.append(&[row]).await.expect("the store");
+    reset(&rig, "alice").await;
     let news = post.wait_for("notice", 4).await;
     assert!(sentence(&news[3]).starts_with("An administrator removed all your ways to sign in"), "{news:?}");
     assert!(!news[3].to_string().contains("lost phone"), "the reason is for the record: {news:?}");
@@ -138,15 +166,54 @@ async fn news_go_where_codes_go_as_well() {
     let (rig, _app) = rig(&post, &format!("[factor.message]\nwebhook = {}\n", codes.webhook())).await;
     let mut browser = person(&rig, &post).await;
     let portal = rig.origin("auth.localhost");
-    let page = browser.visit(&format!("{portal}/account/message")).await;
-    let page = browser.submit(&page, "/enrol", &[("contact", "+4915123456789")]).await;
-    let code = codes.code(1).await;
-    browser.submit(&page, "/enrol", &[("code", &code)]).await;
+    add_number(&rig, &mut browser, &codes).await;
     let news = codes.wait_for("notice", 1).await;
     assert_eq!((&news[0]["to"], &news[0]["channel"]), (&Value::from("+4915123456789"), &Value::from("sms")));
     let text = news[0]["text"].as_str().expect("text");
     assert!(text.starts_with("Example Corp: A way to sign in was added: number or address for codes."), "{text}");
     assert!(!text.contains('\n') && text.contains(&portal), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_news_of_a_removal_go_where_codes_went_until_then() {
+    let (post, codes) = (Post::open().await, Post::open().await);
+    let (rig, _app) = rig(&post, &format!("[factor.message]\nwebhook = {}\n", codes.webhook())).await;
+    let mut browser = person(&rig, &post).await;
+    let portal = rig.origin("auth.localhost");
+    add_number(&rig, &mut browser, &codes).await;
+    let held = rig.store.credentials.of(rig.account("alice").await.id).await.expect("the store");
+    let number = held.iter().find(|held| held.factor.0 == "message").expect("it was added");
+    let remove = format!("/account/remove/{}", number.id);
+    let page = browser.visit(&format!("{portal}{remove}")).await;
+    browser.submit(&page, &remove, &[]).await;
+    let news = codes.wait_for("notice", 2).await;
+    assert_eq!(news[1]["to"], "+4915123456789");
+    let text = news[1]["text"].as_str().expect("text");
+    assert!(text.contains("A way to sign in was removed: number or address for codes."), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_reset_while_the_gateway_is_down_is_told_once_it_runs_where_codes_went_until_then() {
+    let (post, codes) = (Post::open().await, Post::open().await);
+    let more = format!("[factor.message]\nwebhook = {}\n", codes.webhook());
+    let (mut rig, app) = rig(&post, &more).await;
+    let mut browser = person(&rig, &post).await;
+    add_number(&rig, &mut browser, &codes).await;
+    rig.halt().await;
+    reset(&rig, "alice").await;
+    let rig = rig.restart(&scene(&app, &post, &more)).await;
+    let news = codes.wait_for("notice", 2).await;
+    assert_eq!((news.len(), &news[1]["to"]), (2, &Value::from("+4915123456789")));
+    let text = news[1]["text"].as_str().expect("text");
+    assert!(text.contains("An administrator removed all your ways to sign in"), "{text}");
+    // What was told before the restart is not told again.
+    let later = rig.invite("bob", &[]).await;
+    rig.browser().enrol(&later).await;
+    let news = post.wait_for("notice", 4).await;
+    let told: Vec<_> =
+        news.iter().map(|news| (news["account"].as_str().expect("an account"), sentence(news))).collect();
+    assert_eq!(told.last(), Some(&("bob", "Your account was set up.")), "{told:?}");
+    assert_eq!(told.len(), 4, "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -116,10 +116,12 @@ pub async fn reset(opened: &Opened, name: &AccountName, reason: &str) -> anyhow:
     let account = opened.account(name).await?;
     people_only(&account, "gets other keys with `portcullis account keys`")?;
     let (Reset { credentials, sessions }, token) = opened.reset(&account).await?;
-    let (factors, ended) = (count(credentials, "factor"), count(sessions.len(), "session"));
+    let (factors, ended) = (count(credentials.len(), "factor"), count(sessions.len(), "session"));
     let sentence = format!("{name} is reset; {factors} forgotten, {ended} ended; links made before are void");
-    let mut done = changed(opened, account, ("reset", sentence), &[("reason", reason.to_owned())]).await?;
-    done.counts = vec![("factors_removed", credentials), ("sessions_ended", sessions.len())];
+    let ids: Vec<String> = credentials.iter().map(|gone| gone.id.to_string()).collect();
+    let details = [("reason", reason.to_owned()), ("credentials", ids.join(","))];
+    let mut done = changed(opened, account, ("reset", sentence), &details).await?;
+    done.counts = vec![("factors_removed", credentials.len()), ("sessions_ended", sessions.len())];
     done.notes = shut(&done.account);
     if let Err(why) = opened.essentials.portal() {
         done.notes.push(format!("no link was made ({why}); `portcullis account enrol {name}` makes one"));

@@ -7,6 +7,7 @@ use crate::cli::opened::Opened;
 use crate::cli::output::count;
 use crate::factor::client_key;
 use crate::identity::{Account, AccountId, AccountKind, AccountName, Credential, CredentialId};
+use crate::store::Instead;
 use std::path::{Path, PathBuf};
 
 /// Longer files are no keys.
@@ -28,7 +29,8 @@ pub async fn add(opened: &Opened, name: AccountName, files: &[PathBuf]) -> anyho
     opened
         .record(&Event::AccountAdded { account: account.id, name, groups }, &[("kind", kind.as_str().into())])
         .await?;
-    keep(opened, &account, states).await?;
+    let credentials = credentials(opened, &account, states);
+    opened.store.credentials.reset(account.id, Instead::Credentials(&credentials)).await?;
     let sentence = format!("{} is added, a service account with {}", account.name, count(files.len(), "key"));
     let note = unnamed(opened, &account.name);
     Ok(Changed::of(account, ("added", sentence), note.into_iter().collect()))
@@ -41,29 +43,26 @@ pub async fn set_keys(opened: &Opened, name: &AccountName, files: &[PathBuf]) ->
     if account.kind != AccountKind::Service {
         return Err(Stopped::no(format!("{name} is a person's account, which has no keys; a person enrols by a link")));
     }
-    let reset = opened.store.credentials.reset(account.id, None).await?;
+    let credentials = credentials(opened, &account, states);
+    let reset = opened.store.credentials.reset(account.id, Instead::Credentials(&credentials)).await?;
     let ended = reset.map_or(0, |reset| reset.sessions.len());
-    keep(opened, &account, states).await?;
     let sentence = format!("{name} has {}; {} ended", count(files.len(), "key"), count(ended, "session"));
     change::changed(opened, account, ("keys", sentence), &[("keys", files.len().to_string())]).await
 }
 
-async fn keep(opened: &Opened, account: &Account, states: Vec<Vec<u8>>) -> anyhow::Result<()> {
-    for state in states {
-        let credential = Credential {
-            id: CredentialId::fresh(),
-            account: account.id,
-            factor: client_key::NAME,
-            label: client_key::label(&state),
-            created: opened.now,
-            used: None,
-            handle: None,
-            state,
-            version: 0,
-        };
-        opened.store.credentials.add(&credential).await?;
-    }
-    Ok(())
+fn credentials(opened: &Opened, account: &Account, states: Vec<Vec<u8>>) -> Vec<Credential> {
+    let credential = |state: Vec<u8>| Credential {
+        id: CredentialId::fresh(),
+        account: account.id,
+        factor: client_key::NAME,
+        label: client_key::label(&state),
+        created: opened.now,
+        used: None,
+        handle: None,
+        state,
+        version: 0,
+    };
+    states.into_iter().map(credential).collect()
 }
 
 /// All files are read before anything is changed.

@@ -99,7 +99,11 @@ impl Keys {
 
     /// Where the codes of a credential go; `None` if it is none of this factor, or damaged.
     pub fn contact(&self, credential: &Credential) -> Option<Contact> {
-        let state = Some(&credential.state).filter(|_| credential.factor == NAME)?;
+        self.contact_in(Some(&credential.state).filter(|_| credential.factor == NAME)?)
+    }
+
+    /// Where codes go by the state of a credential of this factor; `None` if it is damaged.
+    pub fn contact_in(&self, state: &[u8]) -> Option<Contact> {
         Some(State::open(state, &self.seal)?.contact)
     }
 }

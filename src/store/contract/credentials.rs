@@ -1,7 +1,7 @@
 //! What every engine promises of credentials.
 
 use super::*;
-use crate::store::{EnrolmentLink, OnceKind, Reset};
+use crate::store::{EnrolmentLink, Instead, OnceKind, Reset};
 use std::time::Duration;
 
 on_every_engine!(
@@ -17,6 +17,8 @@ on_every_engine!(
     advancing_from_an_old_reading_is_refused,
     of_a_hundred_who_advance_from_one_version_exactly_one_does,
     a_session_removes_a_credential_of_its_own_account_alone,
+    of_two_credentials_that_rely_on_each_other_one_is_removed,
+    credentials_can_be_given_in_place_of_others,
     a_removal_takes_what_rested_on_the_credential_with_it_or_nothing_changes,
     a_new_link_voids_the_account_s_earlier_ones_and_nothing_else,
     of_a_hundred_links_that_are_made_at_once_one_is_good,
@@ -180,12 +182,38 @@ async fn a_session_removes_a_credential_of_its_own_account_alone(store: Store) -
         store.credentials.add(held).await?;
     }
     let (own, bobs) = (opened(&store, &alice, token(1)).await?, opened(&store, &bob, token(2)).await?);
-    assert_eq!(store.credentials.remove(held[0].id, bobs.id).await?, None, "another account's");
-    assert_eq!(store.credentials.remove(held[0].id, own.id).await?, Some(vec![]));
-    assert_eq!(store.credentials.remove(held[0].id, own.id).await?, None, "it is gone");
+    assert_eq!(store.credentials.remove(held[0].id, bobs.id, &[]).await?, None, "another account's");
+    assert_eq!(store.credentials.remove(held[0].id, own.id, &[]).await?, Some(vec![]));
+    assert_eq!(store.credentials.remove(held[0].id, own.id, &[]).await?, None, "it is gone");
     store.sessions.end(own.id).await?;
-    assert_eq!(store.credentials.remove(held[1].id, own.id).await?, None, "the session is gone");
+    assert_eq!(store.credentials.remove(held[1].id, own.id, &[]).await?, None, "the session is gone");
     assert_eq!(store.credentials.of(alice.id).await?, [held[1].clone()]);
+    Ok(())
+}
+
+async fn of_two_credentials_that_rely_on_each_other_one_is_removed(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    let held = [credential(&alice, TOTP), credential(&alice, TOTP)];
+    for held in &held {
+        store.credentials.add(held).await?;
+    }
+    let own = opened(&store, &alice, token(1)).await?;
+    let [first, second] = held.map(|held| held.id);
+    let remove = async |id, staying| store.credentials.remove(id, own.id, &[staying]).await;
+    let (one, other) = tokio::join!(remove(first, second), remove(second, first));
+    let removed = [one?, other?].iter().flatten().count();
+    assert_eq!(removed, 1);
+    assert_eq!(store.credentials.of(alice.id).await?.len(), 1);
+    Ok(())
+}
+
+async fn credentials_can_be_given_in_place_of_others(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    let (old, new) = (credential(&alice, TOTP), credential(&alice, TOTP));
+    store.credentials.add(&old).await?;
+    let reset = store.credentials.reset(alice.id, Instead::Credentials(std::slice::from_ref(&new))).await?;
+    assert_eq!(reset, Some(Reset { credentials: vec![old], sessions: Vec::new() }));
+    assert_eq!(store.credentials.of(alice.id).await?, [new]);
     Ok(())
 }
 
@@ -203,10 +231,10 @@ async fn a_removal_takes_what_rested_on_the_credential_with_it_or_nothing_change
         store.once.put(kind, key, Some(owner.id), b"x", at(10)).await?;
     }
     let before = store.changes.newest().await?;
-    assert_eq!(store.credentials.remove(CredentialId::fresh(), own.id).await?, None);
+    assert_eq!(store.credentials.remove(CredentialId::fresh(), own.id, &[]).await?, None);
     assert!(store.once.peek(OnceKind::Attempt, [3; 32], at(6)).await?.is_some());
     assert_eq!(store.sessions.of(alice.id).await?.len(), 2);
-    assert_eq!(store.credentials.remove(held.id, own.id).await?, Some(vec![other.id]));
+    assert_eq!(store.credentials.remove(held.id, own.id, &[]).await?, Some(vec![other.id]));
     assert_eq!(changes_after(&store, before).await?, [Change::SessionEnded(other.id)]);
     assert_eq!(store.once.peek(OnceKind::Attempt, [3; 32], at(6)).await?, None);
     assert!(store.once.peek(OnceKind::Attempt, [4; 32], at(6)).await?.is_some());
@@ -249,8 +277,9 @@ async fn of_a_hundred_links_that_are_made_at_once_one_is_good(store: Store) -> R
 
 async fn a_reset_takes_everything_an_account_gets_in_by_and_leaves_others_alone(store: Store) -> Result<()> {
     let (alice, bob) = (added(&store, "alice").await?, added(&store, "bob").await?);
-    for held in [credential(&alice, TOTP), credential(&alice, PASSWORD), credential(&bob, TOTP)] {
-        store.credentials.add(&held).await?;
+    let held = [credential(&alice, TOTP), credential(&alice, PASSWORD)];
+    for held in held.iter().chain([&credential(&bob, TOTP)]) {
+        store.credentials.add(held).await?;
     }
     let sessions = [opened(&store, &alice, token(1)).await?.id, opened(&store, &alice, token(2)).await?.id];
     opened(&store, &bob, token(3)).await?;
@@ -260,9 +289,9 @@ async fn a_reset_takes_everything_an_account_gets_in_by_and_leaves_others_alone(
         store.once.put(kind, [2; 32], Some(bob.id), b"x", at(10)).await?;
     }
     let before = store.changes.newest().await?;
-    let mut reset = store.credentials.reset(alice.id, Some(&offered(4))).await?.expect("the account is there");
+    let mut reset = store.credentials.reset(alice.id, Instead::Link(&offered(4))).await?.expect("the account is there");
     reset.sessions.sort_by_key(|session| sessions.iter().position(|known| known == session));
-    assert_eq!(reset, Reset { credentials: 2, sessions: sessions.to_vec() });
+    assert_eq!(reset, Reset { credentials: held.to_vec(), sessions: sessions.to_vec() });
     assert_eq!(changes_after(&store, before).await?.len(), 2, "each end is heard of");
     assert_eq!(store.credentials.of(alice.id).await?, []);
     assert_eq!(store.sessions.of(alice.id).await?, []);
@@ -278,9 +307,12 @@ async fn a_reset_takes_everything_an_account_gets_in_by_and_leaves_others_alone(
 async fn a_reset_without_a_link_leaves_none_and_one_of_nobody_changes_nothing(store: Store) -> Result<()> {
     let alice = added(&store, "alice").await?;
     store.credentials.offer(alice.id, &offered(1)).await?;
-    assert_eq!(store.credentials.reset(AccountId::fresh(), Some(&offered(2))).await?, None);
+    assert_eq!(store.credentials.reset(AccountId::fresh(), Instead::Link(&offered(2))).await?, None);
     assert_eq!(store.once.peek(OnceKind::Enrolment, [2; 32], at(6)).await?, None);
-    assert_eq!(store.credentials.reset(alice.id, None).await?, Some(Reset { credentials: 0, sessions: Vec::new() }));
+    assert_eq!(
+        store.credentials.reset(alice.id, Instead::Nothing).await?,
+        Some(Reset { credentials: Vec::new(), sessions: Vec::new() })
+    );
     assert_eq!(store.once.until(OnceKind::Enrolment, alice.id, at(6)).await?, None);
     Ok(())
 }

@@ -7,6 +7,7 @@ on_every_engine!(
     events_are_numbered_from_one_in_order,
     events_are_read_in_pages,
     events_outlive_their_account,
+    the_last_event_before_a_time_is_found,
     an_account_s_last_events_of_one_name_are_found_newest_first,
     the_record_is_one_chain_however_it_was_appended,
     changes_are_read_in_pages,
@@ -37,6 +38,16 @@ async fn events_are_read_in_pages(store: Store) -> Result<()> {
     assert_eq!(store.events.after(5, 2).await?, []);
     assert_eq!(store.events.after(0, 0).await?, []);
     assert_eq!(store.events.after(u64::MAX, usize::MAX).await?, []);
+    Ok(())
+}
+
+async fn the_last_event_before_a_time_is_found(store: Store) -> Result<()> {
+    assert_eq!(store.events.before(at(9)).await?, 0);
+    let rows = [3, 5, 5, 7].map(|second| EventRow { at: at(second), ..event("sign-out", None) });
+    store.events.append(&rows).await?;
+    for (second, number) in [(3, 0), (4, 1), (5, 1), (6, 3), (8, 4)] {
+        assert_eq!(store.events.before(at(second)).await?, number, "{second}");
+    }
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use super::database::{Database, Write, within};
 use super::{once, row, sessions, throttles};
 use crate::identity::{AccountId, Credential, CredentialId, SessionId};
 use crate::stdx::clock::Time;
-use crate::store::{Credentials, Enrolment, EnrolmentLink, OnceKind, Place, Reset, Result, Right, Throttled};
+use crate::store::{Credentials, Enrolment, EnrolmentLink, Instead, OnceKind, Place, Reset, Result, Right, Throttled};
 use async_trait::async_trait;
 
 #[async_trait]
@@ -72,10 +72,21 @@ impl Credentials for Database {
         Ok(self.run(update).await? > 0)
     }
 
-    async fn remove(&self, id: CredentialId, by: SessionId) -> Result<Option<Vec<SessionId>>> {
+    async fn remove(
+        &self,
+        id: CredentialId,
+        by: SessionId,
+        staying: &[CredentialId],
+    ) -> Result<Option<Vec<SessionId>>> {
         within(async {
             let mut write = self.write().await?;
             let Some(account) = sessions::account_of(&mut write, by).await? else { return Ok(None) };
+            for id in staying {
+                let held = sqlx::query("SELECT 1 FROM credential WHERE account = ? AND credential = ?");
+                if write.rows(held.bind(&account.bits()[..]).bind(&id.bits()[..])).await?.is_empty() {
+                    return Ok(None);
+                }
+            }
             let delete = sqlx::query("DELETE FROM credential WHERE account = ? AND credential = ?");
             if write.run(delete.bind(&account.bits()[..]).bind(&id.bits()[..])).await? == 0 {
                 return Ok(None);
@@ -98,18 +109,26 @@ impl Credentials for Database {
         .await
     }
 
-    async fn reset(&self, account: AccountId, link: Option<&EnrolmentLink<'_>>) -> Result<Option<Reset>> {
+    async fn reset(&self, account: AccountId, instead: Instead<'_>) -> Result<Option<Reset>> {
         within(async {
             let mut write = self.write().await?;
             let known = sqlx::query("SELECT 1 FROM account WHERE account = ?");
             if write.rows(known.bind(&account.bits()[..])).await?.is_empty() {
                 return Ok(None);
             }
-            let delete = sqlx::query("DELETE FROM credential WHERE account = ?");
-            let credentials = write.run(delete.bind(&account.bits()[..])).await? as usize;
+            let delete = sqlx::query("DELETE FROM credential WHERE account = ? RETURNING *");
+            let gone = write.rows(delete.bind(&account.bits()[..])).await?;
+            let gone = gone.iter().filter_map(|row| row::credential(row, self.factors).transpose());
+            let credentials = gone.collect::<Result<Vec<_>>>()?;
             once::disown(&mut write, account).await?;
-            if let Some(link) = link {
-                once::keep_link(&mut write, account, link).await?;
+            match instead {
+                Instead::Nothing => {}
+                Instead::Link(link) => once::keep_link(&mut write, account, link).await?,
+                Instead::Credentials(given) => {
+                    for credential in given {
+                        insert(&mut write, credential).await?;
+                    }
+                }
             }
             let sessions = sessions::end_all(&mut write, account, None).await?;
             write.commit().await?;

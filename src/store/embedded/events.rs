@@ -4,6 +4,7 @@
 use super::database::{Database, Write, within};
 use super::row;
 use crate::identity::AccountId;
+use crate::stdx::clock::Time;
 use crate::store::record::BEGINNING;
 use crate::store::{Chain, Chained, EventRow, Events, Result, Seal, Unavailable};
 use async_trait::async_trait;
@@ -70,6 +71,12 @@ impl Events for Database {
         let query = sqlx::query("SELECT * FROM event WHERE account = ? AND name = ? ORDER BY number DESC LIMIT ?");
         let query = query.bind(account.bits().to_vec()).bind(name.to_owned()).bind(row::integer(limit));
         self.read(query).await?.iter().map(event).collect()
+    }
+
+    async fn before(&self, at: Time) -> Result<u64> {
+        let query = sqlx::query("SELECT number FROM event WHERE at < ? ORDER BY number DESC LIMIT 1");
+        let last = self.read_one(query.bind(row::stamp(at))).await?;
+        last.map_or(Ok(0), |row| row::count(&row, "number"))
     }
 
     async fn newest(&self) -> Result<u64> {

@@ -3,7 +3,7 @@
 use super::{Kept, Memory, State};
 use crate::identity::{AccountId, Credential, CredentialId, SessionId};
 use crate::stdx::clock::Time;
-use crate::store::{Credentials, Enrolment, EnrolmentLink, OnceKind, Place, Reset, Result, Right, Throttled};
+use crate::store::{Credentials, Enrolment, EnrolmentLink, Instead, OnceKind, Place, Reset, Result, Right, Throttled};
 use async_trait::async_trait;
 
 #[async_trait]
@@ -69,14 +69,19 @@ impl Credentials for Memory {
         Ok(held.map(|held| label.clone_into(&mut held.label)).is_some())
     }
 
-    async fn remove(&self, id: CredentialId, by: SessionId) -> Result<Option<Vec<SessionId>>> {
+    async fn remove(
+        &self,
+        id: CredentialId,
+        by: SessionId,
+        staying: &[CredentialId],
+    ) -> Result<Option<Vec<SessionId>>> {
         let mut state = self.state()?;
         let Some(account) = state.sessions.get(&by).map(|session| session.account) else { return Ok(None) };
-        let before = state.credentials.len();
-        state.credentials.retain(|held| held.account != account || held.id != id);
-        if state.credentials.len() == before {
+        let has = |id: &CredentialId| state.credentials.iter().any(|held| held.account == account && held.id == *id);
+        if !has(&id) || !staying.iter().all(has) {
             return Ok(None);
         }
+        state.credentials.retain(|held| held.id != id);
         state.spend_all(account, OnceKind::Attempt);
         Ok(Some(state.end_where(|session| session.account == account && session.id != by)))
     }
@@ -90,17 +95,17 @@ impl Credentials for Memory {
         Ok(())
     }
 
-    async fn reset(&self, account: AccountId, link: Option<&EnrolmentLink<'_>>) -> Result<Option<Reset>> {
+    async fn reset(&self, account: AccountId, instead: Instead<'_>) -> Result<Option<Reset>> {
         let mut state = self.state()?;
         if !state.accounts.contains_key(&account) {
             return Ok(None);
         }
-        let before = state.credentials.len();
-        state.credentials.retain(|held| held.account != account);
-        let credentials = before - state.credentials.len();
+        let credentials = state.credentials.extract_if(.., |held| held.account == account).collect();
         state.once.retain(|_, kept| kept.owner != Some(account));
-        if let Some(link) = link {
-            state.keep_link(account, link);
+        match instead {
+            Instead::Nothing => {}
+            Instead::Link(link) => state.keep_link(account, link),
+            Instead::Credentials(given) => state.credentials.extend_from_slice(given),
         }
         let sessions = state.end_where(|session| session.account == account);
         Ok(Some(Reset { credentials, sessions }))

@@ -52,6 +52,11 @@ impl Events for Memory {
         Ok(theirs.take(limit).map(|(row, _)| row.clone()).collect())
     }
 
+    async fn before(&self, at: Time) -> Result<u64> {
+        let last = self.state()?.events.iter().rposition(|(row, _)| row.at < at);
+        Ok(last.map_or(0, |last| last as u64 + 1))
+    }
+
     async fn newest(&self) -> Result<u64> {
         Ok(self.state()?.events.len() as u64)
     }

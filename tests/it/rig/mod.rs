@@ -166,11 +166,16 @@ impl Rig {
         rig
     }
 
-    /// The same state directory and configuration, in a new process, as far as the gateway can tell.
-    pub async fn restart(mut self, configuration: &str) -> Self {
+    /// Stops the gateway and keeps what it stood on.
+    pub async fn halt(&mut self) {
         if let Some(gateway) = self.gateway.take() {
             gateway.stop().await;
         }
+    }
+
+    /// The same state directory and configuration, in a new process, as far as the gateway can tell.
+    pub async fn restart(mut self, configuration: &str) -> Self {
+        self.halt().await;
         let now = self.clock.now().max(SystemClock.now());
         Self::start_in(self.directory, configuration, now).await
     }

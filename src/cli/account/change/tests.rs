@@ -6,6 +6,7 @@ use crate::cli::home::Home;
 use crate::cli::opened::Absent;
 use crate::cli::settings::ConfigFile;
 use crate::identity::{Assurance, Device, FactorName, Kind, Kinds, Proof, Proofs, Session, SessionId, TokenHash};
+use crate::store::Instead;
 use tempfile::TempDir;
 
 const CONFIGURATION: &str = r#"
@@ -123,7 +124,7 @@ async fn somebody_who_is_not_enrolled_is_shown_with_the_link_or_without_one() {
     }
     let again = enable(&opened, &alice.name).await.expect("an account").text(Ink::Plain);
     assert!(again.starts_with("alice is enabled, but not enrolled: the link it has is good until 2"), "{again}");
-    opened.store.credentials.reset(alice.id, None).await.expect("the store");
+    opened.store.credentials.reset(alice.id, Instead::Nothing).await.expect("the store");
     for text in [show().await, list().await] {
         assert!(text.contains("not enrolled, no link"), "{text}");
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::identity::{Credential, CredentialId, Device, Proofs, Session, SessionId, TokenHash};
-use crate::store::EnrolmentLink;
+use crate::store::{EnrolmentLink, Instead};
 use std::net::Ipv4Addr;
 
 const TOTP: FactorName = FactorName("totp");
@@ -62,8 +62,8 @@ async fn an_offer_a_removal_and_a_reset_are_one_transaction_each() {
     let link = |number| EnrolmentLink { key: [number; 32], value: b"who", expires: Time::NEVER };
     store.credentials.offer(alice.id, &link(1)).await.expect("the store answers");
     assert_eq!(cost(&path, store.credentials.offer(alice.id, &link(2))).await, 1);
-    assert_eq!(cost(&path, store.credentials.remove(id, own.id)).await, 1);
+    assert_eq!(cost(&path, store.credentials.remove(id, own.id, &[])).await, 1);
     store.credentials.add(&held).await.expect("the store answers");
-    assert_eq!(cost(&path, store.credentials.reset(alice.id, Some(&link(3)))).await, 1);
+    assert_eq!(cost(&path, store.credentials.reset(alice.id, Instead::Link(&link(3)))).await, 1);
     assert_eq!(store.sessions.of(alice.id).await.expect("the store answers").len(), 0);
 }
