@@ -273,6 +273,8 @@ pub enum Rejection {
     NotAllowed,
     /// It is right, but older than one that counted: there may be a copy of what made it.
     Copied,
+    /// It is right, but a later one counted already, which there cannot have been yet: the clock was set back since.
+    Clock,
     /// Too much is being checked already; try again shortly.
     Busy,
     /// Not before this time.

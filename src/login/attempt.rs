@@ -3,16 +3,14 @@
 
 use super::ceremony::{Occasion, Returned};
 use super::enrolling::Enrolling;
-use super::plan::{Gap, Next, choices, enrolments, next};
+use super::plan::{Gap, Next, brought_to, choices, enrolments, next, strongest};
 use super::send::{Asked, AskedRecord};
 use super::throttle::Claimed;
 use super::verify::{Answer, Question};
 use super::{Completed, Given, Login, Moment, Opening, Progress, Stop};
 use crate::audit::Event;
 use crate::factor::{Factors, Proven, Rejection, password, recovery_code};
-use crate::identity::{
-    Account, AccountId, AccountName, Assurance, Credential, FactorName, Kinds, Need, Proof, Proofs, SessionId,
-};
+use crate::identity::{Account, AccountId, AccountName, Credential, FactorName, Kinds, Need, Proof, Proofs, SessionId};
 use crate::session::{LiveSession, SecretToken};
 use crate::stdx::clock::Time;
 use crate::store::OnceKind;
@@ -147,9 +145,9 @@ impl Login {
     pub async fn look(&self, token: &AttemptToken, now: Time) -> Result<Begun, Stop> {
         let value = self.store.once.peek(OnceKind::Attempt, token.hash().0, now).await?.ok_or(Stop::Gone)?;
         let attempt = self.open(token, &value).ok_or(Stop::Gone)?;
-        let enrolled = self.enrolled(attempt.account).await?;
+        let held = self.credentials(attempt.account).await?;
         let (factors, gap) = (self.factors(), attempt.gap(now));
-        let next = next(&factors, &enrolled, gap);
+        let (next, enrolled) = (self.plan(&attempt, &held, now), counting(&factors, &held));
         let mut others = choices(&factors, &enrolled, gap);
         others.retain(|name| next != Next::Ask(*name));
         let recoverable = self.recoverable(&attempt, &enrolled);
@@ -169,7 +167,7 @@ impl Login {
             // While this was typed, another proof may have grown too old: that one is asked for first.
             return match begun.next {
                 Next::Ask(other) => Ok(Progress::Ask(token.clone(), other)),
-                Next::Done | Next::Enrol(_) | Next::Impossible => Err(Stop::Gone),
+                Next::Done | Next::Enrol(_) | Next::Lapsed | Next::Impossible => Err(Stop::Gone),
             };
         }
         let account = self.store.accounts.by_id(begun.attempt.account).await?;
@@ -201,29 +199,38 @@ impl Login {
         match self.next_of(&attempt, now).await? {
             Next::Done => Ok(Progress::Proven(Box::new(Completed { proven, attempt }))),
             Next::Ask(factor) => Ok(Progress::Ask(self.put(&attempt, now).await?, factor)),
-            Next::Enrol(_) => Ok(Progress::Lacking(Box::new(Completed { proven, attempt }))),
+            Next::Enrol(_) | Next::Lapsed => Ok(Progress::Lacking(Box::new(Completed { proven, attempt }))),
             Next::Impossible => Ok(Progress::Impossible(Box::new(Completed { proven, attempt }))),
         }
     }
 
     async fn next_of(&self, attempt: &Attempt, now: Time) -> Result<Next, Stop> {
-        let enrolled = self.enrolled(attempt.account).await?;
-        Ok(next(&self.factors.load(), &enrolled, attempt.gap(now)))
+        let held = self.credentials(attempt.account).await?;
+        Ok(self.plan(attempt, &held, now))
     }
 
-    /// What somebody must prove, and lately, who wants to enrol something else: all that the account can by now.
+    /// What comes next in an attempt of an account that holds these.
+    fn plan(&self, attempt: &Attempt, held: &[Credential], now: Time) -> Next {
+        let factors = self.factors();
+        let enrolled = counting(&factors, held);
+        match next(&factors, &enrolled, attempt.gap(now)) {
+            Next::Enrol(_) if strongest(&factors, &enrolled) < brought_to(held) => {
+                let recoverable = self.recoverable(attempt, &enrolled);
+                if recoverable { Next::Ask(recovery_code::NAME) } else { Next::Lapsed }
+            }
+            next => next,
+        }
+    }
+
+    /// What somebody must prove, and lately, who wants to enrol something else: all that the account can by now, and two
+    /// factors if it ever could.
     ///
     /// # Errors
     /// [`Stop::Down`].
     pub async fn strongest(&self, account: AccountId, max_age: Duration) -> Result<Need, Stop> {
-        let enrolled = self.enrolled(account).await?;
-        let (factors, proofs) = (self.factors(), Proofs::new());
-        let reaches = |level: &&Assurance| {
-            let need = Need::of(**level, Some(max_age));
-            let gap = Gap { proofs: &proofs, need: &need, now: Time::EPOCH.plus(max_age) };
-            !choices(&factors, &enrolled, gap).is_empty()
-        };
-        let level = Assurance::ALL.iter().rev().find(reaches).copied().unwrap_or(Assurance::OneFactor);
+        let held = self.credentials(account).await?;
+        let factors = self.factors();
+        let level = strongest(&factors, &counting(&factors, &held)).max(brought_to(&held));
         Ok(Need::of(level, Some(max_age)))
     }
 

@@ -1,7 +1,7 @@
 //! What is asked next: the cheapest proof that leads to what is needed, and the others that would; pure.
 
-use crate::factor::{Factor, Factors, recovery_code};
-use crate::identity::{FactorName, Need, Proof, Proofs};
+use crate::factor::{Factor, Factors, password, recovery_code};
+use crate::identity::{Assurance, Credential, FactorName, Need, Proof, Proofs};
 use crate::stdx::clock::Time;
 
 /// What an attempt needs next.
@@ -13,6 +13,9 @@ pub enum Next {
     Ask(FactorName),
     /// This factor, which the account has not enrolled, nor anything else that would do.
     Enrol(FactorName),
+    /// As [`Next::Enrol`], but the account had a second factor, which does not count any more: one proof less than it
+    /// had must not be enough to give it another.
+    Lapsed,
     /// Something that is not configured.
     Impossible,
 }
@@ -47,6 +50,22 @@ pub fn choices(factors: &Factors, enrolled: &[FactorName], gap: Gap<'_>) -> Vec<
     let mut useful = useful(factors, gap);
     useful.retain(|factor| enrolled.contains(&factor.name()));
     ways(&useful, gap)
+}
+
+/// The highest level that an account reaches with what it has `enrolled`.
+pub fn strongest(factors: &Factors, enrolled: &[FactorName]) -> Assurance {
+    let reaches = |level: &&Assurance| {
+        let (proofs, need) = (Proofs::new(), Need::of(**level, None));
+        !choices(factors, enrolled, Gap { proofs: &proofs, need: &need, now: Time::EPOCH }).is_empty()
+    };
+    Assurance::ALL.iter().rev().find(reaches).copied().unwrap_or(Assurance::OneFactor)
+}
+
+/// The level that an account was brought to by everything it holds, whether that counts by today's configuration or not:
+/// two factors, if it holds a second one at all.
+pub fn brought_to(held: &[Credential]) -> Assurance {
+    let second = |held: &Credential| ![password::NAME, recovery_code::NAME].contains(&held.factor);
+    if held.iter().any(second) { Assurance::Mfa } else { Assurance::OneFactor }
 }
 
 /// The factors that the account could enrol to come to what is needed, the one to advise first.
@@ -106,7 +125,7 @@ fn suffices(useful: &[&dyn Factor], set: u32, gap: Gap<'_>) -> bool {
 mod tests {
     use super::super::outside::Outside;
     use super::*;
-    use crate::identity::{Assurance, Kind, Kinds};
+    use crate::identity::{Kind, Kinds};
     use std::sync::Arc;
     use std::time::Duration;
 

@@ -52,6 +52,11 @@ impl Login {
         let verified = self.check_asked(factor, claimed, answer, moment).await;
         match &verified {
             Ok(_) => reservation.forgive(throttles).await?,
+            // Whoever has the right code is no guesser, though it cannot count.
+            Err(Stop::Rejected(Rejection::Clock)) => {
+                reservation.forgive(throttles).await?;
+                self.report_failure(claimed, name, "clock", moment);
+            }
             Err(stop) => match failure(stop) {
                 Some(why) => self.report_failure(claimed, name, why, moment),
                 None => reservation.give_back(throttles).await?,
@@ -148,6 +153,7 @@ fn failure(stop: &Stop) -> Option<&'static str> {
         Stop::Rejected(Rejection::Wrong) => Some("wrong"),
         Stop::Rejected(Rejection::Copied) => Some("counter"),
         Stop::Rejected(Rejection::NotAllowed) => Some("not-allowed"),
+        Stop::Rejected(Rejection::Clock) => Some("clock"),
         Stop::Rejected(Rejection::Weak(_) | Rejection::Busy | Rejection::Wait(_) | Rejection::Locked)
         | Stop::Gone
         | Stop::Down(_) => None,

@@ -69,8 +69,8 @@ impl Grants {
     ) -> Result<Option<SessionId>, Fault> {
         let Some(proven) = Proven::lent(approving.account.id, approving.proofs.clone()) else { return Ok(None) };
         let device = Device { name: format!("{client} on the command line"), address: from };
-        let most = Some(setting.sessions.per_account);
-        let opened = self.keeper.open_for_program(&proven, device, most, setting.now).await?;
+        let opening = (Some(approving.id), Some(setting.sessions.per_account));
+        let opened = self.keeper.open_for_program(&proven, device, opening, setting.now).await?;
         if let Some(session) = opened {
             let event = Event::ProgramApproved {
                 account: approving.account.id,

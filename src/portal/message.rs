@@ -107,9 +107,12 @@ fn rejected(ask: &Ask<'_>, rejection: &Rejection) -> Answer {
     let (status, said) = match rejection {
         Rejection::Wait(until) => (StatusCode::TOO_MANY_REQUESTS, Subject::TooMany(until.since(ask.now))),
         Rejection::Busy => (StatusCode::SERVICE_UNAVAILABLE, Subject::Busy),
-        Rejection::Wrong | Rejection::Weak(_) | Rejection::NotAllowed | Rejection::Copied | Rejection::Locked => {
-            (StatusCode::UNPROCESSABLE_ENTITY, Subject::AttemptEnded)
-        }
+        Rejection::Wrong
+        | Rejection::Weak(_)
+        | Rejection::NotAllowed
+        | Rejection::Copied
+        | Rejection::Clock
+        | Rejection::Locked => (StatusCode::UNPROCESSABLE_ENTITY, Subject::AttemptEnded),
     };
     subject(ask, status, said).retry_after(Some(rejection), ask.now)
 }

@@ -45,7 +45,12 @@ impl Answer {
             Some(Rejection::Wait(until)) => until.since(now),
             Some(Rejection::Busy) => BUSY,
             Some(
-                Rejection::Wrong | Rejection::Weak(_) | Rejection::NotAllowed | Rejection::Copied | Rejection::Locked,
+                Rejection::Wrong
+                | Rejection::Weak(_)
+                | Rejection::NotAllowed
+                | Rejection::Copied
+                | Rejection::Clock
+                | Rejection::Locked,
             )
             | None => return self,
         };
@@ -66,7 +71,7 @@ impl Answer {
 pub(super) fn status_of(rejection: Option<&Rejection>) -> StatusCode {
     match rejection {
         None => StatusCode::OK,
-        Some(Rejection::Wrong | Rejection::Weak(_) | Rejection::NotAllowed | Rejection::Copied) => {
+        Some(Rejection::Wrong | Rejection::Weak(_) | Rejection::NotAllowed | Rejection::Copied | Rejection::Clock) => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
         Some(Rejection::Wait(_) | Rejection::Locked) => StatusCode::TOO_MANY_REQUESTS,

@@ -52,7 +52,7 @@ impl Portal {
         match self.login.step_up(session, need.clone(), ticket.clone(), ask.now).await? {
             (token, Next::Ask(factor)) => Ok(remembering(to_step(ask, &token, factor), ask, ticket.as_deref())),
             (_, Next::Done) => Ok(respond::see_other("/")),
-            (_, Next::Enrol(_)) => self.enrol_missing(ask, session, &need, ticket).await,
+            (_, Next::Enrol(_) | Next::Lapsed) => self.enrol_missing(ask, session, &need, ticket).await,
             (_, Next::Impossible) => Ok(impossible(ask, need.level)),
         }
     }
@@ -72,6 +72,7 @@ impl Portal {
         }
         match self.login.step_up(session, need.clone(), ticket.clone(), ask.now).await? {
             (token, Next::Ask(factor)) => Ok(remembering(to_step(ask, &token, factor), ask, ticket.as_deref())),
+            (_, Next::Lapsed) => Ok(saying::refused(ask, StatusCode::FORBIDDEN, Some(LAPSED))),
             (_, Next::Done | Next::Enrol(_) | Next::Impossible) => Ok(impossible(ask, need.level)),
         }
     }
@@ -113,7 +114,7 @@ impl Portal {
                 self.ask_for(ask, portal, (&begun, asked), None).await
             }
             (Next::Ask(factor), _) => Ok(respond::see_other(address_of(factor))),
-            (Next::Done | Next::Enrol(_) | Next::Impossible, _) => Err(Stop::Gone.into()),
+            (Next::Done | Next::Enrol(_) | Next::Lapsed | Next::Impossible, _) => Err(Stop::Gone.into()),
         }
     }
 
@@ -290,7 +291,7 @@ impl Portal {
             form: Form { action: address_of(factor), csrf: &csrf, carried: &carried },
             target,
             account: attempt.name.as_str(),
-            reason: reason(attempt, target),
+            reason: reason(begun, target),
             others: &others,
             restart: &restart,
             notice: rejection.map(|rejection| Notice::Rejected(rejection, ask.now)),
@@ -377,8 +378,11 @@ fn remembering(answer: Answer, ask: &Ask<'_>, ticket: Option<&str>) -> Answer {
 }
 
 /// Why it is asked for; without a target, a step-up is on the way to the portal's own pages.
-fn reason(attempt: &Attempt, target: Option<&str>) -> Reason {
+fn reason(begun: &Begun, target: Option<&str>) -> Reason {
+    let attempt = &begun.attempt;
     match (&attempt.purpose, attempt.need.max_age) {
+        // A recovery code is asked for where nothing else that the account holds counts.
+        (Purpose::SignIn, _) if begun.next == Next::Ask(recovery_code::NAME) => Reason::Lapsed,
         (Purpose::SignIn, _) => Reason::SignIn,
         (Purpose::StepUp(_) | Purpose::Enrol(_), _) if target.is_none() => Reason::Change,
         (Purpose::StepUp(_) | Purpose::Enrol(_), Some(age)) if attempt.proofs.assurance() >= attempt.need.level => {
@@ -387,6 +391,11 @@ fn reason(attempt: &Attempt, target: Option<&str>) -> Reason {
         (Purpose::StepUp(_) | Purpose::Enrol(_), _) => Reason::Stronger,
     }
 }
+
+/// Said where the account had a second factor that does not count any more, and there is no recovery code to ask for.
+const LAPSED: &str = "What you confirmed your sign-in with is not accepted here any more, and a password alone is not \
+                      enough to set up something else. If you have recovery codes, sign out and use one when you sign in \
+                      again; otherwise ask whoever runs this portal for an enrolment link.";
 
 /// The account has nothing that could prove what is needed.
 fn impossible(ask: &Ask<'_>, level: Assurance) -> Answer {

@@ -49,7 +49,7 @@ pub(super) fn address_of(factor: FactorName) -> &'static str {
 pub(super) fn ways_instead(begun: &Begun, factor: FactorName) -> Vec<Link<'static>> {
     let first = match begun.next {
         Next::Ask(first) => Some(first),
-        Next::Done | Next::Enrol(_) | Next::Impossible => None,
+        Next::Done | Next::Enrol(_) | Next::Lapsed | Next::Impossible => None,
     };
     let recovery = begun.recoverable.then_some(recovery_code::NAME);
     let all = first.into_iter().chain(begun.others.iter().copied()).chain(recovery).filter(|other| *other != factor);

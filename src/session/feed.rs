@@ -164,7 +164,7 @@ mod tests {
     use crate::identity::{Account, AccountId, AccountKind, AccountName, Device, Proofs, Session, SessionId};
     use crate::session::{Reading, SessionToken};
     use crate::stdx::clock::{ManualClock, Time};
-    use crate::store::memory;
+    use crate::store::{Opening, memory};
     use std::net::Ipv4Addr;
 
     #[tokio::test]
@@ -184,7 +184,11 @@ mod tests {
             (SessionId::new([2; 16]), Device { name: "curl".into(), address: Ipv4Addr::LOCALHOST.into() });
         let session = Session { id, account: account.id, proofs: Proofs::new(), created: opened, used: opened, device };
         let token = SessionToken::fresh().hash();
-        store.sessions.open(&session, Some((token, "app.example.com")), None).await.expect("memory");
+        store
+            .sessions
+            .open(&session, Opening { token: Some((token, "app.example.com")), ..Opening::default() })
+            .await
+            .expect("memory");
         let reader = Arc::new(Reader::new(store.sessions.clone()));
         let last = opened.plus(rules.idle).minus(Duration::from_secs(1));
         let reading = Reading { token: &token, host: "app.example.com", now: last, rules };

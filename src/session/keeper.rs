@@ -4,7 +4,7 @@ use super::{LiveSession, Reader, SessionToken};
 use crate::factor::Proven;
 use crate::identity::{AccountId, Device, Session, SessionId};
 use crate::stdx::clock::Time;
-use crate::store::{Sessions, Unavailable};
+use crate::store::{Opening, Sessions, Unavailable};
 use std::sync::Arc;
 
 /// Writes sessions, and tells the reader before anybody is answered.
@@ -21,7 +21,7 @@ impl Keeper {
     }
 
     /// Opens a session for what was proven, with its first token, which is for `host`. Beyond `most` sessions of the
-    /// account, those that were used longest ago end.
+    /// account, others end. If the account is gone or disabled by now, the token finds no session.
     ///
     /// # Errors
     /// If the store cannot be written; then there is no session.
@@ -35,12 +35,14 @@ impl Keeper {
         let (account, proofs) = (proven.account(), proven.proofs().clone());
         let session = Session { id: SessionId::fresh(), account, proofs, created: now, used: now, device };
         let token = SessionToken::fresh();
-        let ended = self.store.open(&session, Some((token.hash(), host)), most).await?;
-        self.forget(&ended);
+        let opening = Opening { token: Some((token.hash(), host)), lender: None, most };
+        let ended = self.store.open(&session, opening).await?;
+        self.forget(&ended.unwrap_or_default());
         Ok((session.id, token))
     }
 
-    /// Opens a session that no cookie carries, for a program. `None` if the account is gone or disabled by now.
+    /// Opens a session that no cookie carries, for a program, by the approval of a session or by what the program itself
+    /// proved. `None` if the account is gone or disabled by now, or the approving session has ended, wherever it did.
     ///
     /// # Errors
     /// If the store cannot be written; then there is no session.
@@ -48,14 +50,15 @@ impl Keeper {
         &self,
         proven: &Proven,
         device: Device,
-        most: Option<usize>,
+        (lender, most): (Option<SessionId>, Option<usize>),
         now: Time,
     ) -> Result<Option<SessionId>, Unavailable> {
         let (account, proofs) = (proven.account(), proven.proofs().clone());
         let session = Session { id: SessionId::fresh(), account, proofs, created: now, used: now, device };
-        let ended = self.store.open(&session, None, most).await?;
+        let ended = self.store.open(&session, Opening { token: None, lender, most }).await?;
+        let Some(ended) = ended else { return Ok(None) };
         self.forget(&ended);
-        Ok(self.store.by_id(session.id).await?.map(|_| session.id))
+        Ok(Some(session.id))
     }
 
     /// Raises a session to what was proven since. Every token it had ends; the new one is for `host`.

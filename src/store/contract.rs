@@ -8,7 +8,9 @@ mod records;
 mod sessions;
 mod throttles;
 
-use super::{Chain, Change, Enrolment, Place, Reserved, Result, Right, Store, ThrottleRule, Throttled, embedded};
+use super::{
+    Chain, Change, Enrolment, Opening, Place, Reserved, Result, Right, Store, ThrottleRule, Throttled, embedded,
+};
 use crate::identity::{
     Account, AccountId, AccountKind, AccountName, Device, FactorName, Group, Kind, Kinds, Proof, Proofs, Session,
 };
@@ -128,10 +130,15 @@ fn token(number: u8) -> TokenHash {
     TokenHash([number; 32])
 }
 
+/// What a session is opened with that only `token` opens.
+fn with(token: TokenHash) -> Opening<'static> {
+    Opening { token: Some((token, HOST)), ..Opening::default() }
+}
+
 /// A session of `account` that `token` opens.
 async fn opened(store: &Store, account: &Account, token: TokenHash) -> Result<Session> {
     let session = session(account);
-    store.sessions.open(&session, Some((token, HOST)), None).await?;
+    store.sessions.open(&session, with(token)).await?;
     Ok(session)
 }
 

@@ -216,6 +216,17 @@ pub struct Reset {
     pub sessions: Vec<SessionId>,
 }
 
+/// What a session is opened with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Opening<'a> {
+    /// Its first token and the host that it is for; a program's session has none.
+    pub token: Option<(TokenHash, &'a str)>,
+    /// The session of the same account that it rests on: the one that approved it.
+    pub lender: Option<SessionId>,
+    /// Sessions that the account may have, with this one; `None`: any number.
+    pub most: Option<usize>,
+}
+
 /// A session as a token opens it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
@@ -231,15 +242,10 @@ pub struct Opened {
 /// [`Change::SessionEnded`], raising one a [`Change::SessionRaised`], in the same transaction.
 #[async_trait]
 pub trait Sessions: Send + Sync {
-    /// Opens a session, with a first token for a host or with none, and ends those of the account that were used
-    /// longest ago until it has no more than `most`, in one transaction; gives the sessions that ended. If its account
-    /// is gone or disabled by now, nothing is opened: the token then finds no session.
-    async fn open(
-        &self,
-        session: &Session,
-        first: Option<(TokenHash, &str)>,
-        most: Option<usize>,
-    ) -> Result<Vec<SessionId>>;
+    /// Opens a session and ends others of the account until it has no more than it may, the weakest first, and of those
+    /// as strong as one another the one used longest ago, all in one transaction; gives the sessions that ended. `None`,
+    /// and nothing changes, if the account is gone or disabled by now, or the session that lends to it has ended.
+    async fn open(&self, session: &Session, opening: Opening<'_>) -> Result<Option<Vec<SessionId>>>;
     /// One more token for a session, for `host`; a token that the session already had for that host ends, which
     /// appends a [`Change::SessionRaised`]. `false` if there is no such session any more.
     async fn add_token(&self, id: SessionId, token: TokenHash, host: &str) -> Result<bool>;
@@ -265,6 +271,14 @@ pub trait Sessions: Send + Sync {
     /// Ends the sessions whose time is over by these rules; gives how many. It judges by the times of use that were
     /// written, so write what is known with [`Sessions::touch`] before.
     async fn sweep(&self, now: Time, rules: SessionRules) -> Result<usize>;
+}
+
+/// Which of these sessions end so that there is room for one more of `most`: the weakest first, so that nobody who proved
+/// less crowds out who proved more, and then the one used longest ago.
+fn beyond(mut held: Vec<Session>, most: usize) -> Vec<SessionId> {
+    held.sort_by_key(|session| (session.proofs.assurance(), session.used));
+    let over = (held.len() + 1).saturating_sub(most);
+    held.iter().take(over).map(|session| session.id).collect()
 }
 
 /// What a one-time value is for. Values of different kinds never open one another.

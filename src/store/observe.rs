@@ -2,8 +2,8 @@
 
 use super::{
     Accounts, Chain, Chained, Change, Changes, Credentials, Enrolment, EnrolmentLink, EventRow, Events, Instead, Keys,
-    Once, OnceKind, Opened, Reserved, Reset, Result, Seal, SealedKey, Sessions, Store, ThrottleRule, Throttled,
-    Throttles, Unavailable,
+    Once, OnceKind, Opened, Opening, Reserved, Reset, Result, Seal, SealedKey, Sessions, Store, ThrottleRule,
+    Throttled, Throttles, Unavailable,
 };
 use crate::identity::{
     Account, AccountId, AccountName, Credential, CredentialId, Group, Proofs, Session, SessionId, SessionRules,
@@ -180,13 +180,8 @@ impl Credentials for Observed<dyn Credentials> {
 
 #[async_trait]
 impl Sessions for Observed<dyn Sessions> {
-    async fn open(
-        &self,
-        session: &Session,
-        first: Option<(TokenHash, &str)>,
-        most: Option<usize>,
-    ) -> Result<Vec<SessionId>> {
-        self.writing(self.store.open(session, first, most).await)
+    async fn open(&self, session: &Session, opening: Opening<'_>) -> Result<Option<Vec<SessionId>>> {
+        self.writing(self.store.open(session, opening).await)
     }
 
     async fn add_token(&self, id: SessionId, token: TokenHash, host: &str) -> Result<bool> {

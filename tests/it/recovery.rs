@@ -1,6 +1,7 @@
 //! The day the phone is gone, and the links that begin everything: each works once, and nothing is half done.
 
-use crate::rig::{Browser, PASSWORD, Page, Rig};
+use crate::rig::{Browser, Member, PASSWORD, Page, Post, Rig, Scene};
+use portcullis::admin::Reloaded;
 use std::time::Duration;
 
 const NEW_PASSWORD: [(&str, &str); 2] = [("new_password", PASSWORD), ("new_password_again", PASSWORD)];
@@ -19,6 +20,63 @@ async fn recovery_page(rig: &Rig, browser: &mut Browser, name: &str) -> Page {
 async fn factors(rig: &Rig, name: &str) -> Vec<String> {
     let all = rig.store.credentials.of(rig.account(name).await.id).await.unwrap();
     all.iter().map(|credential| credential.factor.to_string()).collect()
+}
+
+/// Passwords, and codes by message in the place of the app that everybody has.
+async fn without_apps(rig: &Rig, app: &Member, post: &Post) {
+    let tables = format!("[factor.message]\nwebhook = {}\n", post.webhook());
+    let text = Scene { members: &[app.address()], tables: &tables, ..Scene::default() }.text();
+    assert!(text.contains("[factor.totp]\n"));
+    let reloaded = rig.reload(&text.replace("[factor.totp]\n", "")).await;
+    assert!(matches!(reloaded, Reloaded::Applied { .. }), "{reloaded:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_had_an_app_that_counts_no_more_needs_a_recovery_code_beside_the_password() {
+    let (rig, app, _wiki) = Rig::two_hosts().await;
+    let post = Post::open().await;
+    let (portal, service) = (rig.origin("auth.localhost"), rig.origin("app.localhost"));
+    let alice = rig.signed_in("alice", &["staff"]).await;
+    without_apps(&rig, &app, &post).await;
+    let mut browser = alice.other();
+    let page = browser.visit(&format!("{service}/page")).await;
+    let page = browser.submit(&page, "/sign-in", &[("name", "alice"), ("password", PASSWORD)]).await;
+    assert_eq!((page.status, page.path()), (200, "/sign-in/recovery"), "{page:?}");
+    assert!(page.body.contains("is not accepted here any more"), "{}", page.body);
+    assert_eq!(browser.navigate(&format!("{portal}/enrol")).await.status, 410);
+    let code = alice.codes[0].clone();
+    let page = browser.submit(&page, "/sign-in/recovery", &[("code", &code)]).await;
+    assert_eq!((page.status, page.path()), (200, "/enrol"), "{page:?}");
+    let page = browser.submit(&page, "/enrol", &[("contact", "+4915123456789")]).await;
+    let sent = post.code(1).await;
+    let page = browser.submit(&page, "/enrol", &[("code", &sent)]).await;
+    browser.enrol_codes(&page).await;
+    assert_eq!(browser.visit(&format!("{service}/page")).await.body, "app /page");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_had_an_app_that_counts_no_more_and_no_recovery_code_enrols_nothing_by_password() {
+    let (rig, app, _wiki) = Rig::two_hosts().await;
+    let post = Post::open().await;
+    let (portal, service) = (rig.origin("auth.localhost"), rig.origin("app.localhost"));
+    let alice = rig.signed_in("alice", &["staff"]).await;
+    let held = rig.store.credentials.of(rig.account("alice").await.id).await.unwrap();
+    let codes = held.iter().find(|held| held.factor.0 == "recovery_code").unwrap().id;
+    let session = rig.store.sessions.of(rig.account("alice").await.id).await.unwrap()[0].id;
+    rig.store.credentials.remove(codes, session, &[]).await.unwrap().unwrap();
+    without_apps(&rig, &app, &post).await;
+    let mut thief = alice.other();
+    let page = thief.visit(&format!("{service}/page")).await;
+    let page = thief.submit(&page, "/sign-in", &[("name", "alice"), ("password", PASSWORD)]).await;
+    assert_eq!(page.status, 403, "{page:?}");
+    assert!(page.body.contains("enrolment link"), "{}", page.body);
+    for path in ["/account/message", "/account/password", "/enrol"] {
+        let page = thief.visit(&format!("{portal}{path}")).await;
+        assert!([403, 410].contains(&page.status), "{path}: {page:?}");
+    }
+    assert_eq!(thief.visit(&format!("{service}/page")).await.status, 403);
+    assert_eq!(post.given("code").len(), 0);
+    assert_eq!(factors(&rig, "alice").await, ["password", "totp"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

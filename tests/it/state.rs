@@ -88,6 +88,31 @@ async fn a_clock_set_back_makes_no_session_live_longer_and_put_right_lets_people
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn right_codes_that_a_clock_put_right_makes_too_old_lock_nobody_out() {
+    let (rig, _app, _wiki) = Rig::two_hosts().await;
+    let alice = rig.signed_in("alice", &["staff"]).await;
+    let account = rig.account("alice").await.id;
+    let off = Duration::from_secs(24 * 3600);
+    rig.clock.set_back(off);
+    let portal = rig.origin("auth.localhost");
+    let mut other = alice.other();
+    let page = other.visit(&format!("{portal}/sign-in")).await;
+    let page = other.submit(&page, "/sign-in", &[("name", "alice"), ("password", PASSWORD)]).await;
+    for _ in 0..11 {
+        let code = other.code();
+        let answer = other.post(&page, "/sign-in/code", &[("code", &code)]).await;
+        assert_eq!(answer.status, 422, "{}", answer.body);
+        assert!(answer.body.contains("clock was ahead") && !answer.body.contains("locked"), "{}", answer.body);
+        rig.clock.advance(Duration::from_secs(30));
+    }
+    let failed = async || rig.store.events.of(account, "sign-in.failed", 20).await.unwrap();
+    rig.eventually("each is on record", async || failed().await.len() == 11).await;
+    assert!(failed().await.iter().all(|row| row.body.contains(r#""why":"clock""#)));
+    rig.clock.advance(off);
+    assert_eq!(rig.sign_in(&mut other, "alice").await.path(), "/");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_clock_set_back_while_the_gateway_was_down_is_noticed_at_the_start() {
     let nowhere = "[\"127.0.0.1:1\"]";
     let configuration = TWO_HOSTS.replace("[\"{app}\"]", nowhere).replace("[\"{wiki}\"]", nowhere);

@@ -187,8 +187,10 @@ impl Factor for Message {
         let kept =
             against.state.and_then(|bytes| State::open(bytes, &self.keys.seal).or_else(|| super::unreadable(NAME)));
         let (sent, kept) = sent.zip(kept).ok_or(Rejection::Wrong)?;
-        // A code that counted is over, and so is every one that was sent before it.
-        if sent.contact != kept.contact || sent.made <= kept.last {
+        // A code that counted is over, and so is every one that was sent before it; unless that one was sent by a clock
+        // that was set back since, when "before" means nothing. An attempt takes its code with it in any case.
+        let over = sent.made == kept.last || (sent.made < kept.last && kept.last <= now);
+        if sent.contact != kept.contact || over {
             return Err(Rejection::Wrong);
         }
         let next = State { last: sent.made, ..kept }.sealed(&self.keys.seal);

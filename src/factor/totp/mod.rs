@@ -24,6 +24,9 @@ const SEED: usize = 20;
 /// phone whose clock is ahead.
 const SKEW: u16 = 1;
 
+/// Seconds that a code is good for.
+const STEP: u64 = 30;
+
 /// The longest answer that is looked at: six digits, and spaces however somebody groups them.
 const LONGEST: usize = 32;
 
@@ -78,8 +81,12 @@ impl Factor for Totp {
         let kept =
             against.state.and_then(|bytes| Enrolment::open(bytes, &self.seal).or_else(|| super::unreadable(NAME)));
         let kept = kept.or_else(|| Enrolment::open(&self.decoy, &self.seal)).ok_or(Rejection::Wrong)?;
-        let step = matching_step(&kept.seed, answer, now).filter(|step| *step > kept.last);
-        let last = step.ok_or(Rejection::Wrong)?;
+        let last = matching_step(&kept.seed, answer, now).ok_or(Rejection::Wrong)?;
+        if last <= kept.last {
+            // The decoy's last step is no time.
+            let ahead = (now.secs() / STEP + u64::from(SKEW) + 1..u64::MAX).contains(&kept.last);
+            return Err(if ahead { Rejection::Clock } else { Rejection::Wrong });
+        }
         // Sealed afresh, so that a changed key reaches every seed that is in use.
         let next = Enrolment { last, ..kept }.to_state(&self.seal);
         Ok(Verified::new(self.proof(now), Some(next)))
@@ -133,7 +140,7 @@ fn versioned(mut sealed: Vec<u8>) -> Vec<u8> {
 fn matching_step(seed: &Seed, answer: &Secret, now: Time) -> Option<u64> {
     let typed = answer.expose_text().ok().filter(|typed| typed.len() <= LONGEST)?;
     let digits: Zeroizing<String> = Zeroizing::new(typed.split_whitespace().collect());
-    let builder = Builder::new().with_algorithm(Algorithm::SHA1).with_digits(6).with_step_duration(30);
+    let builder = Builder::new().with_algorithm(Algorithm::SHA1).with_digits(6).with_step_duration(STEP);
     let totp = builder.with_skew(SKEW).with_secret(totp_rs::Secret::new_stack(**seed)).build().ok()?;
     totp.check(&digits, now.secs())
 }
@@ -210,7 +217,8 @@ mod tests {
         let next = verify(&enrolled(0), "081804", NOW).await.expect("right");
         assert_eq!(verify(&next, "081804", NOW).await, Err(Rejection::Wrong));
         let earlier = Time::from_secs(59);
-        assert_eq!(verify(&next, "287082", earlier).await, Err(Rejection::Wrong));
+        assert_eq!(verify(&next, "287082", earlier).await, Err(Rejection::Clock), "right, and of no use");
+        assert_eq!(verify(&next, "287083", earlier).await, Err(Rejection::Wrong));
         assert!(verify(&next, "050471", Time::from_secs(1_111_111_111)).await.is_ok());
     }
 

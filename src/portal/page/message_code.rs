@@ -37,7 +37,7 @@ pub struct Sent<'a> {
 pub fn message_code(view: &MessageCode) -> Markup {
     let prompt = &view.prompt;
     let title = match prompt.reason {
-        Reason::SignIn => "Enter your code",
+        Reason::SignIn | Reason::Lapsed => "Enter your code",
         Reason::Older(_) | Reason::Stronger | Reason::Change => "Confirm it’s you",
     };
     let content = html! {

@@ -143,7 +143,7 @@ impl Notice<'_> {
             Notice::Mistake(_) => true,
             Notice::Rejected(rejection, _) => match rejection {
                 Rejection::Wrong | Rejection::Weak(_) | Rejection::NotAllowed | Rejection::Copied => true,
-                Rejection::Busy | Rejection::Wait(_) | Rejection::Locked => false,
+                Rejection::Clock | Rejection::Busy | Rejection::Wait(_) | Rejection::Locked => false,
             },
         }
     }

@@ -97,6 +97,8 @@ pub enum Reason {
     Stronger,
     /// The person is about to change how they sign in.
     Change,
+    /// What the account confirmed a sign-in with is not accepted any more.
+    Lapsed,
 }
 
 /// Six digits from an authenticator app.
@@ -145,7 +147,7 @@ pub fn password_again(view: &Prompt) -> Markup {
 
 pub(super) fn prompt_with(view: &Prompt, (title, asked): (&'static str, Asked), form: Markup) -> Markup {
     let title = match view.reason {
-        Reason::SignIn => title,
+        Reason::SignIn | Reason::Lapsed => title,
         Reason::Older(_) | Reason::Stronger | Reason::Change => "Confirm it’s you",
     };
     let content = html! {
@@ -181,6 +183,11 @@ pub(super) fn why(view: &Prompt) -> Markup {
             format!("This page asks you to sign in again if that was more than {} ago.", age(most))
         }
         Reason::Stronger => "This page needs a stronger proof than the one you signed in with.".to_owned(),
+        Reason::Lapsed => {
+            "What you confirmed your sign-in with is not accepted here any more. With a recovery code you can set up \
+             something else."
+                .to_owned()
+        }
         Reason::Change => "Before you change how you sign in, prove once more that it is you.".to_owned(),
     };
     html! {

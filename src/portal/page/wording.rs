@@ -41,6 +41,7 @@ pub fn sentence(rejection: &Rejection, asked: Asked, now: Time) -> String {
         Rejection::Weak(weakness) => weak(*weakness),
         Rejection::NotAllowed => not_allowed(asked).to_owned(),
         Rejection::Copied => COPIED.to_owned(),
+        Rejection::Clock => CLOCK.to_owned(),
         Rejection::Busy if is_sent(asked) => {
             "The code could not be sent at this moment. Please try again in a minute, or use another way.".to_owned()
         }
@@ -62,6 +63,9 @@ const fn is_sent(asked: Asked) -> bool {
 
 const COPIED: &str = "This passkey was refused: it seems that there is a copy of it. Use another way to sign in, and \
                       tell your administrator.";
+
+const CLOCK: &str = "That code is right, but this server’s clock was ahead when you last used one, and no code counts \
+                     again before then. Use another way to sign in, or tell your administrator.";
 
 const fn not_allowed(asked: Asked) -> &'static str {
     match asked {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::identity::{Account, AccountKind, AccountName, Device, FactorName, Kind, Kinds, Proof, Proofs, Session};
 use crate::session::SessionToken;
-use crate::store::{Store, memory};
+use crate::store::{Opening, Store, memory};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -32,7 +32,11 @@ async fn case() -> Case {
     let id = SessionId::new([2; 16]);
     let session = Session { id, account: account.id, proofs: Proofs::new(), created: at, used: at, device };
     let token = SessionToken::fresh();
-    store.sessions.open(&session, Some((token.hash(), HOST)), None).await.expect("memory");
+    store
+        .sessions
+        .open(&session, Opening { token: Some((token.hash(), HOST)), ..Opening::default() })
+        .await
+        .expect("memory");
     Case { reader: Reader::new(store.sessions.clone()), store, session, token }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::identity::SessionRules;
-use crate::store::Opened;
+use crate::store::{Opened, Opening};
 use std::time::Duration;
 
 on_every_engine!(
@@ -21,6 +21,8 @@ on_every_engine!(
     rules_without_end_end_nothing,
     a_session_is_found_by_its_id_without_a_token,
     one_session_too_many_ends_the_one_used_longest_ago,
+    whoever_proved_less_crowds_out_nobody_who_proved_more,
+    a_session_is_lent_by_one_of_the_same_account_that_is_there,
 );
 
 async fn a_token_opens_its_session_with_account_and_host(store: Store) -> Result<()> {
@@ -160,7 +162,7 @@ async fn sweeping_ends_idle_and_old_sessions(store: Store) -> Result<()> {
     let mut ids = Vec::new();
     for (number, created, used) in [(1, 50, 89), (2, 50, 90), (3, 0, 99), (4, 1, 99)] {
         let session = Session { created: at(created), used: at(used), ..session(&alice) };
-        store.sessions.open(&session, Some((token(number), HOST)), None).await?;
+        store.sessions.open(&session, with(token(number))).await?;
         ids.push(session.id);
     }
     assert_eq!(store.sessions.sweep(at(98), rules).await?, 0);
@@ -177,7 +179,7 @@ async fn sweeping_ends_idle_and_old_sessions(store: Store) -> Result<()> {
 async fn rules_without_end_end_nothing(store: Store) -> Result<()> {
     let alice = added(&store, "alice").await?;
     let session = Session { created: Time::EPOCH, used: Time::EPOCH, ..session(&alice) };
-    store.sessions.open(&session, Some((token(1), HOST)), None).await?;
+    store.sessions.open(&session, with(token(1))).await?;
     let rules = SessionRules { idle: Duration::MAX, absolute: Duration::MAX, per_account: 1 };
     assert_eq!(store.sessions.sweep(at(0), rules).await?, 0);
     Ok(())
@@ -186,10 +188,41 @@ async fn rules_without_end_end_nothing(store: Store) -> Result<()> {
 async fn a_session_is_found_by_its_id_without_a_token(store: Store) -> Result<()> {
     let alice = added(&store, "alice").await?;
     let held = session(&alice);
-    store.sessions.open(&held, None, None).await?;
+    store.sessions.open(&held, Opening::default()).await?;
     assert_eq!(store.sessions.by_id(held.id).await?, Some((held.clone(), alice)));
     store.sessions.end(held.id).await?;
     assert_eq!(store.sessions.by_id(held.id).await?, None);
+    Ok(())
+}
+
+async fn whoever_proved_less_crowds_out_nobody_who_proved_more(store: Store) -> Result<()> {
+    let alice = added(&store, "alice").await?;
+    let proofs = Proofs::from_iter([proof(PASSWORD, Kind::Knowledge, 5), proof(TOTP, Kind::Possession, 5)]);
+    let strong = Session { proofs, used: at(1), ..session(&alice) };
+    let opening = Opening { most: Some(2), ..Opening::default() };
+    store.sessions.open(&strong, opening).await?;
+    for second in 10..14 {
+        let proofs = Proofs::from_iter([proof(PASSWORD, Kind::Knowledge, 5)]);
+        let weak = Session { proofs, used: at(second), ..session(&alice) };
+        store.sessions.open(&weak, opening).await?;
+    }
+    let left: Vec<_> = store.sessions.of(alice.id).await?.into_iter().map(|session| session.used).collect();
+    assert_eq!(left, [at(13), at(1)]);
+    Ok(())
+}
+
+async fn a_session_is_lent_by_one_of_the_same_account_that_is_there(store: Store) -> Result<()> {
+    let (alice, bob) = (added(&store, "alice").await?, added(&store, "bob").await?);
+    let (lender, bobs) = (opened(&store, &alice, token(1)).await?.id, opened(&store, &bob, token(2)).await?.id);
+    let lent_by = async |lender| {
+        let opening = Opening { lender: Some(lender), ..Opening::default() };
+        store.sessions.open(&session(&alice), opening).await
+    };
+    assert_eq!(lent_by(lender).await?, Some(vec![]));
+    assert_eq!(lent_by(bobs).await?, None, "another account's");
+    store.sessions.end_all(alice.id, None).await?;
+    assert_eq!(lent_by(lender).await?, None, "it has ended");
+    assert_eq!(store.sessions.of(alice.id).await?, []);
     Ok(())
 }
 
@@ -199,13 +232,16 @@ async fn one_session_too_many_ends_the_one_used_longest_ago(store: Store) -> Res
     let mut held = Vec::new();
     for number in 1..4 {
         let session = Session { used: at(10 + u64::from(number)), ..session(&alice) };
-        assert!(store.sessions.open(&session, Some((token(number), HOST)), Some(3)).await?.is_empty());
+        let opening = Opening { most: Some(3), ..with(token(number)) };
+        assert_eq!(store.sessions.open(&session, opening).await?, Some(vec![]));
         held.push(session.id);
     }
     store.sessions.touch(&[(held[0], at(20))]).await?;
     let seen = store.changes.newest().await?;
     let fourth = Session { used: at(30), ..session(&alice) };
-    assert_eq!(store.sessions.open(&fourth, None, Some(3)).await?, [held[1]], "the first one was used since");
+    let opening = Opening { most: Some(3), ..Opening::default() };
+    let ended = store.sessions.open(&fourth, opening).await?;
+    assert_eq!(ended, Some(vec![held[1]]), "the first one was used since");
     assert_eq!(changes_after(&store, seen).await?, [Change::SessionEnded(held[1])]);
     assert_eq!(store.sessions.by_token(&token(2)).await?, None);
     let mut left: Vec<_> = store.sessions.of(alice.id).await?.into_iter().map(|session| session.id).collect();

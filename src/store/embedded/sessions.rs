@@ -5,7 +5,7 @@ use super::database::{Database, Write, within};
 use super::row::{self, SESSION_ENDED};
 use crate::identity::{Account, AccountId, AccountName, Proofs, Session, SessionId, SessionRules, TokenHash};
 use crate::stdx::clock::Time;
-use crate::store::{Change, Opened, Result, Sessions};
+use crate::store::{Change, Opened, Opening, Result, Sessions, beyond};
 use async_trait::async_trait;
 use data_encoding::HEXLOWER;
 use sqlx::Row;
@@ -14,25 +14,26 @@ use std::time::Duration;
 
 #[async_trait]
 impl Sessions for Database {
-    async fn open(
-        &self,
-        session: &Session,
-        first: Option<(TokenHash, &str)>,
-        most: Option<usize>,
-    ) -> Result<Vec<SessionId>> {
+    async fn open(&self, session: &Session, opening: Opening<'_>) -> Result<Option<Vec<SessionId>>> {
         within(async {
             let mut write = self.write().await?;
-            let mut ended = Vec::new();
-            if insert(&mut write, session).await? {
-                if let Some((token, host)) = first {
-                    insert_token(&mut write, session.id, token, host).await?;
-                }
-                if let Some(most) = most {
-                    ended = end_beyond(&mut write, session, most).await?;
-                }
+            if let Some(lender) = opening.lender
+                && account_of(&mut write, lender).await? != Some(session.account)
+            {
+                return Ok(None);
+            }
+            let ended = match opening.most {
+                Some(most) => self.end_beyond(&mut write, session.account, most).await?,
+                None => Vec::new(),
+            };
+            if !insert(&mut write, session).await? {
+                return Ok(None);
+            }
+            if let Some((token, host)) = opening.token {
+                insert_token(&mut write, session.id, token, host).await?;
             }
             write.commit().await?;
-            Ok(ended)
+            Ok(Some(ended))
         })
         .await
     }
@@ -177,17 +178,24 @@ pub(super) async fn end_all(
     note_ended(write, &rows).await
 }
 
-/// Ends the sessions of an account that were used longest ago until it has no more than `most`, of which `newest` is
-/// one; gives them.
-async fn end_beyond(write: &mut Write<'_>, newest: &Session, most: usize) -> Result<Vec<SessionId>> {
-    let delete = sqlx::query(
-        "DELETE FROM session WHERE session IN
-         (SELECT session FROM session WHERE account = ? AND session IS NOT ? ORDER BY used DESC LIMIT -1 OFFSET ?)
-         RETURNING session",
-    );
-    let delete = delete.bind(newest.account.bits().to_vec()).bind(newest.id.bits().to_vec());
-    let rows = write.rows(delete.bind(row::integer(most.saturating_sub(1)))).await?;
-    note_ended(write, &rows).await
+impl Database {
+    /// Ends sessions of an account until there is room for one more of `most`; gives them.
+    async fn end_beyond(&self, write: &mut Write<'_>, account: AccountId, most: usize) -> Result<Vec<SessionId>> {
+        let count = sqlx::query("SELECT COUNT(*) AS sessions FROM session WHERE account = ?");
+        let rows = write.rows(count.bind(account.bits().to_vec())).await?;
+        if rows.first().map_or(Ok(0), |row| row::count(row, "sessions"))? < most as u64 {
+            return Ok(Vec::new());
+        }
+        let rows =
+            write.rows(sqlx::query("SELECT * FROM session WHERE account = ?").bind(account.bits().to_vec())).await?;
+        let held = rows.iter().map(|row| row::session(row, self.factors)).collect::<Result<Vec<_>>>()?;
+        let over = beyond(held, most);
+        for id in &over {
+            write.run(sqlx::query("DELETE FROM session WHERE session = ?").bind(id.bits().to_vec())).await?;
+            note(write, Change::SessionEnded(*id)).await?;
+        }
+        Ok(over)
+    }
 }
 
 /// Notes in the feed that sessions ended; gives them.

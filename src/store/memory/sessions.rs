@@ -3,32 +3,27 @@
 use super::{Memory, Token};
 use crate::identity::{Account, AccountId, AccountName, Proofs, Session, SessionId, SessionRules, TokenHash};
 use crate::stdx::clock::Time;
-use crate::store::{Change, Opened, Result, Sessions};
+use crate::store::{Change, Opened, Opening, Result, Sessions, beyond};
 use async_trait::async_trait;
 use std::cmp::Reverse;
 
 #[async_trait]
 impl Sessions for Memory {
-    async fn open(
-        &self,
-        session: &Session,
-        first: Option<(TokenHash, &str)>,
-        most: Option<usize>,
-    ) -> Result<Vec<SessionId>> {
+    async fn open(&self, session: &Session, opening: Opening<'_>) -> Result<Option<Vec<SessionId>>> {
         let mut state = self.state()?;
-        if state.accounts.get(&session.account).is_none_or(|account| account.disabled) {
-            return Ok(Vec::new());
+        let lends = |id| state.sessions.get(&id).is_some_and(|lender| lender.account == session.account);
+        let account = state.accounts.get(&session.account).filter(|account| !account.disabled);
+        if account.is_none() || !opening.lender.is_none_or(lends) {
+            return Ok(None);
         }
-        let mut others: Vec<(Time, SessionId)> = state.of(session.account).map(|held| (held.used, held.id)).collect();
-        others.sort_by_key(|(used, _)| Reverse(*used));
-        let kept = most.map_or(others.len(), |most| most.saturating_sub(1));
-        let over: Vec<SessionId> = others.into_iter().skip(kept).map(|(_, id)| id).collect();
+        let others = state.of(session.account).cloned().collect();
+        let over = opening.most.map_or_else(Vec::new, |most| beyond(others, most));
         let ended = state.end_where(|held| over.contains(&held.id));
         state.sessions.insert(session.id, session.clone());
-        if let Some((token, host)) = first {
+        if let Some((token, host)) = opening.token {
             state.tokens.insert(token, Token { session: session.id, host: host.to_owned() });
         }
-        Ok(ended)
+        Ok(Some(ended))
     }
 
     async fn add_token(&self, id: SessionId, token: TokenHash, host: &str) -> Result<bool> {

@@ -58,6 +58,24 @@ async fn a_typed_code_leads_to_the_same_question_and_the_session_is_listed_and_c
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_approved_by_a_session_that_was_ended_beside_the_gateway_a_moment_ago() {
+    let (rig, _app, _wiki) = Rig::two_hosts().await;
+    let mut person = rig.signed_in("alice", &["staff"]).await;
+    let account = rig.account("alice").await.id;
+    let mut program = Program::of(&rig);
+    let begun = program.post("/oauth/device_authorization", &[]).await;
+    let page = person.visit(begun.text("verification_uri_complete")).await;
+    let fields = page.form("/device");
+    let approve = [fields, vec![("decision".to_owned(), "approve".to_owned())]].concat();
+    // The gateway hears of it within a fifth of a second: this is faster.
+    rig.store.sessions.end_all(account, None).await.unwrap();
+    let address = format!("{}/device", rig.origin("auth.localhost"));
+    person.send_form(&address, &approve, &[("sec-fetch-site", "same-origin")]).await;
+    assert_ne!(program.poll(begun.text("device_code")).await.error(), "");
+    assert_eq!(rig.store.sessions.of(account).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_not_signed_in_or_has_not_proved_it_lately_does_that_first() {
     let (rig, _app, _wiki) = Rig::two_hosts().await;
     let mut person = rig.signed_in("alice", &["staff"]).await;

@@ -7,6 +7,7 @@ use portcullis::identity::{
 };
 use portcullis::session::SessionToken;
 use portcullis::stdx::clock::Clock;
+use portcullis::store::Opening;
 use std::net::Ipv4Addr;
 
 /// A live session on one host, proved by password and authenticator app.
@@ -64,7 +65,8 @@ impl Rig {
             device: Device { name: "a story".to_owned(), address: Ipv4Addr::LOCALHOST.into() },
         };
         let token = SessionToken::fresh();
-        self.store.sessions.open(&session, Some((token.hash(), host)), None).await.expect("the store");
+        let opening = Opening { token: Some((token.hash(), host)), ..Opening::default() };
+        self.store.sessions.open(&session, opening).await.expect("the store");
         Pass { session: session.id, account: account.id, token: token.text().as_str().to_owned() }
     }
 }

@@ -6,7 +6,7 @@ use crate::cli::home::Home;
 use crate::cli::opened::Absent;
 use crate::cli::settings::ConfigFile;
 use crate::identity::{Assurance, Device, FactorName, Kind, Kinds, Proof, Proofs, Session, SessionId, TokenHash};
-use crate::store::Instead;
+use crate::store::{Instead, Opening};
 use tempfile::TempDir;
 
 const CONFIGURATION: &str = r#"
@@ -57,7 +57,12 @@ async fn sign_in(opened: &Opened, account: &Account) {
         device: Device { name: "Firefox on Linux".to_owned(), address: "127.0.0.1".parse().expect("an address") },
     };
     assert_eq!(session.proofs.assurance(), Assurance::OneFactor);
-    opened.store.sessions.open(&session, Some((TokenHash([1; 32]), "app.localhost")), None).await.expect("a session");
+    opened
+        .store
+        .sessions
+        .open(&session, Opening { token: Some((TokenHash([1; 32]), "app.localhost")), ..Opening::default() })
+        .await
+        .expect("a session");
 }
 
 async fn events(opened: &Opened) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::identity::{Credential, CredentialId, Device, Proofs, Session, SessionId, TokenHash};
-use crate::store::{EnrolmentLink, Instead};
+use crate::store::{EnrolmentLink, Instead, Opening};
 use std::net::Ipv4Addr;
 
 const TOTP: FactorName = FactorName("totp");
@@ -49,7 +49,7 @@ async fn an_offer_a_removal_and_a_reset_are_one_transaction_each() {
     for (session, number) in [(&own, 1), (&other, 2)] {
         store
             .sessions
-            .open(session, Some((TokenHash([number; 32]), "app.example.com")), None)
+            .open(session, Opening { token: Some((TokenHash([number; 32]), "app.example.com")), ..Opening::default() })
             .await
             .expect("the store answers");
     }
