@@ -265,7 +265,6 @@ impl Parts {
             tickets,
             keys: state.keys.clone(),
             forms: state.master.mac("form"),
-            devices: state.master.mac("device"),
             recorder,
             store_down: Sparing::new(),
         });

@@ -102,7 +102,11 @@ impl State {
 
     /// The rules of signing in, as configured; codes go into `codes`.
     pub fn login(&self, plan: &Plan, recorder: Recorder, codes: &Outbox) -> Login {
-        let seals = Seals { attempt: self.master.seal("attempt"), ceremony: self.master.seal("ceremony") };
+        let seals = Seals {
+            attempt: self.master.seal("attempt"),
+            ceremony: self.master.seal("ceremony"),
+            devices: self.master.mac("device"),
+        };
         Login::new(self.store.clone(), factors(plan, &self.master, codes), recorder, seals)
     }
 }

@@ -5,6 +5,7 @@ mod ceremony;
 mod enrol;
 mod enrolling;
 pub mod farewell;
+mod known;
 #[cfg(test)]
 mod outside;
 mod plan;
@@ -17,6 +18,7 @@ mod verify;
 pub use attempt::{ATTEMPT_LIFE, Attempt, AttemptToken, Begun, Purpose, SET_UP_LIFE};
 pub use ceremony::{CEREMONY_LIFE, Ceremony, PasskeyOpening};
 pub use enrol::{ENROLMENT_LIFE, EnrolStep, Enrolled, StepAnswer, Wanted, offer, reset};
+pub use known::{MARK_LIFE, Marks};
 pub use plan::{Gap, Next, next};
 pub use recent::PastSignIn;
 pub use send::{AGAIN_AFTER, Asked, Wish};
@@ -28,6 +30,7 @@ use crate::audit::Recorder;
 use crate::factor::{Factors, Proven, Rejection};
 use crate::identity::{AccountId, Credential, CredentialId, FactorName, Need};
 use crate::stdx::clock::Time;
+use crate::stdx::digest::Mac;
 use crate::stdx::seal::Seal;
 use crate::store::Store;
 pub use crate::store::Unavailable;
@@ -52,6 +55,8 @@ pub struct Seals {
     pub attempt: Seal,
     /// Of challenges, which travel.
     pub ceremony: Seal,
+    /// Of the marks of known browsers.
+    pub devices: Mac,
 }
 
 /// Why a step did not lead further.
@@ -123,9 +128,21 @@ pub struct Moment {
     pub now: Time,
     /// From where.
     pub address: IpAddr,
+    /// Which accounts the browser was signed in to before.
+    pub marks: Marks,
 }
 
 impl Login {
+    /// Whether an account was signed in to with this browser before.
+    pub fn knows(&self, moment: Moment, account: AccountId) -> bool {
+        moment.marks.of(&self.seals.devices, account, moment.now).is_some()
+    }
+
+    /// The marks of a browser in which an account was signed in to now.
+    pub fn marked(&self, moment: Moment, account: AccountId) -> Marks {
+        moment.marks.with(&self.seals.devices, account, moment.now)
+    }
+
     /// The rules over a store.
     pub fn new(store: Store, factors: Factors, recorder: Recorder, seals: Seals) -> Self {
         Login { store, factors: ArcSwap::from_pointee(factors), recorder, seals, told: throttle::Told::default() }

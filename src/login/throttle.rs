@@ -76,11 +76,12 @@ pub(super) struct Claimed<'a> {
 }
 
 impl Claimed<'_> {
-    /// Under what wrong answers to a factor are counted.
-    fn throttled(&self, factor: FactorName) -> Throttled {
-        match self.account {
-            Some(account) => Throttled::Account(account.id, factor),
-            None => Throttled::Name(self.name.to_owned(), factor),
+    /// Under what wrong answers to a factor are counted: for a browser that is `known`, apart from everybody else's.
+    fn throttled(&self, factor: FactorName, known: Option<String>) -> Throttled {
+        match (self.account, known) {
+            (Some(account), Some(mark)) => Throttled::Known(account.id, factor, mark),
+            (Some(account), None) => Throttled::Account(account.id, factor),
+            (None, _) => Throttled::Name(self.name.to_owned(), factor),
         }
     }
 }
@@ -90,6 +91,8 @@ pub(super) struct Reservation {
     source: Throttled,
     /// Whose answers are counted besides, and how.
     subject: Option<(Throttled, ThrottleRule)>,
+    /// What a right answer forgives besides.
+    strangers: Option<(Throttled, ThrottleRule)>,
 }
 
 /// An attempt that may not be made.
@@ -101,16 +104,18 @@ pub(super) struct Refused {
 }
 
 impl Reservation {
-    /// Counts an attempt with `factor` from the moment's address, or says why it may not be made.
+    /// Counts an attempt with `factor` from the moment's address, and from a browser with a mark, if it has one, or says
+    /// why it may not be made.
     pub async fn take(
         throttles: &Arc<dyn Throttles>,
         claimed: Claimed<'_>,
-        factor: FactorName,
+        (factor, mark): (FactorName, Option<String>),
         moment: Moment,
     ) -> Result<Result<Self, Refused>, Stop> {
-        let source = Throttled::of_source(moment.address);
-        let subject = rule_for(factor).map(|rule| (claimed.throttled(factor), rule));
-        let counted = Reservation { source, subject };
+        let (source, rule) = (Throttled::of_source(moment.address), rule_for(factor));
+        let strangers = rule.filter(|_| mark.is_some()).map(|rule| (claimed.throttled(factor, None), rule));
+        let subject = rule.map(|rule| (claimed.throttled(factor, mark), rule));
+        let counted = Reservation { source, subject, strangers };
         let said = throttles.reserve_all(&counted.all(), moment.now).await?;
         let refused = counted.all().into_iter().zip(said).find_map(|((whose, _), said)| {
             let until = refusal(said)?;
@@ -121,7 +126,8 @@ impl Reservation {
 
     /// The answer was right: it does not count.
     pub async fn forgive(&self, throttles: &Arc<dyn Throttles>) -> Result<(), Stop> {
-        Ok(throttles.forgive_all(&self.all()).await?)
+        let strangers = self.strangers.iter().map(|(strangers, rule)| (strangers, *rule));
+        Ok(throttles.forgive_all(&self.all().into_iter().chain(strangers).collect::<Vec<_>>()).await?)
     }
 
     /// Every counter, the source's first.

@@ -45,7 +45,8 @@ impl Login {
         let factors = self.factors.load_full();
         let factor = factors.get(name).ok_or(Stop::Rejected(Rejection::Wrong))?;
         let throttles = &self.store.throttles;
-        let reservation = match Reservation::take(throttles, claimed, name, moment).await? {
+        let mark = claimed.account.and_then(|account| moment.marks.of(&self.seals.devices, account.id, moment.now));
+        let reservation = match Reservation::take(throttles, claimed, (name, mark), moment).await? {
             Ok(reservation) => reservation,
             Err(refused) => return Err(self.turn_away(claimed, name, &refused, moment)),
         };

@@ -3,7 +3,7 @@
 use super::{KEPT_FORM_PATH, Trouble, device};
 use crate::edition::{Edition, PortalPlan};
 use crate::identity::SessionRules;
-use crate::login::Moment;
+use crate::login::{Marks, Moment};
 use crate::session::cookie::{self, Name, Transport};
 use crate::session::{KEPT_FORM_SIZE, SecretToken};
 use crate::stdx::clock::Time;
@@ -122,7 +122,8 @@ impl Ask<'_> {
 
     /// When and from where, for the rules of signing in.
     pub fn moment(&self) -> Moment {
-        Moment { now: self.now, address: self.client }
+        let marks = Marks::parse(self.cookie(Name::Device).unwrap_or_default());
+        Moment { now: self.now, address: self.client, marks }
     }
 
     /// The browser and system, in words.

@@ -61,8 +61,6 @@ pub struct Portal {
     pub keys: Arc<Keyring>,
     /// Ties forms to the browsers they were sent to.
     pub forms: Mac,
-    /// Signs which accounts a browser has signed in to.
-    pub devices: Mac,
     /// Security events.
     pub recorder: Recorder,
     /// When it is told again that the store cannot be asked.

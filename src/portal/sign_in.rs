@@ -178,7 +178,7 @@ impl Portal {
         let (account, address) = (proven.account(), ask.client);
         match attempt.purpose {
             Purpose::SignIn => {
-                let new = if self.knows_device(ask, account) { Browser::Known } else { Browser::New };
+                let new = if self.login.knows(ask.moment(), account) { Browser::Known } else { Browser::New };
                 let (session, token) = self.open_session(ask, portal, &proven, new).await?;
                 if proven.proofs().only_enrol() {
                     self.recorder.report(ask.now, Event::Recovered { account, session, address });

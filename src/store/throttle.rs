@@ -14,6 +14,9 @@ pub enum Throttled {
     /// Answers to one factor of an account, counted until one is right, however long that takes (NIST SP 800-63B-4
     /// §3.2.2). The counter goes with its account.
     Account(AccountId, FactorName),
+    /// Answers to one factor of an account from a browser that it was signed in to with before, by the browser's mark:
+    /// whoever locks the account out for strangers does not lock out its holder. Goes with its account.
+    Known(AccountId, FactorName, String),
     /// Answers to one factor of a name that no account has. It protects nothing, so it may be forgotten.
     Name(String, FactorName),
     /// Whatever comes from one source.
@@ -35,11 +38,30 @@ impl Throttled {
     }
 }
 
+impl Throttled {
+    /// The account that the counter goes with.
+    pub(super) fn account(&self) -> Option<AccountId> {
+        match self {
+            Throttled::Account(account, _) | Throttled::Known(account, ..) => Some(*account),
+            Throttled::Name(..) | Throttled::Source(_) | Throttled::Sent(_) => None,
+        }
+    }
+
+    /// Whether it counts answers to a factor of an account.
+    pub(super) fn is_of(&self, whose: AccountId, factor: FactorName) -> bool {
+        match self {
+            Throttled::Account(account, of) | Throttled::Known(account, of, _) => (*account, *of) == (whose, factor),
+            Throttled::Name(..) | Throttled::Source(_) | Throttled::Sent(_) => false,
+        }
+    }
+}
+
 /// What engines may keep it under: no two have the same text.
 impl fmt::Display for Throttled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Throttled::Account(account, factor) => write!(f, "account:{account}:{factor}"),
+            Throttled::Known(account, factor, mark) => write!(f, "known:{account}:{factor}:{mark}"),
             Throttled::Name(name, factor) => write!(f, "name:{factor}:{name}"),
             Throttled::Source(source) => write!(f, "source:{source}"),
             Throttled::Sent(what) => write!(f, "sent:{what}"),

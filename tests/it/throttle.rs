@@ -179,6 +179,35 @@ async fn a_hundred_wrong_passwords_lock_the_password_until_it_is_enrolled_anew()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn strangers_who_lock_an_account_keep_no_browser_out_that_it_was_signed_in_with() {
+    let (rig, _app, _wiki) = Rig::two_hosts().await;
+    let alice = rig.signed_in("alice", &["staff"]).await;
+    rig.signed_in("bob", &[]).await;
+    let known = |browser: &Browser| {
+        let mark = browser.jar["auth.localhost"]["portcullis-device"].clone();
+        let mut other = browser.other();
+        other.jar.entry("auth.localhost".to_owned()).or_default().insert("portcullis-device".to_owned(), mark);
+        other
+    };
+    let mut guesser = rig.browser();
+    for _ in 0..100 {
+        assert_eq!(try_password(&rig, &mut guesser, ("alice", "wrong-guess-17")).await.status, 422);
+        rig.clock.advance(15 * MINUTE);
+    }
+    assert_eq!(try_password(&rig, &mut guesser, ("alice", PASSWORD)).await.status, 429);
+    let mut own = known(&alice);
+    assert_eq!(try_password(&rig, &mut own, ("bob", "wrong-guess-17")).await.status, 422, "a mark is of one account");
+    // In a browser of her own, wrong answers count as anybody's do.
+    for _ in 0..5 {
+        assert_eq!(try_password(&rig, &mut own, ("alice", "wrong-guess-17")).await.status, 422);
+    }
+    assert_eq!(try_password(&rig, &mut own, ("alice", "wrong-guess-17")).await.status, 429);
+    rig.clock.advance(15 * MINUTE);
+    assert_eq!(rig.sign_in(&mut own, "alice").await.path(), "/");
+    assert_eq!(try_password(&rig, &mut guesser, ("alice", PASSWORD)).await.status, 303, "a right answer unlocks it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn thirty_failures_from_one_source_stop_that_source_for_ten_minutes_and_no_other() {
     let (rig, _app, _wiki, _) = behind_a_proxy().await;
     rig.signed_in("alice", &["staff"]).await;

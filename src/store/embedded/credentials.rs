@@ -4,7 +4,7 @@ use super::database::{Database, Write, within};
 use super::{once, row, sessions, throttles};
 use crate::identity::{AccountId, Credential, CredentialId, SessionId};
 use crate::stdx::clock::Time;
-use crate::store::{Credentials, Enrolment, EnrolmentLink, Instead, OnceKind, Place, Reset, Result, Right, Throttled};
+use crate::store::{Credentials, Enrolment, EnrolmentLink, Instead, OnceKind, Place, Reset, Result, Right};
 use async_trait::async_trait;
 
 #[async_trait]
@@ -44,7 +44,7 @@ impl Credentials for Database {
                     return Ok(None);
                 }
                 insert(&mut write, credential).await?;
-                throttles::forget(&mut write, &Throttled::Account(enrolment.account, credential.factor)).await?;
+                throttles::forget_account(&mut write, enrolment.account, credential.factor).await?;
             }
             once::spend_all(&mut write, enrolment.account, OnceKind::Attempt).await?;
             let keeps = match enrolment.right {

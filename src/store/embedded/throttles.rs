@@ -3,6 +3,7 @@
 
 use super::database::{Database, Query, Write, within};
 use super::row;
+use crate::identity::{AccountId, FactorName};
 use crate::stdx::clock::Time;
 use crate::store::counter::Counter;
 use crate::store::{Reserved, Result, ThrottleRule, Throttled, Throttles};
@@ -55,7 +56,8 @@ impl Throttles for Database {
     async fn sweep(&self, now: Time, most: usize) -> Result<usize> {
         within(async {
             let mut write = self.write().await?;
-            let over = sqlx::query("DELETE FROM throttle WHERE expires <= ? AND account IS NULL");
+            let over =
+                sqlx::query("DELETE FROM throttle WHERE expires <= ? AND (account IS NULL OR key GLOB 'known:*')");
             let mut gone = write.run(over.bind(row::stamp(now))).await?;
             for sort in ["name:*", "source:*", "sent:*"] {
                 let crowd = sqlx::query(
@@ -71,8 +73,15 @@ impl Throttles for Database {
     }
 }
 
-/// Forgives everything, as part of a larger step.
-pub(super) async fn forget(write: &mut Write<'_>, whose: &Throttled) -> Result<()> {
+/// Forgives all answers to a factor of an account, as part of a larger step.
+pub(super) async fn forget_account(write: &mut Write<'_>, account: AccountId, factor: FactorName) -> Result<()> {
+    forget(write, &Throttled::Account(account, factor)).await?;
+    let known = format!("known:{account}:{factor}:*");
+    write.run(sqlx::query("DELETE FROM throttle WHERE key GLOB ?").bind(known)).await?;
+    Ok(())
+}
+
+async fn forget(write: &mut Write<'_>, whose: &Throttled) -> Result<()> {
     write.run(sqlx::query("DELETE FROM throttle WHERE key = ?").bind(whose.to_string())).await?;
     Ok(())
 }
@@ -104,10 +113,7 @@ fn counter(rows: &[SqliteRow]) -> Result<Option<Counter>> {
 }
 
 async fn save(write: &mut Write<'_>, whose: &Throttled, counter: Counter) -> Result<()> {
-    let account = match whose {
-        Throttled::Account(account, _) => Some(account.bits().to_vec()),
-        Throttled::Name(..) | Throttled::Source(_) | Throttled::Sent(_) => None,
-    };
+    let account = whose.account().map(|account| account.bits().to_vec());
     let save = sqlx::query(
         "INSERT OR REPLACE INTO throttle (key, account, failures, rested, until, expires)
          SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE ?2 IS NULL OR EXISTS (SELECT 1 FROM account WHERE account = ?2)",

@@ -2,7 +2,7 @@
 
 use super::Memory;
 use crate::identity::{Account, AccountId, AccountName, Group};
-use crate::store::{Accounts, Change, Result, Throttled};
+use crate::store::{Accounts, Change, Result};
 use async_trait::async_trait;
 
 #[async_trait]
@@ -63,7 +63,7 @@ impl Accounts for Memory {
         state.end_where(|session| session.account == id);
         state.once.retain(|_, kept| kept.owner != Some(id));
         state.credentials.retain(|credential| credential.account != id);
-        state.throttles.retain(|whose, _| !matches!(whose, Throttled::Account(account, _) if *account == id));
+        state.throttles.retain(|whose, _| whose.account() != Some(id));
         state.note(Change::Account(id));
         Ok(true)
     }

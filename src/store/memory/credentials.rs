@@ -3,7 +3,7 @@
 use super::{Kept, Memory, State};
 use crate::identity::{AccountId, Credential, CredentialId, SessionId};
 use crate::stdx::clock::Time;
-use crate::store::{Credentials, Enrolment, EnrolmentLink, Instead, OnceKind, Place, Reset, Result, Right, Throttled};
+use crate::store::{Credentials, Enrolment, EnrolmentLink, Instead, OnceKind, Place, Reset, Result, Right};
 use async_trait::async_trait;
 
 #[async_trait]
@@ -47,7 +47,7 @@ impl Credentials for Memory {
                 state.credentials.retain(|held| held.account != account || held.factor != factor);
             }
             state.credentials.push(credential.clone());
-            state.throttles.remove(&Throttled::Account(account, factor));
+            state.throttles.retain(|whose, _| !whose.is_of(account, factor));
         }
         state.spend_all(account, OnceKind::Attempt);
         Ok(Some(state.end_where(|session| session.account == account && Right::Session(session.id) != enrolment.right)))

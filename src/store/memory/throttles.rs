@@ -47,7 +47,7 @@ impl Throttles for Memory {
 impl State {
     /// Keeps a counter, unless its account is gone.
     fn count(&mut self, whose: &Throttled, counter: Counter) {
-        let gone = matches!(whose, Throttled::Account(account, _) if !self.accounts.contains_key(account));
+        let gone = whose.account().is_some_and(|account| !self.accounts.contains_key(&account));
         if !gone {
             self.throttles.insert(whose.clone(), counter);
         }
