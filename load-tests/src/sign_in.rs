@@ -11,6 +11,7 @@ pub use browser::{Browser, Page};
 
 use anyhow::{Context, Result, bail, ensure};
 use page::Form;
+use serde_json::Value;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use totp_rs::Totp;
@@ -73,6 +74,30 @@ impl Person {
         Ok(Cookie { pair: format!("{name}={value}"), host })
     }
 
+    /// Lets a program act for this person, by the device flow (RFC 8628), and gives the program's access token.
+    ///
+    /// # Errors
+    /// If the portal does not do its part.
+    pub fn approve(&mut self, portal: &str) -> Result<String> {
+        let client = || ("client_id".to_owned(), "load-tests".to_owned());
+        let begun = self.ask(&format!("{portal}/oauth/device_authorization"), vec![client()])?;
+        let first = self.browser.open(text(&begun, "verification_uri_complete")?)?;
+        let form = page::forms(&first.body).into_iter().find(|form| form.action == "/device");
+        let mut fields = form.with_context(|| format!("{first} asks for no approval"))?.hidden;
+        fields.push(("decision".to_owned(), "approve".to_owned()));
+        self.browser.send(&first, "/device", &fields)?;
+        let grant = "urn:ietf:params:oauth:grant-type:device_code".to_owned();
+        let code = text(&begun, "device_code")?.to_owned();
+        let fields = vec![client(), ("grant_type".to_owned(), grant), ("device_code".to_owned(), code)];
+        let granted = self.ask(&format!("{portal}/oauth/token"), fields)?;
+        text(&granted, "access_token").map(str::to_owned)
+    }
+
+    fn ask(&mut self, address: &str, fields: Vec<(String, String)>) -> Result<Value> {
+        let page = self.browser.post(address, &fields)?;
+        serde_json::from_str(&page.body).with_context(|| format!("the answer of {page}"))
+    }
+
     /// The browser, for what else is to be looked at.
     pub fn browser(&mut self) -> &mut Browser {
         &mut self.browser
@@ -120,6 +145,11 @@ impl Person {
         }
         Ok(fields)
     }
+}
+
+/// A text in an answer of the portal.
+fn text<'a>(answer: &'a Value, name: &str) -> Result<&'a str> {
+    answer.get(name).and_then(Value::as_str).with_context(|| format!("no {name} in {answer}"))
 }
 
 /// An authenticator app with one key.

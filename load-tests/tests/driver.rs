@@ -39,7 +39,7 @@ fn drive(port: u16, arguments: &[&str]) -> Outcome {
 }
 
 fn target(port: u16, path: &str) -> Target {
-    Target { port, host: "app.localhost".to_owned(), path: path.to_owned(), cookie: Some("a=b".to_owned()) }
+    Target { port, host: "app.localhost".to_owned(), path: path.to_owned(), field: Some("Cookie: a=b".to_owned()) }
 }
 
 #[test]

@@ -75,9 +75,9 @@ pub struct Target {
     /// The path
     #[arg(long, default_value = "/")]
     pub path: String,
-    /// The `Cookie`
+    /// One more header field, such as `Cookie: a=b`
     #[arg(long)]
-    pub cookie: Option<String>,
+    pub field: Option<String>,
 }
 
 /// How many connections, for how long.
@@ -156,9 +156,9 @@ impl Target {
 
     /// The request's bytes, the same every time.
     fn request(&self) -> Vec<u8> {
-        let Target { port, host, path, cookie } = self;
-        let cookie = cookie.as_ref().map_or(String::new(), |cookie| format!("Cookie: {cookie}\r\n"));
-        format!("GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: */*\r\n{cookie}\r\n").into_bytes()
+        let Target { port, host, path, field } = self;
+        let field = field.as_ref().map_or(String::new(), |field| format!("{field}\r\n"));
+        format!("GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: */*\r\n{field}\r\n").into_bytes()
     }
 
     /// Asks once, as an API client does: the status and the body of the answer.
@@ -187,7 +187,7 @@ impl Target {
     pub fn arguments(&self) -> Vec<String> {
         let mut arguments = vec!["--port".to_owned(), self.port.to_string(), "--host".to_owned(), self.host.clone()];
         arguments.extend(["--path".to_owned(), self.path.clone()]);
-        arguments.extend(self.cookie.iter().flat_map(|cookie| ["--cookie".to_owned(), cookie.clone()]));
+        arguments.extend(self.field.iter().flat_map(|field| ["--field".to_owned(), field.clone()]));
         arguments
     }
 }

@@ -4,7 +4,7 @@ use super::cast::{Cast, Rows};
 use super::{Options, Scenario};
 use crate::measure::Window;
 use crate::report::{Report, Table, number};
-use crate::stage::{MFA_SESSION, OPEN_ROUTE, Stage};
+use crate::stage::{MFA_SESSION, MFA_TOKEN, OPEN_ROUTE, Stage};
 use anyhow::Result;
 use serde_json::json;
 
@@ -77,9 +77,11 @@ fn findings(cost: &Rows) -> Vec<String> {
     let mfa = ratio(MFA_SESSION);
     let open = ratio(OPEN_ROUTE);
     let nginx = ratio("nginx auth_request");
+    let token = ratio(MFA_TOKEN);
     let check = mfa.zip(open).map(|(mfa, open)| mfa / open);
     vec![
         format!("F1: an MFA-checked request costs ≤ 1.08 × bare Pingora. Here: {}.", number(mfa)),
+        format!("The same with an access token, which was verified once: {}.", number(token)),
         format!("The check by itself, MFA route against open route of the same process: {} ×.", number(check)),
         format!(
             "F2, moonshot: below nginx `auth_request` with its authorizer for free. Here: {} against {}.",

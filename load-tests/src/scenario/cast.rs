@@ -30,14 +30,18 @@ impl Cast {
         // As long as a session's cookie, unless there is one to take its length from.
         let mut cookie = format!("session={}", "a".repeat(43));
         let portcullis = Portcullis::start(stage, "").and_then(|gateway| {
-            let (_, session) = gateway.sign_in()?;
-            Ok((gateway.open_route(), gateway.mfa_route(&session), gateway, session))
+            let (mut person, session) = gateway.sign_in()?;
+            let token = gateway.approve_program(&mut person)?;
+            Ok(([gateway.mfa_route(&session), gateway.token_route(&token)], gateway, session))
         });
         match portcullis {
-            Ok((open, mfa, gateway, session)) => {
-                prove(&gateway, &mfa)?;
+            Ok((guarded, gateway, session)) => {
+                for contender in &guarded {
+                    prove(&gateway, contender)?;
+                }
                 cookie = session.pair;
-                cast.contenders.extend([open, mfa]);
+                cast.contenders.push(gateway.open_route());
+                cast.contenders.extend(guarded);
             }
             Err(error) => cast.missing.push(format!("Portcullis: {error:#}")),
         }
@@ -73,26 +77,27 @@ impl Cast {
     }
 }
 
-/// That the MFA route is what it claims to be: closed without the session, and stamped with it.
+/// That the MFA route is what it claims to be: closed without the session or token, and stamped with who it is.
 fn prove(gateway: &Portcullis, mfa: &Contender) -> Result<()> {
-    let session = mfa.target.cookie.clone().unwrap_or_default();
+    let field = mfa.target.field.clone().unwrap_or_default();
+    let secret = field.split_once(": ").map_or("", |(_, secret)| secret).to_ascii_lowercase();
     let (status, _) = ask(mfa, None)?;
     ensure!(status == 401, "without a session the MFA route answers {status}, not 401: {}", gateway.address("", ""));
-    let (status, seen) = ask(mfa, Some(&session))?;
+    let (status, seen) = ask(mfa, Some(&field))?;
     ensure!(status == 200, "with a session the MFA route answers {status}, not 200");
     let seen = seen.to_ascii_lowercase();
     for name in ["x-portcullis-account: bench", "x-portcullis-assurance: mfa", "x-portcullis-assertion: "] {
         ensure!(seen.contains(name), "the origin does not see {name:?} on the MFA route");
     }
-    ensure!(!seen.contains(&session.to_ascii_lowercase()), "the origin sees the session's cookie");
+    ensure!(!seen.contains(&secret), "the origin sees the session's cookie or token");
     Ok(())
 }
 
 /// What an API client gets for `/seen`: the status, and the request as the origin saw it.
-fn ask(contender: &Contender, cookie: Option<&str>) -> Result<(u16, String)> {
+fn ask(contender: &Contender, field: Option<&str>) -> Result<(u16, String)> {
     let mut target = contender.target.clone();
     target.path = "/seen".to_owned();
-    target.cookie = cookie.map(str::to_owned);
+    target.field = field.map(str::to_owned);
     target.ask()
 }
 

@@ -75,9 +75,15 @@ impl Browser {
     /// # Errors
     /// As [`Browser::open`].
     pub fn send(&mut self, page: &Page, action: &str, fields: &[(String, String)]) -> Result<Page> {
-        let pairs = fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
-        let body = pairs.collect::<Vec<_>>().join("&");
-        self.go(page.address.resolve(action)?, Some(body))
+        self.go(page.address.resolve(action)?, Some(encoded(fields)))
+    }
+
+    /// Sends fields to an address by POST, as a program does.
+    ///
+    /// # Errors
+    /// As [`Browser::open`].
+    pub fn post(&mut self, address: &str, fields: &[(String, String)]) -> Result<Page> {
+        self.go(Address::parse(address)?, Some(encoded(fields)))
     }
 
     /// The value of a cookie that a host has set.
@@ -219,6 +225,11 @@ impl fmt::Display for Address {
         let path = if path.starts_with("/enrol/") { "/enrol/…" } else { path };
         write!(f, "http://{}{path}", self.authority)
     }
+}
+
+fn encoded(fields: &[(String, String)]) -> String {
+    let pairs = fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+    pairs.collect::<Vec<_>>().join("&")
 }
 
 fn encode(text: &str) -> String {

@@ -10,7 +10,7 @@ mod template;
 pub use certificate::Certificate;
 pub use driver::Driver;
 pub use peer::{Bare, Haproxy, Nginx};
-pub use portcullis::{APP_HOST, MFA_SESSION, OPEN_HOST, OPEN_ROUTE, Portcullis};
+pub use portcullis::{APP_HOST, MFA_SESSION, MFA_TOKEN, OPEN_HOST, OPEN_ROUTE, Portcullis};
 pub use process::{Process, pinned};
 pub use template::Places;
 

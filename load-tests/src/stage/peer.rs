@@ -72,7 +72,7 @@ impl Nginx {
         let template = include_str!("../../peers/nginx/auth_request.conf");
         let mut contender = self.start(stage, "nginx auth_request", (template, places))?;
         contender.aside = Some(Rc::new(authorizer));
-        contender.target.cookie = Some(cookie.to_owned());
+        contender.target.field = Some(format!("Cookie: {cookie}"));
         Ok(contender)
     }
 
@@ -130,7 +130,7 @@ impl Haproxy {
 fn contender(name: &str, (command, port): (Command, u16), stage: &Stage) -> Result<Contender> {
     let mut server = Process::start(name, command, stage.scratch())?;
     server.wait_for(port, stage.deadline())?;
-    let target = Target { port, host: "app.localhost".to_owned(), path: "/".to_owned(), cookie: None };
+    let target = Target { port, host: "app.localhost".to_owned(), path: "/".to_owned(), field: None };
     Ok(Contender { name: name.to_owned(), target, server: Rc::new(server), aside: None })
 }
 

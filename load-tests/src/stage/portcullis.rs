@@ -16,10 +16,15 @@ pub const APP_HOST: &str = "app.localhost";
 /// The host with a route that needs nothing.
 pub const OPEN_HOST: &str = "open.localhost";
 
+/// The portal's host.
+const PORTAL_HOST: &str = "auth.localhost";
+
 /// What results call it on the route that needs nothing.
 pub const OPEN_ROUTE: &str = "Portcullis, open route";
 /// What results call it on the route that needs an MFA session. Both routes are of one process.
 pub const MFA_SESSION: &str = "Portcullis, MFA session";
+/// The same for a program that comes with an access token.
+pub const MFA_TOKEN: &str = "Portcullis, access token";
 
 const TEMPLATE: &str = include_str!("../../peers/portcullis/portcullis.toml");
 
@@ -79,7 +84,12 @@ impl Portcullis {
 
     /// As a contender on the route that needs an MFA session, with one.
     pub fn mfa_route(&self, session: &Cookie) -> Contender {
-        self.contender(MFA_SESSION, (APP_HOST, Some(session.pair.clone())))
+        self.contender(MFA_SESSION, (APP_HOST, Some(format!("Cookie: {}", session.pair))))
+    }
+
+    /// The same, for a program that carries an access token.
+    pub fn token_route(&self, token: &str) -> Contender {
+        self.contender(MFA_TOKEN, (APP_HOST, Some(format!("Authorization: Bearer {token}"))))
     }
 
     /// Adds an account and has its owner enrol and sign in through the browser.
@@ -94,6 +104,14 @@ impl Portcullis {
         person.enrol(link)?;
         let session = person.enter(&self.address(APP_HOST, "/"))?;
         Ok((person, session))
+    }
+
+    /// Has somebody approve a program, and gives its access token.
+    ///
+    /// # Errors
+    /// If a page or the portal's answer is not what it should be.
+    pub fn approve_program(&self, person: &mut Person) -> Result<String> {
+        person.approve(&self.address(PORTAL_HOST, ""))
     }
 
     /// An address on one of its hosts.
@@ -141,8 +159,8 @@ impl Portcullis {
         Ok(Self { program, config, port, server })
     }
 
-    fn contender(&self, name: &str, (host, cookie): (&str, Option<String>)) -> Contender {
-        let target = Target { port: self.port, host: host.to_owned(), path: "/".to_owned(), cookie };
+    fn contender(&self, name: &str, (host, field): (&str, Option<String>)) -> Contender {
+        let target = Target { port: self.port, host: host.to_owned(), path: "/".to_owned(), field };
         Contender { name: name.to_owned(), target, server: Rc::clone(&self.server), aside: None }
     }
 }
