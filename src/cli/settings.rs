@@ -68,12 +68,12 @@ impl ConfigFile {
         answer.get("edition").filter(|_| status == 200)?.as_u64()
     }
 
-    /// Reads and compiles it, or as much of it as can be read.
+    /// Looks at it, or at as much of it as can be read.
     ///
     /// # Errors
     /// Everything that is wrong with it, and the rest.
     pub fn salvage(&self) -> Result<Loaded, Wreck> {
-        config::salvage(&self.file, &Environment::of_process(), SystemClock.now())
+        config::salvage(&self.file, &Environment::of_process().from_outside(), SystemClock.now())
     }
 
     /// The operator's socket that it names. Read apart from everything else, because a gateway must be reachable by a

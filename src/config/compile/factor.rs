@@ -6,7 +6,7 @@ use crate::config::words::portal::Passkey;
 use crate::edition::{FactorPlan, PasskeyPlan, PasswordPlan, TotpPlan};
 use crate::factor::passkey::Rules;
 use crate::factor::{message, passkey, password, recovery_code, totp};
-use crate::identity::{Assurance, Kind, Kinds, Need, Proof, Proofs};
+use crate::identity::{Assurance, FactorName, Kind, Kinds, Need, Proof, Proofs};
 use crate::stdx::clock::Time;
 use std::net::IpAddr;
 use uuid::Uuid;
@@ -155,11 +155,9 @@ impl SignIn {
 
     /// That the level is not reached.
     fn too_little(&self, need: &Need) -> String {
-        let names = |counts: bool| {
-            let proofs = self.proofs.iter().filter(move |proof| need.accepts(proof.factor) == counts);
-            proofs.map(|proof| proof.factor.0).collect::<Vec<_>>()
-        };
-        let (counting, refused) = (names(true), names(false));
+        let names = self.proofs.iter().map(|proof| proof.factor);
+        let (counting, refused): (Vec<FactorName>, Vec<FactorName>) = names.partition(|name| need.accepts(*name));
+        let [counting, refused] = [counting, refused].map(|names| names.iter().map(|name| name.0).collect::<Vec<_>>());
         match (counting.as_slice(), refused.as_slice()) {
             (_, refused) if need.level > Assurance::Mfa && refused.contains(&passkey::NAME.0) => {
                 "only a passkey is phishing-resistant, and refuse_factors leaves it out".to_owned()
