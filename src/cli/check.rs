@@ -22,7 +22,7 @@ pub struct Arguments {
 pub fn check(arguments: &Arguments, out: &Output) -> anyhow::Result<Ending> {
     let Arguments { config, strict } = arguments;
     let bar = if *strict { Bar::NoWarning } else { Bar::NoProblem };
-    let checked = Checked { file: &config.file, result: config.load(), bar };
+    let checked = Checked { file: &config.file, result: config.look(), bar };
     out.show(&checked)?;
     Ok(if checked.is_fine() { Ending::Fine } else { Ending::No })
 }

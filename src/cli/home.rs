@@ -7,12 +7,16 @@ use super::output::count;
 use super::running::{Parted, Running, same};
 use super::settings::{ConfigFile, Told, state_in};
 use super::unwritten::{self, Whom};
+use super::worth::Worth;
 use crate::config::Wreck;
 use crate::edition::Plan;
 use crate::gateway::StateFailure;
 use crate::identity::{AccountName, Group, SessionRules};
+use crate::policy::Policy;
+use crate::policy::condition::Groups;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Which gateway's accounts, sessions and events a command is about.
 #[derive(Clone, Debug, clap::Args)]
@@ -165,6 +169,8 @@ pub struct Essentials {
     pub sessions: SessionRules,
     /// The groups that policies name, if all of them can be told.
     pub groups: Option<BTreeSet<Group>>,
+    /// What it makes of credentials, if that can be told.
+    pub worth: Option<Worth>,
     /// The service accounts that policies name, if all of them can be told.
     pub service_accounts: Option<BTreeSet<AccountName>>,
     /// The policies of routes that ask who it is, each with the groups of which it wants one; empty if one of them lets
@@ -177,7 +183,9 @@ pub struct Essentials {
 
 /// See [`Essentials::gates`].
 fn gates(plan: &Plan) -> BTreeMap<String, Vec<Group>> {
-    let asking = plan.routes.iter().map(|route| &route.policy).filter(|policy| policy.needs_session());
+    let for_people =
+        |policy: &&Arc<Policy>| policy.needs_session() && !policy.rules.groups.iter().any(Groups::is_nobody);
+    let asking = plan.routes.iter().map(|route| &route.policy).filter(for_people);
     let gates: BTreeMap<String, Vec<Group>> =
         asking.map(|policy| (policy.name.to_string(), policy.named_groups().cloned().collect())).collect();
     if gates.values().any(Vec::is_empty) { BTreeMap::new() } else { gates }
@@ -204,6 +212,7 @@ impl Essentials {
             service_accounts: Some(
                 plan.policies.iter().flat_map(|policy| &policy.rules.service_accounts.any_of).cloned().collect(),
             ),
+            worth: Some(Worth::of(plan)),
             soundness: Soundness::Sound,
             portal: plan.portal.as_ref().map(|portal| portal.origin.clone()),
         }
@@ -218,6 +227,7 @@ impl Essentials {
             groups: None,
             service_accounts: None,
             gates: BTreeMap::new(),
+            worth: None,
             soundness: Soundness::Broken,
             portal: plan.and_then(|plan| plan.portal.as_ref()).map(|portal| portal.origin.clone()),
         }

@@ -23,6 +23,7 @@ mod settings;
 mod status;
 mod table;
 mod unwritten;
+mod worth;
 
 use crate::gateway;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -67,7 +68,7 @@ enum Verb {
     ///
     /// They are those of the configuration's file, whether or not it was loaded yet.
     Routes(ConfigFile),
-    /// Add, show and change the accounts of people
+    /// Add, show and change accounts, of people and of programs
     Account(account::Arguments),
     /// List and end sessions
     Session(session::Arguments),
@@ -170,6 +171,10 @@ mod tests {
             "portcullis status --socket admin.sock --json",
             "portcullis login https://app.test/ --json",
             "portcullis login --list",
+            "portcullis login https://app.test/ --print-header --no-input",
+            "portcullis account keys ci --remove -abcdefgh",
+            "portcullis account keys ci --add a.pub --add b.pub",
+            "portcullis explain https://app.test/ --as ci --by dpop",
             "portcullis login --exec -- curl -sS https://app.test/ --json {}",
             "portcullis login https://app.test/ --exec --method PUT -- sh -c date",
         ] {
@@ -183,6 +188,9 @@ mod tests {
             "portcullis account add -a-",
             "portcullis account add alice --group a,b",
             "portcullis account reset alice",
+            "portcullis account keys ci --add a.pub --set b.pub",
+            "portcullis login https://app.test/ --no-input",
+            "portcullis explain https://app.test/ --by magic",
             "portcullis explain https://app.test/ --assurance strong",
             "portcullis explain https://app.test/ --at yesterday",
             "portcullis explain https://app.test/ --from here",

@@ -56,6 +56,11 @@ impl Output {
         Output { form: self.form, ink: Ink::on(io::stderr().is_terminal()), stream: Stream::Err }
     }
 
+    /// Whether scripts read it.
+    pub fn is_for_scripts(&self) -> bool {
+        self.form == Form::Json
+    }
+
     /// Prints a view.
     ///
     /// # Errors

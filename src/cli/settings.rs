@@ -36,13 +36,22 @@ impl ConfigFile {
         config::load(&self.file, &Environment::of_process(), SystemClock.now())
     }
 
+    /// The same for a verb that only looks at it, and may do so where the service's credentials are not handed over: each
+    /// is a warning then.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn look(&self) -> Result<Loaded, Problems> {
+        config::load(&self.file, &Environment::of_process().from_outside(), SystemClock.now())
+    }
+
     /// Reads and compiles it for a verb that answers from the file. If that cannot be used, scripts get its problems as
     /// `check` gives them, and standard error says what serves meanwhile.
     ///
     /// # Errors
     /// Everything that is wrong with it.
     pub async fn answer_from(&self, out: &Output) -> anyhow::Result<Loaded> {
-        let problems = match self.load() {
+        let problems = match self.look() {
             Ok(loaded) => return Ok(loaded),
             Err(problems) => problems,
         };
@@ -59,12 +68,12 @@ impl ConfigFile {
         answer.get("edition").filter(|_| status == 200)?.as_u64()
     }
 
-    /// Reads and compiles it, or as much of it as can be read.
+    /// Looks at it, or at as much of it as can be read.
     ///
     /// # Errors
     /// Everything that is wrong with it, and the rest.
     pub fn salvage(&self) -> Result<Loaded, Wreck> {
-        config::salvage(&self.file, &Environment::of_process(), SystemClock.now())
+        config::salvage(&self.file, &Environment::of_process().from_outside(), SystemClock.now())
     }
 
     /// The operator's socket that it names. Read apart from everything else, because a gateway must be reachable by a

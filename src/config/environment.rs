@@ -10,13 +10,24 @@ pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
     credentials: Option<PathBuf>,
     descriptors: Option<u64>,
+    vantage: Vantage,
+}
+
+/// From where a configuration is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Vantage {
+    /// By the process that serves, or by one that needs every secret.
+    #[default]
+    Within,
+    /// By a command that looks at it and uses no secret, where credentials may not be handed over.
+    Outside,
 }
 
 impl Environment {
     /// What this process was given. The directory is `$CREDENTIALS_DIRECTORY`, see systemd.exec(5).
     pub fn of_process() -> Self {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-        Environment { variables: std::env::vars_os().collect(), credentials, descriptors: None }
+        Environment { variables: std::env::vars_os().collect(), credentials, ..Environment::default() }
     }
 
     /// The same with one variable more.
@@ -38,6 +49,19 @@ impl Environment {
     pub fn with_descriptors(mut self, allowed: u64) -> Self {
         self.descriptors = Some(allowed);
         self
+    }
+
+    /// The same for a command that only looks: what is missing outside of the service alone is a warning. Never to serve
+    /// from.
+    #[must_use]
+    pub fn from_outside(mut self) -> Self {
+        self.vantage = Vantage::Outside;
+        self
+    }
+
+    /// From where it is read.
+    pub(super) fn vantage(&self) -> Vantage {
+        self.vantage
     }
 
     /// How many files and sockets the gateway may have open; `None` where it is another process that reads.

@@ -22,6 +22,9 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// What a token begins with whose rest is the key in base 64, as the specification writes them.
 const ENCODED: &str = "whsec_";
 
+/// The shortest key, in bytes: 128 bits. The specification makes them of 24 at least.
+const LEAST_KEY: usize = 16;
+
 /// Where a webhook is, and what it is signed with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WebhookPlan {
@@ -42,6 +45,20 @@ impl WebhookPlan {
             None => return false,
         };
         own && (url.scheme() == "https" || (url.scheme() == "http" && here))
+    }
+
+    /// What is wrong with a token; `None` if requests can be signed with it.
+    pub fn fault(token: &Secret) -> Option<&'static str> {
+        let plain = token.expose().trim_ascii();
+        let key = match plain.strip_prefix(ENCODED.as_bytes()) {
+            Some(rest) => BASE64.decode(rest).map(Zeroizing::new),
+            None => Ok(Zeroizing::new(plain.to_vec())),
+        };
+        match key {
+            Err(_) => Some("it begins with whsec_, and what follows is no base 64: was it copied whole?"),
+            Ok(key) if key.len() < LEAST_KEY => Some("the key in it is shorter than 16 bytes, and could be guessed"),
+            Ok(_) => None,
+        }
     }
 }
 

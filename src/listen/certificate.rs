@@ -3,6 +3,7 @@
 use super::client_certificate::AnyClient;
 use super::der::has_version;
 use super::names::dns_names;
+use super::unseen_key::UnseenKey;
 use super::validity::{Validity, validity};
 use crate::stdx::secret::Secret;
 use arc_swap::ArcSwap;
@@ -150,14 +151,8 @@ impl Certified {
     /// # Errors
     /// The first thing that is wrong with either; `part` tells with which.
     pub fn parse(chain: &[u8], key: &Secret) -> Result<Certified, InvalidCertificate> {
-        let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>();
-        let chain = chain.map_err(InvalidCertificate::ChainPem)?;
-        let leaf = chain.first().ok_or(InvalidCertificate::ChainEmpty)?;
-        rustls::server::ParsedCertificate::try_from(leaf).map_err(|error| match has_version(leaf) {
-            true => InvalidCertificate::Leaf(error),
-            false => InvalidCertificate::LeafVersion,
-        })?;
-        let (names, validity) = (dns_names(leaf), validity(leaf));
+        let Certified { key: unseen, names, has_alternative_names, validity } = Self::without_key(chain)?;
+        let chain = unseen.cert.clone();
         let key = PrivateKeyDer::from_pem_slice(key.expose()).map_err(|error| match error {
             _ if is_encrypted(key.expose()) => InvalidCertificate::KeyEncrypted,
             pem::Error::NoItemsFound => InvalidCertificate::KeyMissing,
@@ -167,8 +162,25 @@ impl Certified {
             rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => InvalidCertificate::Mismatch,
             error => InvalidCertificate::KeyUnusable(error),
         })?;
+        Ok(Certified { key: Arc::new(key), names, has_alternative_names, validity })
+    }
+
+    /// Reads a PEM chain whose key is not to be had: to be looked at, for no handshake with it succeeds.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn without_key(chain: &[u8]) -> Result<Certified, InvalidCertificate> {
+        let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>();
+        let chain = chain.map_err(InvalidCertificate::ChainPem)?;
+        let leaf = chain.first().ok_or(InvalidCertificate::ChainEmpty)?;
+        rustls::server::ParsedCertificate::try_from(leaf).map_err(|error| match has_version(leaf) {
+            true => InvalidCertificate::Leaf(error),
+            false => InvalidCertificate::LeafVersion,
+        })?;
+        let (names, validity) = (dns_names(leaf), validity(leaf));
         let has_alternative_names = names.is_some();
-        Ok(Certified { key: Arc::new(key), names: names.unwrap_or_default(), has_alternative_names, validity })
+        let key = Arc::new(CertifiedKey::new(chain, Arc::new(UnseenKey)));
+        Ok(Certified { key, names: names.unwrap_or_default(), has_alternative_names, validity })
     }
 
     /// Reads them from two files.

@@ -19,6 +19,7 @@ mod request_line;
 mod tests;
 mod tls;
 mod unreadable;
+mod unseen_key;
 mod validity;
 mod watch;
 

@@ -36,6 +36,18 @@ impl Changed {
     pub fn of(account: Account, (change, sentence): (&'static str, String), notes: Vec<String>) -> Self {
         Changed { account, change, sentence, counts: Vec::new(), notes, link: None }
     }
+
+    /// The same with something more that it did, in numbers.
+    #[must_use]
+    pub fn counting(mut self, what: &'static str, number: usize) -> Self {
+        self.counts.push((what, number));
+        self
+    }
+
+    /// Adds what should give pause.
+    pub fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
 }
 
 /// Adds an account and makes its link.

@@ -1,9 +1,9 @@
-//! `account`: adds, shows and changes the accounts of people, beside a running gateway, which obeys within a second, or
+//! `account`: adds, shows and changes the accounts of people and of programs, beside a running gateway, which obeys within a second, or
 //! without one.
 
 mod change;
+mod keys;
 mod person;
-mod service;
 
 use super::ending::Ending;
 use super::home::Home;
@@ -46,14 +46,22 @@ enum Verb {
         #[arg(value_parser = AccountName::parse)]
         user: AccountName,
     },
-    /// Show a service account's keys, or set them
+    /// Show a service account's keys, or change them
+    #[command(group(clap::ArgGroup::new("change").args(["set", "add", "remove"])))]
     Keys {
         /// The account
         #[arg(value_parser = AccountName::parse)]
         user: AccountName,
-        /// A file with a public key or client certificate; may be given several times. All its keys from now on
+        /// All its keys from now on: a file with a public key or client certificate; may be given several times. Ends its
+        /// sessions
         #[arg(long, value_name = "FILE")]
         set: Vec<PathBuf>,
+        /// One more, beside those it has; may be given several times. Ends no session
+        #[arg(long, value_name = "FILE")]
+        add: Vec<PathBuf>,
+        /// Take this one away, by its label or fingerprint; may be given several times. Ends its sessions
+        #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+        remove: Vec<String>,
     },
     /// Print a new enrolment link; the one before is void
     Enrol {
@@ -118,7 +126,9 @@ pub async fn account(arguments: Arguments, out: &Output) -> anyhow::Result<Endin
     let home = &arguments.home;
     let opened = match &arguments.verb {
         Verb::Add { service: false, .. } => home.open_to_enrol().await?,
-        Verb::Keys { set, .. } if set.is_empty() => home.open_without_key().await?,
+        Verb::Keys { set, add, remove, .. } if set.is_empty() && add.is_empty() && remove.is_empty() => {
+            home.open_without_key().await?
+        }
         Verb::List | Verb::Show { .. } | Verb::Groups { set: None, .. } => home.open_without_key().await?,
         Verb::Disable { user } => home.open_to_end(&Whom::Named(user.clone()), &change::undisabled(user)).await?,
         Verb::Add { service: true, .. } => home.open_to_add().await?,
@@ -131,9 +141,13 @@ pub async fn account(arguments: Arguments, out: &Output) -> anyhow::Result<Endin
     };
     match arguments.verb {
         Verb::Add { user, groups, service: false, .. } => out.show(&change::add(&opened, user, groups).await?)?,
-        Verb::Add { user, keys, .. } => out.show(&service::add(&opened, user, &keys).await?)?,
-        Verb::Keys { user, set } if set.is_empty() => out.show(&person::show(&opened, &user).await?)?,
-        Verb::Keys { user, set } => out.show(&service::set_keys(&opened, &user, &set).await?)?,
+        Verb::Add { user, keys, .. } => out.show(&keys::open(&opened, user, &keys).await?)?,
+        Verb::Keys { user, set, .. } if !set.is_empty() => out.show(&keys::set(&opened, &user, &set).await?)?,
+        Verb::Keys { user, add, .. } if !add.is_empty() => out.show(&keys::add(&opened, &user, &add).await?)?,
+        Verb::Keys { user, remove, .. } if !remove.is_empty() => {
+            out.show(&keys::remove(&opened, &user, &remove).await?)?;
+        }
+        Verb::Keys { user, .. } => out.show(&keys::of(&opened, &user).await?)?,
         Verb::List => out.show(&person::list(&opened).await?)?,
         Verb::Show { user } => out.show(&person::show(&opened, &user).await?)?,
         Verb::Enrol { user } => out.show(&change::enrol(&opened, &user).await?)?,

@@ -5,6 +5,8 @@ use crate::cli::opened::Opened;
 use crate::cli::output::{Ink, View, harmless};
 use crate::cli::session::{Listed, assurance};
 use crate::cli::table::{Table, pairs};
+use crate::cli::worth::Standing;
+use crate::factor::client_key;
 use crate::identity::{Account, AccountName, Credential, Group, Session};
 use crate::stdx::clock::Time;
 use serde_json::{Value, json};
@@ -20,7 +22,17 @@ pub async fn list(opened: &Opened) -> anyhow::Result<People> {
 
 /// One account.
 pub async fn show(opened: &Opened, name: &AccountName) -> anyhow::Result<Person> {
-    person(opened, opened.account(name).await?).await
+    let mut shown = person(opened, opened.account(name).await?).await?;
+    for held in &mut shown.credentials {
+        held.standing = standing(opened, &held.credential).await;
+    }
+    Ok(shown)
+}
+
+/// What a credential is worth; `None` for a program's key, and where the configuration does not tell.
+async fn standing(opened: &Opened, credential: &Credential) -> Option<Standing> {
+    let worth = opened.essentials.worth.as_ref().filter(|_| credential.factor != client_key::NAME)?;
+    Some(worth.of_held(&opened.store, credential, opened.now).await)
 }
 
 /// One account's groups.
@@ -30,6 +42,7 @@ pub async fn groups(opened: &Opened, name: &AccountName) -> anyhow::Result<Group
 
 async fn person(opened: &Opened, account: Account) -> anyhow::Result<Person> {
     let credentials = opened.store.credentials.of(account.id).await?;
+    let credentials = credentials.into_iter().map(|credential| Held { credential, standing: None }).collect();
     let sessions = opened.sessions(&account).await?;
     let link = opened.link_until(&account).await?;
     Ok(Person { account, credentials, sessions, link, now: opened.now })
@@ -41,11 +54,52 @@ pub struct People(Vec<Person>);
 /// An account with all that belongs to it.
 pub struct Person {
     account: Account,
-    credentials: Vec<Credential>,
+    credentials: Vec<Held>,
     sessions: Vec<Session>,
     /// Until when an enrolment link is good, if one is open.
     link: Option<Time>,
     now: Time,
+}
+
+/// A credential, and what it is worth, where that was asked.
+struct Held {
+    credential: Credential,
+    standing: Option<Standing>,
+}
+
+impl Held {
+    /// Empty for what is in use.
+    fn state(&self) -> String {
+        match self.standing {
+            None | Some(Standing::InUse) => String::new(),
+            Some(Standing::NotConfigured) => "not configured".to_owned(),
+            Some(Standing::NotAccepted) => "not accepted".to_owned(),
+            Some(Standing::Waits(until)) => format!("waits until {}", moment::date(until)),
+            Some(Standing::Locked) => "locked".to_owned(),
+        }
+    }
+
+    fn json(&self) -> Value {
+        let Held { credential, standing } = self;
+        let waits = match standing {
+            Some(Standing::Waits(until)) => Some(until.to_string()),
+            Some(Standing::InUse | Standing::NotConfigured | Standing::NotAccepted | Standing::Locked) | None => None,
+        };
+        let state = standing.map(|standing| match standing {
+            Standing::InUse => "in use".to_owned(),
+            Standing::Waits(_) => "waits".to_owned(),
+            Standing::NotConfigured | Standing::NotAccepted | Standing::Locked => self.state(),
+        });
+        json!({
+            "id": credential.id.to_string(),
+            "factor": credential.factor.0,
+            "label": credential.label,
+            "enrolled": credential.created.to_string(),
+            "used": credential.used.map(|at| at.to_string()),
+            "state": state,
+            "waits_until": waits,
+        })
+    }
 }
 
 /// An account's groups.
@@ -74,13 +128,13 @@ impl Person {
     }
 
     fn factors(&self) -> String {
-        self.credentials.iter().map(|credential| credential.factor.0).collect::<Vec<_>>().join(", ")
+        self.credentials.iter().map(|held| held.credential.factor.0).collect::<Vec<_>>().join(", ")
     }
 
     /// When the account was last seen: by a session, or by a credential that proved something.
     fn used(&self) -> Option<Time> {
         let sessions = self.sessions.iter().map(|session| session.used);
-        sessions.chain(self.credentials.iter().filter_map(|credential| credential.used)).max()
+        sessions.chain(self.credentials.iter().filter_map(|held| held.credential.used)).max()
     }
 
     fn last_used(&self) -> String {
@@ -92,11 +146,13 @@ impl Person {
     }
 
     fn credential_table(&self, ink: Ink) -> String {
-        let mut table = Table::new(&["factor", "label", "enrolled", "last used"]);
-        for credential in &self.credentials {
+        let mut table = Table::new(&["factor", "label", "state", "enrolled", "last used"]);
+        for held in &self.credentials {
+            let credential = &held.credential;
             table.row([
                 credential.factor.to_string(),
                 credential.label.clone(),
+                held.state(),
                 moment::date(credential.created),
                 credential.used.map_or_else(|| "never".to_owned(), |at| moment::ago(self.now, at)),
             ]);
@@ -125,10 +181,11 @@ impl View for People {
         if self.0.is_empty() {
             return "there are no accounts yet; `portcullis account add USER --group GROUP` adds one".to_owned();
         }
-        let mut table = Table::new(&["account", "state", "groups", "factors", "sessions", "last used"]);
+        let mut table = Table::new(&["account", "kind", "state", "groups", "factors", "sessions", "last used"]);
         for person in &self.0 {
             table.row([
                 person.account.name.to_string(),
+                person.account.kind.as_str().to_owned(),
                 person.prospect(),
                 person.groups(),
                 person.factors(),
@@ -168,15 +225,6 @@ impl View for Person {
     }
 
     fn json(&self) -> Value {
-        let credential = |credential: &Credential| {
-            json!({
-                "id": credential.id.to_string(),
-                "factor": credential.factor.0,
-                "label": credential.label,
-                "enrolled": credential.created.to_string(),
-                "used": credential.used.map(|at| at.to_string()),
-            })
-        };
         json!({
             "id": self.account.id.to_string(),
             "account": self.account.name.as_str(),
@@ -187,7 +235,7 @@ impl View for Person {
             "groups": texts(&self.account.groups),
             "added": self.account.created.to_string(),
             "used": self.used().map(|at| at.to_string()),
-            "credentials": self.credentials.iter().map(credential).collect::<Vec<_>>(),
+            "credentials": self.credentials.iter().map(Held::json).collect::<Vec<_>>(),
             "sessions": Listed { sessions: &self.listed(), now: self.now }.json(),
         })
     }

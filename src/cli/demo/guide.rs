@@ -32,14 +32,15 @@ impl Guide {
         let deep = self.url("app", "/orders/42?view=full");
         let sign_in = match &self.link {
             Some(link) => format!(
-                ", the first time as {}\n     open this link in the same browser, choose a password, scan the code: you are \
-                 then brought to the page of step 1\n     (good once, until {})\n     {}",
+                ", the first time as {}\n     open this link in the same browser, choose a password, then a passkey (one \
+                 touch signs in from then on)\n     or an app: you are then brought to the page of step 1\n     (good once, \
+                 until {})\n     {}",
                 ink.bold("demo"),
                 moment::date(link.expires),
                 ink.bold(&link.address)
             ),
             None => format!(
-                "\n     as {}, with the password and the app you enrolled; {} forgets both",
+                "\n     as {}, with the passkey, or the password and the app, that you enrolled; {} forgets them",
                 ink.bold("demo"),
                 self.command("account reset demo --reason lost")
             ),
@@ -54,6 +55,16 @@ impl Guide {
         )
     }
 
+    /// Makes a key pair and an account that has it.
+    fn service(&self) -> String {
+        let (key, public) = (self.dir.join("ci.key"), self.dir.join("ci.pub"));
+        let (key, public) = (key.display(), public.display());
+        let add = self.command(&format!("account add ci --service --key {public}"));
+        format!(
+            "openssl genpkey -algorithm ed25519 -out {key} && openssl pkey -in {key} -pubout -out {public} && {add}"
+        )
+    }
+
     /// What to try on the command line: why, and the command.
     fn trials(&self) -> Vec<(&'static str, String)> {
         let [first, _] = self.ports.app;
@@ -65,6 +76,14 @@ impl Guide {
             (
                 "two readings of one path are refused",
                 format!("curl -i --path-as-is '{}'", self.url("app", "/public/..;/admin/")),
+            ),
+            (
+                "once you are signed in: a command line signs in too; approve it in the browser",
+                format!("{} login --exec -- curl {}", program(), self.url("app", "/api/orders")),
+            ),
+            (
+                "a program of its own, with a key: the policy jobs admits it, and nobody else (docs/api-clients.md)",
+                self.service(),
             ),
             ("why demo may not open /admin/", explain),
             (
@@ -166,13 +185,18 @@ mod tests {
         for (label, command) in [
             ("Portcullis, a demo: two services of two servers each, and one account", "Only this machine reaches it"),
             ("  1  Open a page deep inside a service; it sends you to sign in", "http://app.localhost:8080/orders/42"),
-            ("  2  Sign in", "as demo, with the password and the app you enrolled; "),
+            ("  2  Sign in", "as demo, with the passkey, or the password and the app, that you enrolled; "),
             ("  3  Open the other service; nobody asks again", "http://wiki.localhost:8080/"),
             ("  4  See and end your sessions; end all, and both services are closed", "http://auth.localhost:8080/"),
             ("In a second terminal", ""),
             ("a program gets a challenge, never a redirect", "curl -i http://app.localhost:8080/api/orders"),
             ("an open route, because it says so", "curl -i http://app.localhost:8080/public/hello"),
             ("two readings of one path are refused", "curl -i --path-as-is '"),
+            (
+                "once you are signed in: a command line signs in too",
+                " login --exec -- curl http://app.localhost:8080/api/",
+            ),
+            ("a program of its own, with a key", " account add ci --service --key .demo/ci.pub "),
             ("why demo may not open /admin/", " explain http://app.localhost:8080/admin/ --as demo "),
             ("once you are signed in: let demo into /admin/", " account groups demo --set staff,admin "),
             ("the routes as they are matched", " routes --config .demo/portcullis.toml"),
@@ -200,8 +224,9 @@ mod tests {
         let (step, _) = step.split_once("\n\n").expect("step 3");
         assert_eq!(
             step,
-            "     open this link in the same browser, choose a password, scan the code: you are then brought to the page \
-             of step 1\n     (good once, until 1970-01-01 00:00 UTC)\n     http://auth.localhost:8080/enrol/TOKEN"
+            "     open this link in the same browser, choose a password, then a passkey (one touch signs in from then on)\n     \
+             or an app: you are then brought to the page of step 1\n     (good once, until 1970-01-01 00:00 UTC)\n     \
+             http://auth.localhost:8080/enrol/TOKEN"
         );
     }
 
@@ -222,7 +247,7 @@ mod tests {
             assert!(text.contains(part), "{part:?} is not in\n{text}");
         }
         let enrolled = Guide { link: None, ..guide };
-        assert!(enrolled.text(Ink::Plain).contains("the password and the app you enrolled"));
+        assert!(enrolled.text(Ink::Plain).contains("the password and the app, that you enrolled"));
         assert_eq!(enrolled.json()["enrol"], Value::Null);
     }
 }

@@ -4,6 +4,7 @@
 mod decision;
 mod question;
 mod report;
+mod somebody;
 mod verdict;
 
 use super::ending::Ending;
@@ -37,9 +38,13 @@ pub struct Arguments {
     /// The groups of who asks, instead of those the account has
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = Group::parse)]
     groups: Option<Vec<Group>>,
-    /// How strongly they proved who they are: none, one-factor, mfa, phishing-resistant; mfa if somebody asks
+    /// How strongly they proved who they are: none, one-factor, mfa, phishing-resistant; if not given, all that the account
+    /// can prove, and mfa for one that is made up
     #[arg(long, value_name = "LEVEL", value_parser = Assurance::parse)]
     assurance: Option<Assurance>,
+    /// What carries their session; a cookie, or of a service account a token, if not given
+    #[arg(long, value_enum)]
+    by: Option<By>,
     /// How long ago they did
     #[arg(long, value_name = "D", default_value = "0s", value_parser = config::duration)]
     age: Duration,
@@ -51,6 +56,17 @@ pub struct Arguments {
     at: Option<Time>,
     #[command(flatten)]
     home: Home,
+}
+
+/// What carries a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum By {
+    /// A browser's cookie
+    Cookie,
+    /// A token that whoever holds it may use
+    Bearer,
+    /// A token with a proof of the key, or the client certificate, that it is bound to
+    Dpop,
 }
 
 /// What is to be explained.

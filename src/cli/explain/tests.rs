@@ -21,6 +21,9 @@ origin = "https://auth.test"
 require = "mfa"
 max_age = "1h"
 groups = ["staff"]
+[policy.bound]
+extends = "staff"
+bound = true
 [defaults]
 policy = "staff"
 [pool.app]
@@ -29,6 +32,12 @@ members = ["127.0.0.1:1", "127.0.0.1:2"]
 name = "app"
 host = "app.test"
 pool = "app"
+[[route]]
+name = "bound"
+host = "app.test"
+path = "/bound/**"
+pool = "app"
+policy = "bound"
 [[route]]
 name = "public"
 host = "app.test"
@@ -116,6 +125,17 @@ async fn a_refusal_shows_route_policy_pool_and_each_condition() {
     assert!(!json.to_string().contains(r#":"""#), "what is absent is left out: {json}");
     let nobody = explained("https://app.test/").await.json();
     assert!(nobody.get("caller").is_none(), "{nobody}");
+}
+
+#[tokio::test]
+async fn how_the_caller_comes_is_judged_too() {
+    for (line, outcome) in [
+        ("https://app.test/bound/ --groups staff", "unbound"),
+        ("https://app.test/bound/ --groups staff --by bearer", "unbound"),
+        ("https://app.test/bound/ --groups staff --by dpop", "permitted"),
+    ] {
+        assert_eq!(explained(line).await.outcome, outcome, "{line}");
+    }
 }
 
 #[tokio::test]

@@ -3,9 +3,11 @@
 
 use super::question::Question;
 use super::report::{Fact, Judged, Report};
+use super::somebody::Asks;
 use crate::config::{Loaded, uncertified};
 use crate::edge::{Fault, forbidden};
 use crate::edition::RoutePlan;
+use crate::identity::Account;
 use crate::policy::{Line, Recourse, decide, judge as judge_all};
 use crate::route::{Ask, CanonicalHost, CanonicalPath, Found, HostPattern};
 use http::Method;
@@ -90,8 +92,9 @@ impl Verdict<'_> {
                 ..report
             },
             Verdict::Judged { route, recourse, lines } => {
-                let conditions = lines.iter().map(Judged::from).collect();
                 let (outcome, answer) = outcome(recourse, &lines);
+                let (lines, answer) = question.asks.told(lines, answer);
+                let conditions = lines.iter().map(Judged::from).collect();
                 let mut report = Report { conditions, outcome: outcome.to_owned(), answer, ..report };
                 report.permitted = recourse.is_none();
                 report.facts.extend([
@@ -133,11 +136,13 @@ fn malformed<'a>(fault: &Fault) -> Verdict<'a> {
 /// What was asked.
 fn facts(question: &Question) -> Vec<(&'static str, Fact)> {
     let address = &question.address;
-    let caller = match &question.somebody {
-        None => Fact::Caller { account: None, groups: None },
-        Some(somebody) => Fact::Caller {
+    let groups = |account: &Account| Some(account.groups.iter().map(ToString::to_string).collect());
+    let caller = match &question.asks {
+        Asks::Nobody => Fact::Caller { account: None, groups: None },
+        Asks::Disabled(account) => Fact::Caller { account: Some(account.name.to_string()), groups: groups(account) },
+        Asks::Somebody(somebody) => Fact::Caller {
             account: somebody.named.then(|| somebody.account.name.to_string()),
-            groups: Some(somebody.account.groups.iter().map(ToString::to_string).collect()),
+            groups: groups(&somebody.account),
         },
     };
     vec![

@@ -119,6 +119,16 @@ impl Aim {
 /// # Errors
 /// What is wrong with it, as a sentence.
 pub fn address(text: &str) -> Result<Url, String> {
+    // `app.localhost:8080` is a URL too, of the scheme `app.localhost`.
+    if !text.contains("://") {
+        let host = text.split(['/', ':', '?']).next().unwrap_or_default();
+        let example = match text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+            false => "https://app.example.com".to_owned(),
+            true if is_local_name(host) => format!("https://{text} (or http://{text}, on this machine alone)"),
+            true => format!("https://{text}"),
+        };
+        return Err(format!("an address is written with its scheme: {example}"));
+    }
     let url =
         Url::parse(text).map_err(|error| format!("{error}; an address is written like https://app.example.com"))?;
     Origin::of(&url).map(|_| url)
@@ -146,6 +156,14 @@ mod tests {
         ] {
             assert_eq!(origin(odd), None, "{odd}");
         }
+    }
+
+    #[test]
+    fn an_address_without_a_scheme_is_told_with_one() {
+        let told = |text: &str| address(text).expect_err("it has none");
+        assert!(told("app.example.com:8443/x").ends_with(": https://app.example.com:8443/x"));
+        assert!(told("app.localhost:18500").contains("https://app.localhost:18500 (or http://app.localhost:18500"));
+        assert!(told("/orders").ends_with(": https://app.example.com"));
     }
 
     #[test]

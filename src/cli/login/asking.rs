@@ -100,6 +100,13 @@ pub struct Refused {
     pub error_description: String,
 }
 
+/// A refusal as gateways explain it (RFC 9457).
+#[derive(Default, Deserialize)]
+struct Problem {
+    title: Option<String>,
+    detail: Option<String>,
+}
+
 impl Answer {
     /// The document in it.
     ///
@@ -122,11 +129,17 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
+    /// The sentence of the problem in it; `None` if there is none.
+    pub fn sentence(&self) -> Option<String> {
+        let Problem { title, detail } = serde_json::from_slice(&self.body).unwrap_or_default();
+        detail.or(title).as_deref().map(harmless)
+    }
+
     /// That it is not the answer that was hoped for.
     pub fn unexpected(&self) -> anyhow::Error {
         let Refused { error, error_description } = self.refused();
         let said = match (error.as_str(), error_description.as_str()) {
-            ("", _) => "and does not say why".to_owned(),
+            ("", _) => self.sentence().unwrap_or_else(|| "and does not say why".to_owned()),
             (error, "") => harmless(error),
             (error, description) => format!("{}: {}", harmless(error), harmless(description)),
         };

@@ -6,7 +6,7 @@ use super::asking::{Answer, Asking, Http};
 use super::device::{self, Need, Wish};
 use super::discovery::{self, Binding, Server};
 use super::grant;
-use super::kept::{Folder, Kept, Place};
+use super::kept::{Folder, Kept, Place, Unread};
 use super::proof::ProofKey;
 use super::step::{Raised, SignedIn, Waiting};
 use crate::cli::ending::Stopped;
@@ -38,6 +38,17 @@ pub struct Client {
     pub binding: Binding,
     /// Where the steps are told.
     pub told: Output,
+    /// Who can approve a sign-in.
+    pub approver: Approver,
+}
+
+/// Who can approve a sign-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Approver {
+    /// Whoever is told the steps.
+    Somebody,
+    /// Nobody is told: a script runs by itself.
+    Nobody,
 }
 
 /// What the gateway says of a request.
@@ -65,13 +76,6 @@ enum Remedy {
 struct Whose {
     account: Option<String>,
     ends: Option<String>,
-}
-
-/// A refusal as the gateway explains it (RFC 9457).
-#[derive(Default, Deserialize)]
-struct Problem {
-    title: Option<String>,
-    detail: Option<String>,
 }
 
 impl Client {
@@ -119,6 +123,11 @@ impl Client {
             Verdict::Unbound if self.binding == Binding::Bearer => {
                 Err(Stopped::no("this needs a token that is bound to a key: leave --bearer out"))
             }
+            Verdict::TooLittle(_, why) if self.approver == Approver::Nobody => Err(Stopped::no(format!(
+                "{why}: nobody is here to prove it; on a terminal: portcullis login '{}' --print-header --method {}",
+                harmless(aim.url.as_str()),
+                aim.method
+            ))),
             Verdict::TooLittle(need, why) => {
                 self.told.line(&Raised { address: aim.url.as_str(), why: &why })?;
                 Ok(Some((Remedy::Raise, need)))
@@ -134,14 +143,20 @@ impl Client {
     /// # Errors
     /// If what is kept cannot be removed.
     pub async fn sign_out(&mut self) -> anyhow::Result<Option<anyhow::Result<()>>> {
-        let place = self.hold()?;
-        let revoked = match place.read() {
+        if !self.folder.is_there() {
+            return Ok(None);
+        }
+        let place = self.folder.hold_to_forget(&self.origin, || self.told.line(&Waiting(self.origin.as_str())))?;
+        let (revoked, issuer) = match place.read_to_give_back() {
             Ok(None) => return Ok(None),
-            Ok(Some(kept)) => self.revoke(&kept).await,
-            Err(unread) => Err(unread.into()),
+            Ok(Some(kept)) => (self.revoke(&kept).await, Some(kept.issuer)),
+            Err(unread) => (Err(unreadable(unread)), self.server().await.ok().map(|server| server.issuer)),
         };
         place.remove()?;
-        Ok(Some(revoked))
+        Ok(Some(revoked.map_err(|error| {
+            let portal = issuer.map_or_else(|| "its portal".to_owned(), |issuer| format!("{issuer}/"));
+            error.context(format!("the session may live on until it ends by itself; end it at {portal}"))
+        })))
     }
 
     fn hold(&self) -> anyhow::Result<Place> {
@@ -177,7 +192,14 @@ impl Client {
     }
 
     async fn sign_in(&mut self, place: &Place, old: Option<Kept>, need: &Need) -> anyhow::Result<Kept> {
+        if self.approver == Approver::Nobody {
+            return Err(Stopped::no(format!(
+                "nobody is here to approve it; sign in first: portcullis login {}",
+                self.origin
+            )));
+        }
         let server = self.server().await?;
+        place.try_out()?;
         let key = match (server.binding, self.binding) {
             (Binding::Key, Binding::Key) => Some(ProofKey::fresh()?),
             (Binding::Bearer, _) | (_, Binding::Bearer) => None,
@@ -195,7 +217,7 @@ impl Client {
         };
         place.write(&kept)?;
         let Whose { account, ends } = self.whose(&kept).await;
-        if let Some(account) = account.or_else(|| grant::subject(&kept.access)) {
+        if let Some(account) = account.or_else(|| grant::holder(&kept.access)) {
             kept.account = Some(account);
             place.write(&kept)?;
         }
@@ -275,8 +297,15 @@ fn challenged(answer: &Answer, kept: &Kept) -> anyhow::Result<Verdict> {
 
 /// The gateway's own sentence.
 fn sentence(answer: &Answer, otherwise: &str) -> String {
-    let Problem { title, detail } = answer.json().unwrap_or_default();
-    harmless(detail.or(title).as_deref().unwrap_or(otherwise))
+    answer.sentence().unwrap_or_else(|| otherwise.to_owned())
+}
+
+/// What was kept cannot be given back.
+fn unreadable(unread: Unread) -> anyhow::Error {
+    match unread {
+        Unread::Garbled { path, why } => Stopped::no(format!("{path} could not be read: {why}")),
+        Unread::Exposed { .. } | Unread::Foreign { .. } | Unread::Open { .. } => Stopped::no(unread.to_string()),
+    }
 }
 
 fn refused_again(aim: &Aim) -> anyhow::Error {

@@ -3,6 +3,7 @@
 use super::aim::Origin;
 use super::asking::{Asking, Http};
 use super::proof::ALGORITHM;
+use crate::cli::ending::Stopped;
 use crate::cli::output::harmless;
 use serde::Deserialize;
 use url::Url;
@@ -60,17 +61,27 @@ struct ServerMetadata {
 /// If it does not say, or says what it may not.
 pub async fn discover(http: &mut Http, origin: &Origin) -> anyhow::Result<Server> {
     let found = http.ask(&Asking::get("its metadata", &origin.at(RESOURCE))).await?;
-    match found.status {
-        200 => {}
-        404 => anyhow::bail!("{origin} is not behind a gateway that gives tokens to programs: it has no {RESOURCE}"),
+    let said = match found.status {
+        200 => found.json().map_err(|_| no_gateway(origin, "what it has is none"))?,
+        404 => return Err(no_gateway(origin, "it has none")),
+        // RFC 9110 §15.5.20: whoever answers serves other hosts.
+        421 => return Err(Stopped::no(format!("{origin}: this host is not served here; is its name right?"))),
         _ => return Err(found.unexpected()),
-    }
-    let issuer = issuer(origin, &found.json()?)?;
+    };
+    let issuer = issuer(origin, &said)?;
     let found = http.ask(&Asking::get("the metadata of its authorization server", &issuer.at(SERVER))).await?;
     if found.status != 200 {
         return Err(found.unexpected());
     }
-    server(issuer, &found.json()?)
+    let said =
+        found.json().map_err(|_| anyhow::anyhow!("{issuer} does not say what it can: {SERVER} is no metadata"))?;
+    server(issuer, &said)
+}
+
+fn no_gateway(origin: &Origin, why: &str) -> anyhow::Error {
+    Stopped::no(format!(
+        "{origin} is not behind a gateway that gives tokens to programs: {RESOURCE} should say who does, and {why}"
+    ))
 }
 
 /// The first authorization server of a resource. What is said of another resource is not believed (RFC 9728 §3.3).

@@ -81,15 +81,17 @@ pub async fn refresh(
     }
 }
 
-/// Whose an access token is, if that can be read in it (RFC 9068 §2.2). Nothing vouches for it here.
-pub fn subject(access: &Secret) -> Option<String> {
+/// Whose an access token is, if that can be read in it: the name (OpenID Connect Core §5.1), else the subject (RFC 9068
+/// §2.2). Nothing vouches for it here.
+pub fn holder(access: &Secret) -> Option<String> {
     #[derive(Deserialize)]
     struct Claims {
         sub: String,
+        preferred_username: Option<String>,
     }
     let claims = access.expose_text().ok()?.split('.').nth(1)?;
     let claims = BASE64URL_NOPAD.decode(claims.as_bytes()).ok()?;
-    serde_json::from_slice::<Claims>(&claims).ok().map(|claims| claims.sub)
+    serde_json::from_slice::<Claims>(&claims).ok().map(|claims| claims.preferred_username.unwrap_or(claims.sub))
 }
 
 /// Gives a token back, and with it the session behind it.
@@ -103,4 +105,18 @@ pub async fn revoke((http, server): (&mut Http, &Server), token: &Secret) -> any
     let form = [("client_id", CLIENT), ("token", token.expose_text()?)];
     let answer = http.ask(&Asking::post("the end of the session", revocation, &form)).await?;
     if answer.status == 200 { Ok(()) } else { Err(answer.unexpected()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_a_name_goes_by_it() {
+        let token = |claims: &str| Secret::new(format!("e30.{}.AA", BASE64URL_NOPAD.encode(claims.as_bytes())));
+        let named = token(r#"{"sub":"acc_1","preferred_username":"alice"}"#);
+        assert_eq!(holder(&named).as_deref(), Some("alice"));
+        assert_eq!(holder(&token(r#"{"sub":"acc_1"}"#)).as_deref(), Some("acc_1"));
+        assert_eq!(holder(&Secret::new("opaque")), None);
+    }
 }

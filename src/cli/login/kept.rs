@@ -1,14 +1,17 @@
 //! Where tokens are kept: one file for each origin, its owner's alone, changed by one command at a time; asks no gateway.
 
+mod lock;
+
 use super::aim::Origin;
 use super::grant::Granted;
 use super::proof::ProofKey;
 use crate::stdx::clock::Time;
 use crate::stdx::secret::Secret;
 use anyhow::Context;
+use lock::Lock;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -91,7 +94,7 @@ pub enum Unread {
         mode: u32,
     },
     /// It is not what is kept there.
-    #[error("{path} cannot be read: {why}; `portcullis login URL --logout` removes it")]
+    #[error("{path} cannot be read: {why}; to remove it: portcullis login URL --logout")]
     Garbled {
         /// The file.
         path: String,
@@ -126,24 +129,28 @@ impl Folder {
     ///
     /// # Errors
     /// If the directory cannot be used.
-    pub fn hold(&self, origin: &Origin, busy: impl FnOnce() -> io::Result<()>) -> anyhow::Result<Place> {
+    pub fn hold(&self, origin: &Origin, busy: impl Fn() -> io::Result<()>) -> anyhow::Result<Place> {
         let shown = self.0.display();
         DirBuilder::new().recursive(true).mode(0o700).create(&self.0).with_context(|| format!("{shown}"))?;
         self.check()?;
+        self.hold_to_forget(origin, busy)
+    }
+
+    /// The same to give back what is kept, wherever others could have read or placed it: they would otherwise go on with
+    /// it.
+    ///
+    /// # Errors
+    /// If the directory cannot be written.
+    pub fn hold_to_forget(&self, origin: &Origin, busy: impl Fn() -> io::Result<()>) -> anyhow::Result<Place> {
         let name = file_name(origin);
         let path = self.0.join(format!("{name}.lock"));
-        let mut options = OpenOptions::new();
-        let lock = options.read(true).write(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(&path);
-        let lock = lock.with_context(|| format!("{}", path.display()))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                busy()?;
-                lock.lock().with_context(|| format!("{}", path.display()))?;
-            }
-            Err(TryLockError::Error(error)) => return Err(error).with_context(|| format!("{}", path.display())),
-        }
-        Ok(Place { folder: self.0.clone(), file: self.0.join(format!("{name}{ENDING}")), _lock: lock })
+        let lock = lock::hold(&path, busy).with_context(|| format!("{}", path.display()))?;
+        Ok(Place { folder: self.0.clone(), file: self.0.join(format!("{name}{ENDING}")), lock })
+    }
+
+    /// Whether anything was ever kept here.
+    pub fn is_there(&self) -> bool {
+        self.0.exists()
     }
 
     /// Everything that is kept, by the names of the files.
@@ -189,8 +196,8 @@ impl Folder {
 pub struct Place {
     folder: PathBuf,
     file: PathBuf,
-    /// Released when it is closed.
-    _lock: File,
+    /// Let go of when it is dropped.
+    lock: Lock,
 }
 
 impl Place {
@@ -202,13 +209,32 @@ impl Place {
         read(&self.file)
     }
 
+    /// The same to give it back, whoever else could have read it.
+    ///
+    /// # Errors
+    /// That it is not what is kept there.
+    pub fn read_to_give_back(&self) -> Result<Option<Kept>, Unread> {
+        let Some(found) = Found::open(&self.file)? else { return Ok(None) };
+        found.contents().map(Some)
+    }
+
+    /// Makes sure that something can be kept here, before anybody is asked to approve it.
+    ///
+    /// # Errors
+    /// If it could not be written.
+    pub fn try_out(&self) -> anyhow::Result<()> {
+        let new = self.new_file();
+        let tried = forget(&new).and_then(|()| create(&new)).and_then(|_| forget(&new));
+        tried.with_context(|| format!("the tokens could not be kept in {}", self.file.display()))
+    }
+
     /// Keeps this from now on. Written beside and put in place whole, so that there is never half a file.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, kept: &Kept) -> anyhow::Result<()> {
         let text = text(kept)?;
-        let new = self.file.with_extension("new");
+        let new = self.new_file();
         let failed = || format!("the tokens cannot be kept in {}", self.file.display());
         self.put(&new, text.as_bytes()).with_context(failed)
     }
@@ -216,13 +242,17 @@ impl Place {
     fn put(&self, new: &Path, text: &[u8]) -> io::Result<()> {
         // What a command left that was killed at it. This one alone holds the place.
         forget(new)?;
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new)?;
+        let mut file = create(new)?;
         let written = file.write_all(text).and_then(|()| file.sync_all());
         if let Err(error) = written.and_then(|()| fs::rename(new, &self.file)) {
             forget(new)?;
             return Err(error);
         }
         File::open(&self.folder)?.sync_all()
+    }
+
+    fn new_file(&self) -> PathBuf {
+        self.file.with_extension("new")
     }
 
     /// Removes what is kept.
@@ -232,6 +262,20 @@ impl Place {
     pub fn remove(&self) -> anyhow::Result<()> {
         forget(&self.file).with_context(|| format!("{} cannot be removed", self.file.display()))
     }
+}
+
+/// A place where nothing is kept leaves nothing behind.
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Ok(false) = self.file.try_exists() {
+            self.lock.leave_nothing();
+        }
+    }
+}
+
+/// Makes a file that is its owner's alone and not there yet.
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// Removes a file, if it is there.
@@ -248,27 +292,51 @@ fn file_name(origin: &Origin) -> String {
 }
 
 fn read(file: &Path) -> Result<Option<Kept>, Unread> {
-    let path = file.display().to_string();
-    let garbled = |why: String| Unread::Garbled { path: path.clone(), why };
-    let mut options = OpenOptions::new();
-    let opened = match options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(|error| garbled(error.to_string()))?,
-    };
-    let found = opened.metadata().map_err(|error| garbled(error.to_string()))?;
-    let (mode, owner) = (found.mode() & 0o777, found.uid());
-    if owner != rustix::process::geteuid().as_raw() {
-        return Err(Unread::Foreign { path, owner });
+    let Some(found) = Found::open(file)? else { return Ok(None) };
+    found.check()?;
+    found.contents().map(Some)
+}
+
+/// A file that is open.
+struct Found {
+    path: String,
+    file: File,
+    metadata: Metadata,
+}
+
+impl Found {
+    /// Opens it; `None` if there is none.
+    fn open(path: &Path) -> Result<Option<Self>, Unread> {
+        let shown = path.display().to_string();
+        let garbled = |error: io::Error| Unread::Garbled { path: shown.clone(), why: error.to_string() };
+        let mut options = OpenOptions::new();
+        let file = match options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(garbled)?,
+        };
+        let metadata = file.metadata().map_err(garbled)?;
+        Ok(Some(Found { path: shown, file, metadata }))
     }
-    if mode & 0o077 != 0 {
-        return Err(Unread::Exposed { path, mode });
+
+    /// Whether it is its owner's alone, who is this user.
+    fn check(&self) -> Result<(), Unread> {
+        let (path, mode, owner) = (self.path.clone(), self.metadata.mode() & 0o777, self.metadata.uid());
+        if owner != rustix::process::geteuid().as_raw() {
+            return Err(Unread::Foreign { path, owner });
+        }
+        if mode & 0o077 != 0 { Err(Unread::Exposed { path, mode }) } else { Ok(()) }
     }
-    if !found.is_file() || found.len() > LONGEST {
-        return Err(garbled("it is no file with tokens".to_owned()));
+
+    fn contents(self) -> Result<Kept, Unread> {
+        let Found { path, file, metadata } = self;
+        let garbled = |why: String| Unread::Garbled { path: path.clone(), why };
+        if !metadata.is_file() || metadata.len() > LONGEST {
+            return Err(garbled("it is no file with tokens".to_owned()));
+        }
+        let mut text = Zeroizing::new(String::new());
+        file.take(LONGEST).read_to_string(&mut text).map_err(|error| garbled(error.to_string()))?;
+        parse(&text).ok_or_else(|| garbled("it is not what this program writes".to_owned()))
     }
-    let mut text = Zeroizing::new(String::new());
-    opened.take(LONGEST).read_to_string(&mut text).map_err(|error| garbled(error.to_string()))?;
-    parse(&text).map(Some).ok_or_else(|| garbled("it is not what this program writes".to_owned()))
 }
 
 fn parse(text: &str) -> Option<Kept> {

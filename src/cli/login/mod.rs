@@ -19,13 +19,14 @@ use super::output::Output;
 use crate::stdx::clock::{Clock, SystemClock};
 use aim::{Aim, Origin};
 use asking::Http;
-use client::Client;
+use client::{Approver, Client};
 use discovery::Binding;
 use handing::Fields;
 use http::Method;
 use kept::{Folder, Unread};
 use serde_json::json;
 use std::ffi::OsString;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use url::Url;
 
@@ -59,6 +60,10 @@ pub struct Arguments {
     /// The method of the request, if curl's words do not tell
     #[arg(long, value_name = "METHOD", conflicts_with_all = ["logout", "list"])]
     method: Option<Method>,
+    /// Do not wait for a person to approve a sign-in, but end with 1; so where standard input is no terminal, unless the
+    /// steps are told as --json
+    #[arg(long, requires = "what", conflicts_with_all = ["logout", "list"])]
+    no_input: bool,
     /// Sign in for tokens that need no proof of a key
     #[arg(long, conflicts_with_all = ["logout", "list"])]
     bearer: bool,
@@ -142,7 +147,7 @@ async fn sign_out(arguments: &Arguments, url: &Url, out: &Output) -> anyhow::Res
         }
         Err(error) => {
             out.say(&format!("the tokens for {origin} are forgotten here"), || told("unknown"))?;
-            Err(error.context("the session could not be ended, and ends by itself; or end it in the portal"))
+            Err(error)
         }
     }
 }
@@ -156,7 +161,15 @@ impl Arguments {
     fn client(&self, origin: Origin, told: Output) -> anyhow::Result<Client> {
         let http = Http::open(&origin, self.ca.as_deref())?;
         let binding = if self.bearer { Binding::Bearer } else { Binding::Key };
-        Ok(Client { http, folder: Folder::of_user()?, origin, binding, told })
+        Ok(Client { http, folder: Folder::of_user()?, origin, binding, told, approver: self.approver(&told) })
+    }
+
+    /// Whoever signs in by hand waits for it. A command that hands something over may run where nobody would see what it
+    /// waits for; a program that reads the steps tells somebody.
+    fn approver(&self, told: &Output) -> Approver {
+        let hands_over = self.print_header || self.exec;
+        let alone = self.no_input || (hands_over && !told.is_for_scripts() && !io::stdin().is_terminal());
+        if alone { Approver::Nobody } else { Approver::Somebody }
     }
 
     /// The fields of a request that the gateway will admit. What happens on the way is told beside standard output.

@@ -4,7 +4,7 @@ mod script;
 
 use super::aim::{Aim, Origin};
 use super::asking::Http;
-use super::client::Client;
+use super::client::{Approver, Client};
 use super::discovery::Binding;
 use super::handing::Fields;
 use super::kept::{Folder, Kept};
@@ -13,6 +13,8 @@ use crate::cli::output::{Form, Output};
 use crate::stdx::clock::{Clock, SystemClock, Time};
 use http::Method;
 use script::{Scene, Script};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 use url::Url;
 
@@ -37,7 +39,14 @@ impl Stage {
     fn client(&self) -> Client {
         let http = Http::open(&self.origin(), None).expect("a client");
         let told = Output::new(Form::Json).aside();
-        Client { http, folder: self.folder(), origin: self.origin(), binding: Binding::Key, told }
+        let approver = Approver::Somebody;
+        Client { http, folder: self.folder(), origin: self.origin(), binding: Binding::Key, told, approver }
+    }
+
+    /// The file that is kept.
+    fn file(&self) -> std::path::PathBuf {
+        let name = self.script.origin().replacen("://", ":", 1);
+        self.home.path().join("login").join(format!("{name}.json"))
     }
 
     fn aim(&self, path: &str) -> Aim {
@@ -232,6 +241,76 @@ async fn signing_out_gives_the_token_back_and_forgets_it_even_if_nobody_answers(
     stage.script.with(|scene| scene.metadata = Some((503, String::new())));
     assert!(matches!(stage.client().sign_out().await, Ok(Some(Err(_)))));
     assert!(stage.kept().is_none());
+}
+
+#[tokio::test]
+async fn signing_out_gives_back_what_others_could_have_read_and_says_what_lives_on_where_it_cannot() {
+    let stage = Stage::new(Scene::default());
+    stage.ready().await.expect("tokens");
+    let file = stage.file();
+    std::fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("it is ours");
+    let refused = stage.ready().await.err().expect("it is exposed").to_string();
+    assert!(refused.contains("may be read by others"), "{refused}");
+    assert!(matches!(stage.client().sign_out().await, Ok(Some(Ok(())))));
+    assert_eq!(stage.script.forms("/revoke")[0]["token"], "refresh-1");
+    assert!(!file.exists());
+    stage.ready().await.expect("tokens");
+    std::fs::write(&file, "garbage").expect("it is ours");
+    let told = stage.client().sign_out().await.expect("it is removed").expect("it was there");
+    let told = format!("{:#}", told.expect_err("nothing could be given back"));
+    let portal = format!("end it at {}/", stage.script.origin());
+    assert!(told.contains("the session may live on") && told.contains(&portal) && !told.contains("--logout"), "{told}");
+    assert!(!file.exists());
+}
+
+#[tokio::test]
+async fn nobody_is_asked_to_approve_what_could_not_be_kept() {
+    let stage = Stage::new(Scene::default());
+    std::fs::create_dir_all(stage.file().with_extension("new")).expect("made");
+    let (_, said) = refused(stage.ready().await);
+    assert!(said.contains("the tokens could not be kept in"), "{said}");
+    assert_eq!(stage.script.forms("/device").len(), 0);
+}
+
+#[tokio::test]
+async fn a_place_that_was_never_signed_in_to_leaves_nothing_behind() {
+    let stage = Stage::new(Scene { polls: vec!["access_denied"], ..Scene::default() });
+    let (_, said) = refused(stage.ready().await);
+    assert!(said.contains("denied"), "{said}");
+    let folder = stage.file();
+    let left = std::fs::read_dir(folder.parent().expect("a directory")).expect("it was made").count();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn where_nobody_could_approve_it_nothing_is_asked_for() {
+    let stage = Stage::new(Scene::default());
+    let alone = || Client { approver: Approver::Nobody, ..stage.client() };
+    let (answer_is_no, said) = refused(alone().ready(&stage.aim("/orders")).await);
+    assert!(answer_is_no && said.contains(&format!("portcullis login {}", stage.script.origin())), "{said}");
+    assert_eq!(stage.script.forms("/device").len(), 0);
+    stage.ready().await.expect("tokens");
+    assert!(alone().ready(&stage.aim("/orders")).await.is_ok(), "what is there is enough");
+    let challenge = r#"DPoP error="insufficient_user_authentication", max_age="60""#;
+    stage.script.with(|scene| scene.checks = vec![(401, challenge, r#"{"detail":"a fresher sign-in is needed"}"#)]);
+    let (answer_is_no, said) = refused(alone().ready(&stage.aim("/orders")).await);
+    assert!(answer_is_no && said.contains("a fresher sign-in is needed") && said.contains("--print-header"), "{said}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_no_gateway_is_told_in_a_sentence() {
+    let page = "<!doctype html><p>hello".to_owned();
+    let problem = r#"{"title":"Bad Gateway","detail":"the service is away"}"#.to_owned();
+    for (status, body, sentence) in [
+        (200, page.clone(), "is not behind a gateway"),
+        (404, page, "is not behind a gateway"),
+        (421, String::new(), "this host is not served here"),
+        (502, problem, "it answered 502, the service is away"),
+    ] {
+        let stage = Stage::new(Scene { metadata: Some((status, body)), ..Scene::default() });
+        let (_, said) = refused(stage.ready().await);
+        assert!(said.contains(sentence) && !said.contains("line 1 column"), "{status}: {said}");
+    }
 }
 
 #[tokio::test]

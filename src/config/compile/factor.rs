@@ -5,8 +5,8 @@ use crate::config::words::Main;
 use crate::config::words::portal::Passkey;
 use crate::edition::{FactorPlan, PasskeyPlan, PasswordPlan, TotpPlan};
 use crate::factor::passkey::Rules;
-use crate::factor::{message, passkey, password, totp};
-use crate::identity::{Assurance, Kind, Kinds, Need, Proof, Proofs};
+use crate::factor::{message, passkey, password, recovery_code, totp};
+use crate::identity::{Assurance, FactorName, Kind, Kinds, Need, Proof, Proofs};
 use crate::stdx::clock::Time;
 use std::net::IpAddr;
 use uuid::Uuid;
@@ -44,6 +44,7 @@ pub fn compile(main: &Main, reading: &Reading<'_>) -> FactorPlan {
 /// Passkeys; `None` if there is nowhere to use them, which is told of elsewhere, or something about them is wrong.
 fn passkey(main: &Main, At { place, value: passkey }: &At<Passkey>, reading: &Reading<'_>) -> Option<PasskeyPlan> {
     let values = |list: &[At<Uuid>]| list.iter().map(|At { value, .. }| *value).collect();
+    check_models(passkey, reading);
     let attestation = passkey.attestation.as_ref().map(|file| {
         let read = reading.bytes(&file.value).map_err(|what| reading.problem(&file.place, what)).ok()?;
         let refused = |error| reading.problem(&file.place, format!("{}: {error}", file.value.display()));
@@ -71,6 +72,20 @@ fn passkey(main: &Main, At { place, value: passkey }: &At<Passkey>, reading: &Re
         },
     };
     Some(PasskeyPlan { rp_id: rp_id.clone(), rules })
+}
+
+/// Reports lists of models by which no passkey, or nobody knows which one, would count.
+fn check_models(passkey: &Passkey, reading: &Reading<'_>) {
+    let Some(At { place, value: models }) = &passkey.models else { return };
+    if models.is_empty() && !reading.report.blames(place.file(), place.key()) {
+        reading.problem(place, "an empty list lets no passkey count; name at least one model, or leave the key out");
+    }
+    for refused in &passkey.refuse_models.value {
+        if let Some(model) = models.iter().find(|model| model.value == refused.value) {
+            reading
+                .problem(&refused.place, format!("it is in models too, at {}: it counts, or it does not", model.place));
+        }
+    }
 }
 
 fn issuer(main: &Main, own: Option<&At<String>>) -> String {
@@ -123,31 +138,51 @@ impl SignIn {
         if ageless.is_met_by(&all, Time::EPOCH) {
             return None;
         }
-        let counting: Vec<&str> = self
-            .proofs
-            .iter()
-            .map(|proof| proof.factor)
-            .filter(|name| need.accepts(*name))
-            .map(|name| name.0)
-            .collect();
-        let missing =
-            need.factors.iter().filter(|name| !counting.contains(&name.0)).map(|name| format!("[factor.{name}]"));
         let reach = all.assurance_of(|proof| need.accepts(proof.factor));
-        Some(match counting.as_slice() {
-            _ if reach >= need.level => {
-                format!(
-                    "none of the factors it asks for is configured; give {}",
-                    missing.collect::<Vec<_>>().join(" or ")
-                )
+        Some(if reach >= need.level { Self::unnamed(need) } else { self.too_little(need) })
+    }
+
+    /// That the level is reached, and by none of the factors that are asked for.
+    fn unnamed(need: &Need) -> String {
+        let useful = need.factors.iter().filter(|name| need.accepts(**name) && **name != recovery_code::NAME);
+        let useful: Vec<String> = useful.map(|name| format!("[factor.{name}]")).collect();
+        match useful.as_slice() {
+            [] => "a recovery code proves nothing at a route: it only lets its holder enrol; ask for another factor"
+                .to_owned(),
+            some => format!("none of the factors it asks for is configured; give {}", some.join(" or ")),
+        }
+    }
+
+    /// That the level is not reached.
+    fn too_little(&self, need: &Need) -> String {
+        let names = self.proofs.iter().map(|proof| proof.factor);
+        let (counting, refused): (Vec<FactorName>, Vec<FactorName>) = names.partition(|name| need.accepts(*name));
+        let [counting, refused] = [counting, refused].map(|names| names.iter().map(|name| name.0).collect::<Vec<_>>());
+        match (counting.as_slice(), refused.as_slice()) {
+            (_, refused) if need.level > Assurance::Mfa && refused.contains(&passkey::NAME.0) => {
+                "only a passkey is phishing-resistant, and refuse_factors leaves it out".to_owned()
             }
             _ if need.level > Assurance::Mfa => {
                 "nothing that counts here is phishing-resistant; give [factor.passkey]".to_owned()
             }
-            [] => "no factor is configured; give [factor.password] and [factor.totp]".to_owned(),
-            some => format!(
+            ([], []) => "no factor is configured; give [factor.password] and [factor.totp]".to_owned(),
+            ([], refused) => format!("refuse_factors leaves out all that is configured: {}", refused.join(", ")),
+            (some, []) => format!(
                 "only {} counts here; two kinds are needed: [factor.password] and [factor.totp]",
                 some.join(", ")
             ),
-        })
+            (some, refused) => format!(
+                "only {} counts here, for refuse_factors leaves out {}; two kinds are needed",
+                some.join(", "),
+                refused.join(", ")
+            ),
+        }
+    }
+
+    /// Whether a need that can be met cannot without a code that is sent.
+    pub fn waits_for_messages(&self, need: &Need) -> bool {
+        let others: Proofs = self.proofs.iter().copied().filter(|proof| proof.factor != message::NAME).collect();
+        let ageless = Need { max_age: None, ..need.clone() };
+        self.lacks(need).is_none() && !ageless.is_met_by(&others, Time::EPOCH)
     }
 }

@@ -1,7 +1,7 @@
 //! `[[listen]]`, `[[certificate]]`, `[limits]`: connections.
 
 use super::doubt::Placed;
-use crate::config::raw::{At, Place, Reading};
+use crate::config::raw::{At, Fetched, Place, Reading};
 use crate::config::words::Main;
 use crate::config::words::gateway::{Certificate, Limits};
 use crate::edition::RoutePlan;
@@ -67,13 +67,18 @@ fn open(certificate: &Certificate, reading: &Reading<'_>) -> Option<Certified> {
         let chain = reading.bytes(&cert.value).map_err(|what| reading.problem(&cert.place, what)).ok();
         chain.map(|chain| (cert, chain))
     });
-    let key = certificate.key.as_ref().and_then(|key| key.value.open(&key.place, reading).map(|secret| (key, secret)));
-    let ((cert, chain), (key, secret)) = (chain?, key?);
+    let key =
+        certificate.key.as_ref().and_then(|key| key.value.open(&key.place, reading).map(|fetched| (key, fetched)));
+    let ((cert, chain), (key, fetched)) = (chain?, key?);
     let refused = |error: crate::listen::InvalidCertificate| match error.part() {
         CertificatePart::Chain => reading.problem(&cert.place, format!("{}: {error}", cert.value.display())),
         CertificatePart::Key => reading.problem(&key.place, error.to_string()),
     };
-    Certified::parse(&chain, &secret).map_err(refused).ok()
+    let certified = match fetched {
+        Fetched::Secret(secret) => Certified::parse(&chain, &secret),
+        Fetched::Unseen => Certified::without_key(&chain),
+    };
+    certified.map_err(refused).ok()
 }
 
 /// Caps and deadlines.

@@ -1,6 +1,6 @@
 //! `[factor.message]` and `[notice]`: what is sent, and by which ways.
 
-use crate::config::raw::{At, Reading};
+use crate::config::raw::{At, Fetched, Reading};
 use crate::config::words::Main;
 use crate::config::words::message::{Message, Smtp, Webhook};
 use crate::courier::{SmtpPlan, SmtpTls, WebhookPlan};
@@ -27,7 +27,7 @@ pub fn compile(main: &Main, reading: &Reading<'_>) -> Option<MessagePlan> {
         channels,
         digits: message.digits.value,
         text: message.text.value.0.clone(),
-        subject: message.subject.value.clone(),
+        subject: message.subject.value.0.clone(),
     })
 }
 
@@ -42,7 +42,7 @@ fn channels(message: &Message, reading: &Reading<'_>) -> Vec<Channel> {
         let served: &[Channel] = if message.webhook.is_some() { &Channel::ALL } else { &[Channel::Mail] };
         return served.to_vec();
     };
-    if written.value.is_empty() {
+    if written.value.is_empty() && !reading.report.blames(written.place.file(), written.place.key()) {
         reading.problem(&written.place, "it is empty; name \"sms\", \"mail\" or both");
     }
     let mut channels = Vec::new();
@@ -59,8 +59,14 @@ fn channels(message: &Message, reading: &Reading<'_>) -> Vec<Channel> {
 }
 
 fn webhook(At { value: webhook, .. }: &At<Webhook>, reading: &Reading<'_>) -> Option<WebhookPlan> {
-    let token = webhook.token.as_ref().and_then(|token| token.value.open(&token.place, reading));
-    Some(WebhookPlan { url: webhook.url.as_ref()?.value.0.clone(), token: token? })
+    let token = webhook.token.as_ref().and_then(|token| {
+        let secret = token.value.open(&token.place, reading)?.or_stand_in();
+        if let Some(fault) = WebhookPlan::fault(&secret) {
+            reading.problem(&token.place, fault);
+        }
+        Some(secret)
+    });
+    Some(WebhookPlan { url: webhook.url.as_ref()?.value.clone(), token: token? })
 }
 
 fn smtp(At { place, value: smtp }: &At<Smtp>, reading: &Reading<'_>) -> Option<SmtpPlan> {
@@ -72,7 +78,9 @@ fn smtp(At { place, value: smtp }: &At<Smtp>, reading: &Reading<'_>) -> Option<S
             "codes would cross the network in the clear; none is for a server on this machine",
         );
     }
+    warn_of_port(smtp, reading);
     let password = smtp.password.as_ref().map(|password| password.value.open(&password.place, reading));
+    let password = password.map(|password| password.map(Fetched::or_stand_in));
     let login = match (&smtp.user, password) {
         (Some(user), Some(password)) => Some((user.value.clone(), password?)),
         (None, None) => None,
@@ -83,4 +91,16 @@ fn smtp(At { place, value: smtp }: &At<Smtp>, reading: &Reading<'_>) -> Option<S
     };
     let (server, from) = (&smtp.server.as_ref()?.value, smtp.from.as_ref()?.value.clone());
     Some(SmtpPlan { host: server.host.clone(), port: server.port, tls, from, login })
+}
+
+/// Warns of a port that is for the other way to protect a connection (RFC 8314 §3.3, RFC 6409 §3.1): each side would wait
+/// for the other to begin.
+fn warn_of_port(smtp: &Smtp, reading: &Reading<'_>) {
+    let Some(At { place, value: server }) = &smtp.server else { return };
+    let other = match (server.port, smtp.tls.value) {
+        (465, SmtpTls::StartTls) => "TLS from the first byte: write tls = \"implicit\"",
+        (587, SmtpTls::Implicit) => "TLS after a word in the clear: write tls = \"starttls\"",
+        (_, SmtpTls::Implicit | SmtpTls::StartTls | SmtpTls::None) => return,
+    };
+    reading.warn(place, format!("servers use port {} for {other}, or another port", server.port));
 }

@@ -5,12 +5,20 @@ use super::factor::SignIn;
 use crate::config::problem::hint;
 use crate::config::raw::{At, Entry, Name, Place, Reading};
 use crate::config::words::policy::{Defaults, Policy as Words};
+use crate::factor::message;
 use crate::identity::{Assurance, Need};
 use crate::policy::condition::{Bound, Groups, Hours, Methods, Networks, ServiceAccounts, Tighten};
 use crate::policy::{Policy, Rules};
 use crate::stdx::span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// What a sign-in with two factors takes, typing included.
+const SIGN_IN_TAKES: Duration = Duration::from_secs(60);
+
+/// What a sign-in with a code by phone or mail may take: as long as the code is good.
+const MESSAGES_TAKE: Duration = message::LIFE;
 
 /// Every policy, and where it is.
 pub struct Policies<'a> {
@@ -84,6 +92,15 @@ impl<'a> Policies<'a> {
             let (Some(place), true) = (place, known.policy.needs_session()) else { continue };
             if let Some(lack) = sign_in.lacks(need) {
                 reading.problem(place, format!("the policy {name:?} needs {}, but {lack}", need.level));
+            }
+            let age = known.written.and_then(|entry| entry.body.max_age.as_ref());
+            if let Some(At { place, value: age }) = age
+                && *age < MESSAGES_TAKE
+                && sign_in.waits_for_messages(need)
+            {
+                let (age, life) = (span::written(*age), span::written(MESSAGES_TAKE));
+                let what = "a code that is sent may take longer, and the proof before it is then too old";
+                reading.warn(place, format!("only with such a code can {age} be met, and {what}; give {life} or more"));
             }
         }
     }
@@ -160,7 +177,6 @@ impl Extension<'_> {
             }
             Some(At { value: false, .. }) | None => {}
         }
-        rules.groups.extend(self.given(&self.words.groups).map(|any_of| Groups { any_of }));
         if let Some((any_of, at)) = self.given(&self.words.service_accounts).zip(self.words.service_accounts.as_ref()) {
             let own = ServiceAccounts { any_of };
             if self.base.is_some() && !own.within(&rules.service_accounts) {
@@ -168,11 +184,26 @@ impl Extension<'_> {
             }
             rules.service_accounts = own;
         }
+        rules.groups.extend(self.groups(&rules.service_accounts));
+        if let Some(At { place, .. }) = self.words.service_accounts.as_ref().filter(|_| rules.groups.is_empty()) {
+            let what = "every person who satisfies the rest of this policy passes too; give groups = [\"…\"] for those \
+                        who may, or groups = [] for none";
+            self.reading.warn(place, what);
+        }
         self.narrow(&mut rules.networks, &self.words.networks, |any_of| Networks { any_of });
         self.narrow(&mut rules.methods, &self.words.methods, |any_of| Methods { any_of });
         self.hours(&mut rules.hours);
         self.check_that_it_can_hold(&rules);
         rules
+    }
+
+    /// The groups. None at all, where programs are named, keep every person out.
+    fn groups(&self, programs: &ServiceAccounts) -> Option<Groups> {
+        let none = self.words.groups.as_ref().is_some_and(|groups| groups.value.is_empty());
+        if none && !programs.any_of.is_empty() {
+            return Some(Groups { any_of: Vec::new() });
+        }
+        self.given(&self.words.groups).map(|any_of| Groups { any_of })
     }
 
     /// What a session must have proved.
@@ -187,6 +218,11 @@ impl Extension<'_> {
             if let Some(longest) = need.max_age.filter(|longest| age > longest) {
                 let shown = span::written;
                 self.loosens(place, format!("{} is longer than {}", shown(*age), shown(longest)));
+            }
+            if *age < SIGN_IN_TAKES {
+                let least = span::written(SIGN_IN_TAKES);
+                let what = "people take longer to prove who they are, and are asked again and again";
+                self.reading.warn(place, format!("{what}; give {least} or more"));
             }
             need.max_age = Some(*age);
         }

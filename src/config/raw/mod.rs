@@ -13,7 +13,7 @@ mod value;
 pub(in crate::config) use declare::table;
 pub use document::{Document, Place, Reading};
 pub use include::Include;
-pub use secret::SecretSource;
+pub use secret::{Fetched, SecretSource};
 pub use section::{Item, Section};
 pub use shape::{Entry, List, Named, Sub, Tables};
 pub use value::{FilePath, Flag, Name, Number, Parse, Size, Span, Text, WholePath, duration, found, one_of, words};

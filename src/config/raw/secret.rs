@@ -1,6 +1,8 @@
 //! Where a secret is, never what it is: secrets are not written into configuration; knows no key by name.
 
 use super::{At, FilePath, Item, Kind, Parse, Place, Reading, Sub, TableWords, Text};
+use crate::config::environment::Vantage;
+use crate::stdx::entropy;
 use crate::stdx::secret::Secret;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -10,6 +12,30 @@ use toml::de::DeValue;
 
 /// `rw-rw-rw-` without the owner's part, except that the group may read: who else sees or chooses the secret.
 const OPEN_TO_OTHERS: u32 = 0o026;
+
+/// What is said of a credential that the service alone is given.
+const UNSEEN: &str = "is handed to the service alone ($CREDENTIALS_DIRECTORY is not set here), so it was not looked at; to \
+                      check it too, while the service runs, as root: \
+                      CREDENTIALS_DIRECTORY=/run/credentials/portcullis.service portcullis check";
+
+/// What became of a secret that was to be fetched.
+#[derive(Debug)]
+pub enum Fetched {
+    /// Here it is.
+    Secret(Secret),
+    /// It is where this process cannot look, which was told.
+    Unseen,
+}
+
+impl Fetched {
+    /// The secret, or for one that was not seen a fresh one that nobody knows: to stand in a plan that is only looked at.
+    pub fn or_stand_in(self) -> Secret {
+        match self {
+            Fetched::Secret(secret) => secret,
+            Fetched::Unseen => Secret::new(entropy::bytes::<32>().to_vec()),
+        }
+    }
+}
 
 /// Where a secret is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,21 +101,25 @@ impl Kind for SecretSource {
 
 impl Source {
     /// Fetches the secret. What goes wrong is reported at `place`, and so is a file that others may read or write.
-    pub fn open(&self, place: &Place, reading: &Reading<'_>) -> Option<Secret> {
-        let bytes = match self {
-            Source::File(path) => reading.bytes(path),
-            Source::Variable(name) => Self::variable(name, reading),
-            Source::Credential(name) => match reading.environment.credentials() {
-                Some(directory) => reading.bytes(&directory.join(&name.0)),
-                None => Err("there is no credential directory; systemd makes one for LoadCredential=".to_owned()),
-            },
+    pub fn open(&self, place: &Place, reading: &Reading<'_>) -> Option<Fetched> {
+        let bytes = match (self, reading.environment.credentials(), reading.environment.vantage()) {
+            (Source::File(path), ..) => reading.bytes(path),
+            (Source::Variable(name), ..) => Self::variable(name, reading),
+            (Source::Credential(name), Some(directory), _) => reading.bytes(&directory.join(&name.0)),
+            (Source::Credential(name), None, Vantage::Outside) => {
+                reading.warn(place, format!("the credential {:?} {UNSEEN}", name.0));
+                return Some(Fetched::Unseen);
+            }
+            (Source::Credential(_), None, Vantage::Within) => {
+                Err("there is no credential directory; systemd makes one for LoadCredential=".to_owned())
+            }
         };
         if let Source::File(path) = self {
             warn_if_open(path, place, reading);
         }
         match bytes {
             Ok(bytes) if bytes.is_empty() => reading.problem(place, "the secret is empty"),
-            Ok(bytes) => return Some(Secret::new(bytes)),
+            Ok(bytes) => return Some(Fetched::Secret(Secret::new(bytes))),
             Err(what) => reading.problem(place, what),
         }
         None

@@ -6,6 +6,7 @@ mod plans;
 mod policies;
 mod reference;
 mod services;
+mod sign_in;
 mod syntax;
 mod warnings;
 

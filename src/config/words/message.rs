@@ -1,6 +1,6 @@
 //! The keys of what is sent to people: `[factor.message]` and `[notice]`.
 
-use crate::config::raw::{List, Number, Parse, SecretSource, Sub, Text, one_of, table, words};
+use crate::config::raw::{Item, Kind, List, Number, Parse, SecretSource, Sub, Text, one_of, table, words};
 use crate::courier::{SmtpTls, WebhookPlan};
 use crate::factor::message::Template;
 use crate::identity::Channel;
@@ -22,7 +22,7 @@ table! {
         /// What is sent, with the places `{code}`, `{portal}`, `{host}` and `{minutes}`.
         text: Text<CodeText>, or(CodeText(Template::text())), r#""{portal}: your code is {code}""#;
         /// What mail has above it, with the same places.
-        subject: Text<Template>, or(Template::subject()), r#""Code for {host}""#;
+        subject: Text<Subject>, or(Subject(Template::subject())), r#""Code for {host}""#;
     }
 }
 
@@ -30,7 +30,7 @@ table! {
     /// A service of yours. It gets JSON by POST, signed as the Standard Webhooks specification has it.
     Webhook {
         /// Its address: `https`, or `http` on this machine.
-        url: Text<WebhookUrl>, required, r#""https://sms.example.com/portcullis""#;
+        url: WebhookUrl, required, r#""https://sms.example.com/portcullis""#;
         /// The secret that requests are signed with: `whsec_` and base 64, or any bytes.
         token: SecretSource, required, r#"{ credential = "sms-token" }"#;
     }
@@ -75,44 +75,53 @@ impl Parse for CodeText {
     }
 
     fn write(&self) -> String {
-        self.0.write()
+        format!("{:?}", self.0.as_str())
     }
 }
 
-impl Parse for Template {
+/// What mail has above it: one line of its header.
+#[derive(Clone, Debug)]
+pub struct Subject(pub Template);
+
+impl Parse for Subject {
     fn allowed() -> String {
         "a text with places in braces".to_owned()
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        Template::parse(text)
+        if text.chars().any(char::is_control) {
+            return Err("a subject is one line, without control characters".to_owned());
+        }
+        Template::parse(text).map(Subject)
     }
 
     fn write(&self) -> String {
-        format!("{:?}", self.as_str())
+        format!("{:?}", self.0.as_str())
     }
 }
 
-/// An address that a code may be sent to.
-#[derive(Clone, Debug)]
-pub struct WebhookUrl(pub Url);
+/// An address that a code may be sent to. What is written there may hold a password or a provider's key, so that no problem
+/// shows it.
+pub struct WebhookUrl;
 
-impl Parse for WebhookUrl {
+impl Kind for WebhookUrl {
+    type Value = Url;
+
     fn allowed() -> String {
         "an address such as \"https://sms.example.com/portcullis\"".to_owned()
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
-        let allowed = || format!("allowed is {}", <Self as Parse>::allowed());
-        let url = Url::parse(text).map_err(|_| allowed())?;
-        if WebhookPlan::is_safe(&url) {
-            return Ok(WebhookUrl(url));
+    fn read(item: &Item<'_>) -> Option<Url> {
+        let url = item.text().and_then(|text| Url::parse(text).ok()).filter(WebhookPlan::is_safe);
+        if url.is_none() {
+            let (allowed, but) = (Self::allowed(), "http only on this machine, and no user, password or # in it");
+            item.problem(format!("allowed is {allowed}; {but}"));
         }
-        Err(format!("{}; http only on this machine, and no user, password or # in it", allowed()))
+        url
     }
 
-    fn write(&self) -> String {
-        format!("\"{}\"", self.0)
+    fn write(value: &Url) -> String {
+        format!("\"{value}\"")
     }
 }
 

@@ -26,9 +26,10 @@ table! {
         /// Only programs pass, and only those that prove with every request a key that their token is bound to (DPoP, RFC
         /// 9449): a stolen token is of no use. No browser does.
         bound: Flag, optional, "true";
-        /// The account must be in any of these groups.
+        /// The account must be in any of these groups. Beside `service_accounts`, an empty list lets no person pass.
         groups: List<Text<Group>>, optional, r#"["staff"]"#;
         /// Programs that may pass: to a service account in this list, `require`, `factors` and `groups` do not apply.
+        /// People pass by the rest of the policy; `groups = []` keeps them all out.
         service_accounts: List<Text<AccountName>>, optional, r#"["ci"]"#;
         /// The request must come from any of these networks.
         networks: List<Text<IpNet>>, optional, r#"["10.0.0.0/8"]"#;

@@ -62,12 +62,20 @@ pub fn read(file: &[u8]) -> Result<Vec<u8>, Unfit> {
 
 /// What a kept key is called: its kind and the beginning of its fingerprint; empty if it is damaged.
 pub fn label(state: &[u8]) -> String {
+    let print = fingerprint(state);
     match Kept::parse(state) {
-        Some(Kept::Key(jwk)) => {
-            let print = jwk.thumbprint(ThumbprintHash::SHA256).unwrap_or_default();
-            format!("{} key {}", kind(&jwk), print.get(..12).unwrap_or_default())
-        }
-        Some(Kept::Certificate(hash)) => format!("certificate {}", HEXLOWER.encode(&hash[..8])),
+        Some(Kept::Key(jwk)) => format!("{} key {}", kind(&jwk), print.get(..12).unwrap_or_default()),
+        Some(Kept::Certificate(_)) => format!("certificate {}", print.get(..16).unwrap_or_default()),
+        None => String::new(),
+    }
+}
+
+/// What a kept key is told from all others by: the thumbprint of a public key (RFC 7638, SHA-256, base 64 for URLs), or the
+/// SHA-256 of a certificate in hexadecimal; empty if it is damaged.
+pub fn fingerprint(state: &[u8]) -> String {
+    match Kept::parse(state) {
+        Some(Kept::Key(jwk)) => jwk.thumbprint(ThumbprintHash::SHA256).unwrap_or_default(),
+        Some(Kept::Certificate(hash)) => HEXLOWER.encode(&hash),
         None => String::new(),
     }
 }
@@ -141,6 +149,8 @@ mod tests {
             let key = rcgen::KeyPair::generate_for(algorithm).expect("a key");
             let state = read(public_pem(&key).as_bytes()).unwrap_or_else(|why| panic!("{kind}: {why}"));
             assert!(label(&state).starts_with(&format!("{kind} key ")), "{}", label(&state));
+            assert_eq!(fingerprint(&state).len(), 43, "SHA-256 in base 64");
+            assert!(label(&state).ends_with(&fingerprint(&state)[..12]));
             let certificate = rcgen::CertificateParams::new(vec!["ci".to_owned()]).expect("names");
             let pem = certificate.self_signed(&key).expect("a certificate").pem();
             assert!(label(&read(pem.as_bytes()).expect("a certificate")).starts_with("certificate "));

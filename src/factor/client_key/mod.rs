@@ -5,7 +5,7 @@ mod assertion;
 mod kept;
 
 pub use assertion::{ASSERTION_LIFE, Asserted, Expected};
-pub use kept::{Unfit, label, read};
+pub use kept::{Unfit, fingerprint, label, read};
 
 use super::Verified;
 use crate::identity::{FactorName, Kind, Kinds, Proof};

@@ -8,8 +8,15 @@ pub(super) const WORD: &str = "groups";
 /// `groups` of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Groups {
-    /// Any of these; an empty list lets nobody pass.
+    /// Any of these; an empty list lets no person pass.
     pub any_of: Vec<Group>,
+}
+
+impl Groups {
+    /// Whether no person is in any of them.
+    pub fn is_nobody(&self) -> bool {
+        self.any_of.is_empty()
+    }
 }
 
 impl Condition for Groups {
@@ -30,14 +37,18 @@ impl Condition for Groups {
     }
 
     fn needs(&self) -> String {
-        format!("any of {}", list(&self.any_of))
+        match self.any_of.as_slice() {
+            [] => "a service account".to_owned(),
+            some => format!("any of {}", list(some)),
+        }
     }
 
     fn remedy(&self, facts: &Facts<'_>) -> String {
-        if facts.caller.is_none() {
-            return "sign in".to_owned();
+        match (self.any_of.as_slice(), facts.caller) {
+            ([], _) => "use a program with a service account that the policy names: no person may pass".to_owned(),
+            (_, None) => "sign in".to_owned(),
+            (some, Some(_)) => format!("ask whoever runs this gateway to add the account to {}", list(some)),
         }
-        format!("ask whoever runs this gateway to add the account to {}", list(&self.any_of))
     }
 }
 

@@ -80,9 +80,69 @@ async fn a_service_account_has_keys_and_nothing_that_people_have() {
     assert_eq!((set.code, set.out.contains("ci has 2 keys")), (0, true), "{set:?}");
     let listed = site.tell(&["account", "keys", "ci"]).await;
     assert!(listed.out.contains(&label) && listed.out.contains("certificate "), "{listed:?}");
+    let everyone = site.tell(&["account", "list"]).await;
+    assert!(everyone.out.contains("KIND") && everyone.out.contains("service"), "{everyone:?}");
     site.tell(&["account", "add", "alice", "--group", "staff"]).await;
     let person = site.tell(&["account", "keys", "alice", "--set", &both[0]]).await;
     assert_eq!((person.code, person.err.contains("is a person's account")), (1, true), "{person:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_come_and_go_one_by_one_and_the_record_has_their_fingerprints() {
+    let (site, ..) = two_hosts().await;
+    let path = |name: &str| site.path(name).display().to_string();
+    for name in ["old.pub", "new.pub"] {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let body = data_encoding::BASE64.encode(&rcgen::PublicKeyData::subject_public_key_info(&key));
+        let public = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
+        std::fs::write(site.path(name), public).expect("written");
+    }
+    let (old, new) = (path("old.pub"), path("new.pub"));
+    let twice = site.tell(&["account", "add", "ci", "--service", "--key", &old, "--key", &old]).await;
+    assert!(twice.code == 1 && twice.err.contains("it is there already"), "{twice:?}");
+    assert_eq!(site.tell(&["account", "add", "ci", "--service", "--key", &old]).await.code, 0);
+    let added = site.tell(&["account", "keys", "ci", "--add", &new]).await;
+    assert!(added.code == 0 && added.out.contains("ci has 2 keys now; its sessions go on"), "{added:?}");
+    let again = site.tell(&["account", "keys", "ci", "--add", &new]).await;
+    assert!(again.code == 1 && again.err.contains("it is there already, as P-256 key "), "{again:?}");
+    let keys = site.tell(&["account", "keys", "ci", "--json"]).await.json();
+    let text = |at: usize, key: &str| keys["keys"][at][key].as_str().expect("text").to_owned();
+    assert_eq!(keys["keys"].as_array().map(Vec::len), Some(2), "{keys}");
+    let nothing = site.tell(&["account", "keys", "ci", "--remove", "nothing"]).await;
+    assert!(nothing.code == 1 && nothing.err.contains("ci has no key \"nothing\""), "{nothing:?}");
+    let removed = site.tell(&["account", "keys", "ci", "--remove", &text(0, "label"), "--json"]).await.json();
+    assert_eq!((&removed["change"], &removed["sessions_ended"]), (&json!("keys-removed"), &json!(0)), "{removed}");
+    let left = site.tell(&["account", "keys", "ci"]).await;
+    assert!(left.out.contains(&text(1, "fingerprint")) && !left.out.contains(&text(0, "label")), "{left:?}");
+    let last = site.tell(&["account", "keys", "ci", "--remove", &text(1, "fingerprint")]).await;
+    assert!(last.code == 0 && last.out.contains("ci has no key left"), "{last:?}");
+    let record = site.tell(&["audit", "tail"]).await.out;
+    for (change, print) in [("keys-added", 1), ("keys-removed", 0)] {
+        let told = |line: &str| line.contains(change) && line.contains(&text(print, "fingerprint"));
+        assert!(record.lines().any(told), "{change}: {record}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_shown_with_what_its_factors_are_worth() {
+    let (site, ..) = two_hosts().await;
+    let (running, _browser) = with_alice(&site).await;
+    let state = async |factor: &str| {
+        let shown = site.tell(&["account", "show", "alice", "--json"]).await.json();
+        let found = shown["credentials"].as_array().expect("a list").iter().find(|held| held["factor"] == factor);
+        found.expect("it is held")["state"].clone()
+    };
+    assert_eq!((state("password").await, state("totp").await), (json!("in use"), json!("in use")));
+    let mut stranger = running.browser();
+    for _ in 0..6 {
+        let page = stranger.visit(&format!("{}/", running.origin("app.localhost"))).await;
+        stranger.submit(&page, "/sign-in", &[("name", "alice"), ("password", "wrong and wrong")]).await;
+    }
+    assert_eq!(state("password").await, json!("waits"));
+    let shown = site.tell(&["account", "show", "alice"]).await;
+    assert!(shown.out.contains("STATE") && shown.out.contains("waits until "), "{shown:?}");
+    site.write(&site.read().replace("[factor.totp]", "[factor.passkey]"));
+    assert_eq!(state("totp").await, json!("not configured"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

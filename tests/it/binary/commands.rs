@@ -214,3 +214,24 @@ async fn a_state_directory_that_others_may_write_into_is_refused_with_the_remedy
     set(0o755);
     assert_eq!(site.tell(&["account", "list"]).await.code, 0, "others may look, which is a warning of check");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outside_of_the_unit_a_missing_credential_is_a_warning_to_look_and_a_problem_to_serve() {
+    let (site, ..) = two_hosts().await;
+    let notice = "\n[notice]\nwebhook = { url = \"http://localhost:9/\", token = { credential = \"notice-token\" } }\n";
+    site.write(&(site.read() + notice));
+    let check = site.tell(&["check"]).await;
+    assert_eq!(check.code, 0, "{check:?}");
+    for word in
+        ["warning: notice.webhook.token: the credential \"notice-token\"", "/run/credentials/portcullis.service"]
+    {
+        assert!(check.out.contains(word), "{word}: {check:?}");
+    }
+    assert_eq!(site.tell(&["routes"]).await.code, 0);
+    assert_eq!(site.tell(&["explain", "http://app.localhost/open/x"]).await.code, 0);
+    let added = site.tell(&["account", "add", "alice", "--group", "staf"]).await;
+    assert!(added.code == 0 && added.err.is_empty(), "{added:?}");
+    assert!(added.out.contains("no policy names the group staf"), "all of it can be told: {added:?}");
+    let run = site.tell(&["run"]).await;
+    assert!(run.code == 78 && run.err.contains("there is no credential directory"), "{run:?}");
+}

@@ -1,5 +1,6 @@
 //! `explain`: by a request's id, of somebody who never enrolled, and of nobody.
 
+use super::accounts::with_alice;
 use super::process::{eventually, two_hosts};
 use crate::rig::{exchange, get};
 use serde_json::json;
@@ -41,6 +42,51 @@ async fn somebody_who_never_enrolled_is_told_apart() {
     let said = site.tell(&["explain", "http://app.localhost/x", "--as", "alice"]).await;
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.out.contains("alice has enrolled no factor and cannot sign in"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_taken_to_have_proved_what_they_do_not_hold() {
+    let (site, ..) = two_hosts().await;
+    let (_running, _browser) = with_alice(&site).await;
+    site.write(&(site.read() + "\n[factor.passkey]\n"));
+    let said = site.tell(&["explain", "http://app.localhost/x", "--as", "alice"]).await;
+    assert!(said.code == 0 && said.out.contains("alice can prove password, totp"), "{said:?}");
+    let strong = ["explain", "http://app.localhost/x", "--as", "alice", "--assurance", "phishing-resistant"];
+    let said = site.tell(&strong).await;
+    assert!(said.out.contains("alice cannot prove phishing-resistant, only password, totp"), "{said:?}");
+    site.write(&site.read().replace("[factor.totp]", ""));
+    let said = site.tell(&["explain", "http://app.localhost/x", "--as", "alice"]).await;
+    assert_eq!(said.code, 1, "a password alone is too little: {said:?}");
+    assert!(said.out.contains("alice can prove password (totp is not configured)"), "{said:?}");
+    assert_eq!(site.tell(&["account", "disable", "alice"]).await.code, 0);
+    let said = site.tell(&["explain", "http://app.localhost/x", "--as", "alice"]).await;
+    assert!(said.code == 1 && said.out.contains("alice is disabled and cannot sign in"), "{said:?}");
+    assert!(said.out.contains("caller   alice (staff)") && !said.out.contains("nobody who is signed in"), "{said:?}");
+    assert!(said.out.contains("portcullis account enable alice"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_is_explained_by_its_name_and_how_it_comes() {
+    let (site, ..) = two_hosts().await;
+    let policy = "\n[policy.jobs]\nservice_accounts = [\"ci\"]\ngroups = []\nbound = true\n";
+    site.write(&(site.read().replace("policy = \"recent\"", "policy = \"jobs\"") + policy));
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let body = data_encoding::BASE64.encode(&rcgen::PublicKeyData::subject_public_key_info(&key));
+    let public = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
+    std::fs::write(site.path("ci.pub"), public).expect("written");
+    let file = site.path("ci.pub").display().to_string();
+    let added = site.tell(&["account", "add", "ci", "--service", "--key", &file]).await;
+    assert_eq!(added.code, 0, "{added:?}");
+    let url = "http://app.localhost/admin/x";
+    let bearer = site.tell(&["explain", url, "--as", "ci"]).await;
+    assert!(bearer.code == 1 && bearer.out.contains("use a program that speaks DPoP"), "{bearer:?}");
+    let bound = site.tell(&["explain", url, "--as", "ci", "--by", "dpop"]).await;
+    assert_eq!(bound.code, 0, "{bound:?}");
+    let cookie = site.tell(&["explain", url, "--as", "ci", "--by", "cookie"]).await;
+    assert!(cookie.code == 2 && cookie.err.contains("has no cookie"), "{cookie:?}");
+    let person = site.tell(&["explain", url, "--groups", "staff", "--by", "dpop", "--json"]).await.json();
+    let groups = person["conditions"].as_array().expect("a list").iter().find(|line| line["condition"] == "groups");
+    assert_eq!(groups.expect("it is judged")["needs"], "a service account", "{person}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

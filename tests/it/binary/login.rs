@@ -129,6 +129,38 @@ async fn what_is_refused_is_told_before_anything_is_sent_and_signing_out_ends_th
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn signing_out_ends_the_session_of_a_file_that_others_may_read() {
+    let mut desk = Desk::with(|text| text).await;
+    desk.sign_in().await;
+    let (origin, page) = (desk.at(""), desk.at("/page"));
+    let printed = desk.tell(&[&page, "--print-header"]).await;
+    let folder = desk.site.path("config/portcullis/login");
+    let file = folder.join(format!("{}.json", origin.replacen("://", ":", 1)));
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).expect("it is ours");
+    let refused = desk.tell(&[&page, "--print-header"]).await;
+    assert!(refused.code == 1 && refused.err.contains("may be read by others"), "{refused:?}");
+    let out = desk.tell(&[&origin, "--logout"]).await;
+    assert!(out.code == 0 && out.out.contains("the session is ended"), "{out:?}");
+    assert_eq!(desk.ask("/page", &printed.out).await, 401);
+    assert_eq!(std::fs::read_dir(folder).expect("a directory").count(), 0, "no lock is left either");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_without_a_person_does_not_wait_for_one() {
+    let desk = Desk::with(|text| text).await;
+    let page = desk.at("/page");
+    for arguments in [&[&page, "--print-header"][..], &[&page, "--print-header", "--json", "--no-input"]] {
+        let said = desk.tell(arguments).await;
+        let advice = format!("sign in first: portcullis login {}", desk.at(""));
+        assert!(said.code == 1 && said.out.is_empty() && said.err.contains(&advice), "{said:?}");
+    }
+    let unknown = desk.tell(&[&page.replace("app.localhost", "none.localhost")]).await;
+    assert!(unknown.code == 1 && unknown.err.contains("this host is not served here"), "{unknown:?}");
+    let bare = desk.tell(&[page.trim_start_matches("http://"), "--print-header"]).await;
+    assert!(bare.code == 2 && bare.err.contains(&format!("or {page}")), "{bare:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ten_commands_at_once_do_not_use_one_refresh_token_twice() {
     // A token that ends within a minute is renewed before it is handed over, so each of them has to.
     let mut desk = Desk::with(|text| text + "\n[oauth]\naccess = \"50s\"\n").await;

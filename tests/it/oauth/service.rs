@@ -20,6 +20,17 @@ require = "mfa"
 service_accounts = ["ci"]
 bound = true
 
+[policy.programs]
+service_accounts = ["ci"]
+groups = []
+
+[[route]]
+name = "programs"
+host = "app.localhost"
+path = "/programs/**"
+pool = "app"
+policy = "programs"
+
 [[route]]
 name = "deploy"
 host = "app.localhost"
@@ -121,6 +132,22 @@ async fn a_program_with_a_key_is_admitted_where_a_policy_names_it_and_nowhere_el
     assert_eq!(program.get(&at("/bound/now")).await.status, 401, "its token is bound to nothing");
     rig.clock.advance(Duration::from_secs(11 * 60));
     assert_eq!(program.get(&at("/deploy/now")).await.status, 401, "an access token does not last");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_person_passes_where_no_group_is_left_beside_programs() {
+    let (rig, _app) = rig().await;
+    let (key, mut program, _) = ci(&rig).await;
+    let granted = identify(&mut program, &signed(&key, &claims(&rig, "ci", "one")), &[]).await;
+    program.access = granted.text("access_token").to_owned();
+    let programs = format!("{}/programs/now", rig.origin("app.localhost"));
+    assert_eq!(program.get(&programs).await.status, 200);
+    let mut alice = rig.signed_in("alice", &["staff", "boss"]).await;
+    let page = alice.visit(&format!("{}/deploy/now", rig.origin("app.localhost"))).await;
+    assert_eq!(page.status, 200, "without groups every person with two factors passes: {page:?}");
+    let refused = alice.visit(&programs).await;
+    assert_eq!(refused.status, 403, "{refused:?}");
+    assert!(refused.body.contains("a service account"), "{}", refused.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -107,7 +107,7 @@ fn one_command_at_a_time_holds_a_place_and_others_say_that_they_wait() {
     let (_home, folder) = folder();
     let first = place(&folder);
     let other = Origin::parse("https://app.example.com:8443").expect("an origin");
-    folder.hold(&other, || panic!("another origin is another place")).expect("it can be held");
+    drop(folder.hold(&other, || panic!("another origin is another place")).expect("it can be held"));
     let (said, heard) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {
