@@ -31,7 +31,7 @@ use crate::admin::{self, Operate};
 use crate::audit::{Event, Recorder};
 use crate::config::{self, Environment, Loaded, Places, Problem, Problems, Sources};
 use crate::courier::{Outbox, Tally};
-use crate::edge::{Complaints, Decisions, Denials, Edge, Tethers};
+use crate::edge::{Complaints, Decisions, Denials, Edge, ForeignCredentials, Tethers};
 use crate::edition::{Edition, Live};
 use crate::factor;
 use crate::listen::{Certificates, Drained, ListenFailure, Listeners, Loops, Meter, Unreadable};
@@ -241,6 +241,7 @@ impl Parts {
             clock,
             reader: reader.clone(),
             tokens,
+            foreign: ForeignCredentials::default(),
             proofs: proofs.clone(),
             mint: Mint::new(state.keys.clone()),
             tickets: tickets.clone(),

@@ -133,6 +133,10 @@ impl Grants {
         (terms, certificate): (&Terms, Option<Thumbprint>),
         setting: &Setting<'_>,
     ) -> Result<Zeroizing<String>, Fault> {
+        // The portal may have moved to a host that this was granted for: as an audience, its origin is every host.
+        if terms.resource.as_deref() == Some(setting.issuer) {
+            return Err(Fault::Target);
+        }
         let grant = Grant {
             issuer: setting.issuer,
             resource: terms.resource.as_deref(),

@@ -38,11 +38,14 @@ impl Grants {
         self.issue(&live, &terms, setting).await
     }
 
-    /// Ends the session that a token is of, if it is one and `client`'s. Nobody is told whether it was.
+    /// Ends the session that a token is of, if it is one and `client`'s (RFC 7009 §2.1). Nobody is told whether it was.
+    ///
+    /// No proof of a key is asked for, even if the token is bound to one: the programs that follow the standards send none
+    /// here (RFC 9449 §5, §7), and whoever has stolen a bound token can do no more with it than end what it opens.
     ///
     /// # Errors
     /// [`Fault::Down`].
-    pub async fn revoke(&self, token: &str, client: Option<&ClientId>, setting: &Setting<'_>) -> Result<(), Fault> {
+    pub async fn revoke(&self, token: &str, client: &ClientId, setting: &Setting<'_>) -> Result<(), Fault> {
         let Some(session) = self.session_of(token, client, setting).await? else { return Ok(()) };
         let Some(live) = self.reader.live(session, setting.now, setting.sessions).await? else { return Ok(()) };
         self.keeper.end(session).await?;
@@ -54,17 +57,17 @@ impl Grants {
     async fn session_of(
         &self,
         token: &str,
-        client: Option<&ClientId>,
+        client: &ClientId,
         setting: &Setting<'_>,
     ) -> Result<Option<SessionId>, Fault> {
         if let Some(token) = SecretToken::parse(token.as_bytes()) {
             let of = self.once.peek(OnceKind::RefreshOf, token.hash().0, setting.now).await?;
             let of = of.and_then(|value| Record::read(&value));
-            let theirs = of.filter(|(_, terms)| client.is_none_or(|client| terms.client == *client));
+            let theirs = of.filter(|(_, terms)| terms.client == *client);
             return Ok(theirs.map(|(session, _)| session));
         }
         let bearer = self.tokens.verify(setting.issuer, token.as_bytes(), setting.now);
-        Ok(bearer.map(|bearer| bearer.session))
+        Ok(bearer.filter(|bearer| *bearer.client == *client.as_str()).map(|bearer| bearer.session))
     }
 
     /// Counts what was not good against its source.

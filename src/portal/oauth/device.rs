@@ -20,7 +20,8 @@ const WRONG: &str = "There is no such code, or not any more. Check it, or have t
 const TOO_MANY: &str = "Too many codes were tried. Wait a little before you try another.";
 
 impl Portal {
-    /// The page to type the code on; with a code in the address, the one to decide on.
+    /// The page to type the code on; with a code in the address, the one to decide on. A code that another site may have
+    /// put there is not looked up before its form is sent: wrong ones are counted.
     pub(in crate::portal) async fn device(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
         let typed = ask.parameter(field::USER_CODE);
         let address = typed.as_ref().map_or_else(|| PATH.to_owned(), |typed| address(typed));
@@ -29,7 +30,11 @@ impl Portal {
         };
         match typed {
             None => Ok(self.code_page(portal, &held, ("", None))),
-            Some(typed) => self.device_asked(ask, portal, (&held, &typed)).await,
+            Some(typed) if is_own_wish(ask) => self.device_asked(ask, portal, (&held, &typed)).await,
+            Some(typed) => {
+                let code = UserCode::parse(&typed).map(|code| code.to_string()).unwrap_or_default();
+                Ok(self.code_page(portal, &held, (&code, None)))
+            }
         }
     }
 
@@ -39,7 +44,7 @@ impl Portal {
         ask.check_form(&self.forms, &held.token, "")?;
         let typed = ask.form.text(field::USER_CODE);
         match ask.form.text(field::DECISION) {
-            "" => Ok(respond::see_other(&address(typed))),
+            "" => self.device_asked(ask, portal, (&held, typed)).await,
             decision => self.decide_device(ask, portal, (&held, typed, decision)).await,
         }
     }
@@ -163,6 +168,11 @@ impl Portal {
         // Within the portal's own host no browser has to be bound: no code is sent anywhere.
         self.tickets.seal(&Ticket { to, binding: [0; 32], need }, ask.now)
     }
+}
+
+/// Whether a browser says that no other site has led it here. One that does not say so has its person send the form.
+fn is_own_wish(ask: &Ask<'_>) -> bool {
+    ask.headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin" || site == "none")
 }
 
 fn address(typed: &str) -> String {

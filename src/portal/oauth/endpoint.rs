@@ -70,14 +70,11 @@ impl Portal {
         let setting = setting(ask, portal);
         let revoked = async {
             let form = form(ask)?;
-            let client = match form.text("client_id") {
-                "" => None,
-                name => Some(client(ask, name)?),
-            };
+            let client = client(ask, form.text("client_id"))?;
             if form.text("token").is_empty() {
                 return Err(Fault::Request("token is missing"));
             }
-            self.grants.revoke(form.text("token"), client.as_ref(), &setting).await
+            self.grants.revoke(form.text("token"), &client, &setting).await
         };
         self.said(ask, &setting, revoked.await.map(|()| json!({})))
     }

@@ -68,18 +68,18 @@ fn public_pem(key: &rcgen::KeyPair) -> String {
     format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")
 }
 
-fn claims(rig: &Rig, name: &str, jti: &str) -> Value {
+pub(super) fn claims(rig: &Rig, name: &str, jti: &str) -> Value {
     let now = rig.clock.now().secs();
     let issuer = rig.origin("auth.localhost");
     json!({ "iss": name, "sub": name, "aud": issuer, "iat": now, "exp": now + 120, "jti": jti })
 }
 
-fn signed(key: &rcgen::KeyPair, claims: &Value) -> String {
+pub(super) fn signed(key: &rcgen::KeyPair, claims: &Value) -> String {
     let key = EncodingKey::from_ec_der(key.serialized_der());
     jsonwebtoken::encode(&Header::new(Algorithm::ES256), claims, &key).expect("signed")
 }
 
-async fn identify(program: &mut Program, assertion: &str, more: &[(&str, &str)]) -> Said {
+pub(super) async fn identify(program: &mut Program, assertion: &str, more: &[(&str, &str)]) -> Said {
     let fields = [
         ("grant_type", "client_credentials"),
         ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
@@ -89,7 +89,7 @@ async fn identify(program: &mut Program, assertion: &str, more: &[(&str, &str)])
 }
 
 /// The account `ci` with a key, and its program.
-async fn ci(rig: &Rig) -> (rcgen::KeyPair, Program, AccountId) {
+pub(super) async fn ci(rig: &Rig) -> (rcgen::KeyPair, Program, AccountId) {
     let key = rcgen::KeyPair::generate().expect("a key");
     let id = add(rig, "ci", public_pem(&key).as_bytes()).await;
     let mut program = Program::of(rig);
