@@ -3,7 +3,7 @@
 
 use super::grant::Record;
 use super::limits::Counted;
-use super::{ClientId, Fault, Granted, Grants, Setting};
+use super::{ClientId, Fault, Granted, Grants, Setting, Void};
 use crate::audit::Event;
 use crate::identity::SessionId;
 use crate::session::{SecretToken, Thumbprint};
@@ -21,19 +21,24 @@ impl Grants {
         (client, bound): (&ClientId, Option<Thumbprint>),
         setting: &Setting<'_>,
     ) -> Result<Granted, Fault> {
-        let token = SecretToken::parse(token.as_bytes()).ok_or(Fault::Grant)?;
+        let token = SecretToken::parse(token.as_bytes()).ok_or(Fault::Grant(Void::Unknown))?;
         let (key, now) = (token.hash().0, setting.now);
-        let Some(of) = self.once.peek(OnceKind::RefreshOf, key, now).await? else { return Err(Fault::Grant) };
-        let (session, terms) = Record::read(&of).ok_or(Fault::Grant)?;
+        let Some(of) = self.once.peek(OnceKind::RefreshOf, key, now).await? else {
+            return Err(Fault::Grant(Void::Unknown));
+        };
+        let (session, terms) = Record::read(&of).ok_or(Fault::Grant(Void::Unknown))?;
         // Somebody else's program, or one without the key, spends nothing.
-        if terms.client != *client || (terms.bound.is_some() && terms.bound != bound) {
-            return Err(Fault::Grant);
+        if terms.client != *client {
+            return Err(Fault::Grant(Void::OtherClient));
+        }
+        if terms.bound.is_some() && terms.bound != bound {
+            return Err(Fault::Grant(Void::OtherKey));
         }
         // Looked at before it is taken: whoever comes second ends the session, and the first gets an answer all the same.
         let live = self.alive(session, setting).await?;
         if self.once.take(OnceKind::Refresh, key, now).await?.is_none() {
             self.end_reused(&of, "refresh-token", setting).await?;
-            return Err(Fault::Grant);
+            return Err(Fault::Grant(Void::Reused));
         }
         self.issue(&live, &terms, setting).await
     }
@@ -72,20 +77,8 @@ impl Grants {
 
     /// Counts what was not good against its source.
     pub fn note_fault(&self, fault: &Fault, setting: &Setting<'_>) {
-        match fault {
-            Fault::Grant | Fault::Client | Fault::Proof => {
-                self.limits.count(Counted::Failure, setting.source, setting.now);
-            }
-            Fault::Request(_)
-            | Fault::Target
-            | Fault::GrantType
-            | Fault::Pending
-            | Fault::SlowDown
-            | Fault::Expired
-            | Fault::Denied
-            | Fault::Nonce
-            | Fault::Later(_)
-            | Fault::Down(_) => {}
+        if matches!(fault, Fault::Grant(_) | Fault::Client(_) | Fault::Proof) {
+            self.limits.count(Counted::Failure, setting.source, setting.now);
         }
     }
 

@@ -1,7 +1,8 @@
 //! Where a person approves a device (RFC 8628 §3.3): types its code, proves who they are, and decides.
 
-use super::{both, setting};
+use super::{both, put_down, remark, setting};
 use crate::edition::PortalPlan;
+use crate::factor::Rejection;
 use crate::identity::Need;
 use crate::login::Stop;
 use crate::oauth::{Asked, Fault, UserCode};
@@ -10,7 +11,7 @@ use crate::portal::ask::form_token;
 use crate::portal::page::{self, APPROVE, Decide, Decided, EnterCode, Form, Notice, Place, Said, field};
 use crate::portal::sign_in::TO;
 use crate::portal::{Ask, Outcome, Portal, Trouble, respond};
-use crate::reply::Answer;
+use crate::reply::{Answer, Remark};
 use crate::token::{Destination, Ticket};
 use http::StatusCode;
 
@@ -68,7 +69,8 @@ impl Portal {
             place: Place::Elsewhere { code: &code, address: asked.from, at: asked.at },
             now: ask.now,
         };
-        Ok(respond::page(StatusCode::OK, page::decide(&view), None).strict_transport(ask))
+        let page = respond::page(StatusCode::OK, page::decide(&view), None).strict_transport(ask);
+        Ok(put_down(page.with_remark(remark(asked.client.as_str(), None)), held))
     }
 
     async fn decide_device(
@@ -102,18 +104,21 @@ impl Portal {
         (held, typed): (&Held, &str),
     ) -> Result<Result<(UserCode, Asked), Answer>, Trouble> {
         let setting = setting(ask, portal);
-        match self.grants.asked(typed, held.session.account.id, &setting).await {
-            Ok(found) => Ok(Ok(found)),
-            Err(Fault::Later(until)) => {
-                let rejection = crate::factor::Rejection::Wait(until);
-                let page = self.code_page(portal, held, (typed, Some((StatusCode::TOO_MANY_REQUESTS, TOO_MANY))));
-                Ok(Err(page.retry_after(Some(&rejection), ask.now)))
-            }
-            Err(Fault::Grant) => {
-                Ok(Err(self.code_page(portal, held, (typed, Some((StatusCode::UNPROCESSABLE_ENTITY, WRONG))))))
-            }
-            Err(fault) => Err(trouble(fault)),
+        let fault = match self.grants.asked(typed, held.session.account.id, &setting).await {
+            Ok(found) => return Ok(Ok(found)),
+            Err(fault) => fault,
+        };
+        let wait = if let Fault::Later(until) = &fault { Some(Rejection::Wait(*until)) } else { None };
+        if wait.is_none() && !matches!(fault, Fault::Grant(_)) {
+            return Err(trouble(fault));
         }
+        let (said, count) = match wait {
+            Some(_) => ((StatusCode::TOO_MANY_REQUESTS, TOO_MANY), "throttled"),
+            None => ((StatusCode::UNPROCESSABLE_ENTITY, WRONG), "wrong"),
+        };
+        let remark = Remark { counted: Some(("user_code", count)), ..remark("", Some(&fault)) };
+        let page = self.code_page(portal, held, (typed, Some(said))).with_remark(remark);
+        Ok(Err(put_down(page.retry_after(wait.as_ref(), ask.now), held)))
     }
 
     fn told(&self, portal: &PortalPlan, (held, said): (&Held, Said), asked: Option<Asked>) -> Answer {
@@ -121,7 +126,9 @@ impl Portal {
             None => self.code_page(portal, held, ("", Some((StatusCode::GONE, WRONG)))),
             Some(asked) => {
                 let view = Decided { portal: &portal.name, client: asked.client.as_str(), said };
-                respond::page(StatusCode::OK, page::decided(&view), None)
+                let page = respond::page(StatusCode::OK, page::decided(&view), None);
+                let denied = matches!(said, Said::Denied).then_some(Fault::Denied);
+                put_down(page.with_remark(remark(asked.client.as_str(), denied.as_ref())), held)
             }
         }
     }
@@ -180,21 +187,11 @@ fn address(typed: &str) -> String {
     format!("{PATH}?{}={typed}", field::USER_CODE)
 }
 
-/// Where a person is concerned, only the store can be in the way.
+/// Where a person is concerned, only the store and their own haste can be in the way.
 pub(super) fn trouble(fault: Fault) -> Trouble {
-    match fault {
-        Fault::Down(error) => error.into(),
-        Fault::Later(until) => Stop::Rejected(crate::factor::Rejection::Wait(until)).into(),
-        Fault::Request(_)
-        | Fault::Client
-        | Fault::Grant
-        | Fault::Target
-        | Fault::GrantType
-        | Fault::Pending
-        | Fault::SlowDown
-        | Fault::Expired
-        | Fault::Denied
-        | Fault::Proof
-        | Fault::Nonce => Stop::Gone.into(),
+    if let Fault::Down(error) = fault {
+        return error.into();
     }
+    let Fault::Later(until) = fault else { return Stop::Gone.into() };
+    Stop::Rejected(Rejection::Wait(until)).into()
 }

@@ -163,6 +163,11 @@ async fn wrong_codes_are_counted_and_after_a_few_one_has_to_wait() {
     }
     let page = person.visit(begun.text("verification_uri_complete")).await;
     assert_eq!((page.status, page.header("retry-after")), (429, Some("1")), "the right one has to wait too");
+    let metrics = rig.admin("/metrics").await.1;
+    for (result, count) in [("wrong", 5), ("throttled", 1)] {
+        let counted = format!(r#"portcullis_programs_total{{grant="user_code",result="{result}"}} {count}"#);
+        assert!(metrics.contains(&counted), "{counted} is not in\n{metrics}");
+    }
     rig.clock.advance(Duration::from_secs(2));
     assert_eq!(person.visit(begun.text("verification_uri_complete")).await.status, 200);
 }
