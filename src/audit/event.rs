@@ -1,7 +1,7 @@
 //! What is worth keeping for the auditor: a closed list, each event with its name, its account and its fields; holds no
 //! secret.
 
-use crate::identity::{AccountId, AccountName, CredentialId, FactorName, Group, SessionId};
+use crate::identity::{AccountId, AccountName, Channel, CredentialId, FactorName, Group, SessionId};
 use std::net::IpAddr;
 
 /// A security event.
@@ -18,6 +18,8 @@ pub enum Event {
     },
     /// A program proved who it is.
     ProgramSignedIn { account: AccountId, session: SessionId, address: IpAddr },
+    /// A program did not prove who it says to be.
+    ProgramSignInFailed { account: Option<AccountId>, name: String, why: &'static str, address: IpAddr },
     /// An answer in a sign-in was wrong, or came too often.
     SignInFailed { account: Option<AccountId>, name: String, factor: FactorName, why: &'static str, address: IpAddr },
     /// A session proved more, or again.
@@ -42,6 +44,10 @@ pub enum Event {
     ProgramDenied { account: AccountId, client: String, address: IpAddr },
     /// A code or token that is good once came a second time, too late, or from somebody else: its session was ended.
     SecretReused { account: AccountId, session: SessionId, client: String, what: &'static str, address: IpAddr },
+    /// A code was handed to whoever delivers it.
+    CodeSent { account: AccountId, channel: Channel, address: IpAddr },
+    /// A code was not sent, because too many were lately.
+    CodeRefused { account: AccountId, limit: &'static str, address: IpAddr },
     /// A recovery code was used.
     Recovered { account: AccountId, session: SessionId, address: IpAddr },
     /// Factors were enrolled, replacing older ones.
@@ -95,6 +101,7 @@ impl Event {
         match self {
             Event::SignedIn { .. } => Self::SIGNED_IN,
             Event::ProgramSignedIn { .. } => "program.signed-in",
+            Event::ProgramSignInFailed { .. } => "program.sign-in-failed",
             Event::SignInFailed { .. } => "sign-in.failed",
             Event::SteppedUp { .. } => "session.raised",
             Event::Entered { .. } => "session.entered",
@@ -104,6 +111,8 @@ impl Event {
             Event::ProgramApproved { .. } => "program.approved",
             Event::ProgramDenied { .. } => "program.denied",
             Event::SecretReused { .. } => "program.secret-reused",
+            Event::CodeSent { .. } => "code.sent",
+            Event::CodeRefused { .. } => "code.refused",
             Event::Recovered { .. } => Self::RECOVERED,
             Event::Enrolled { .. } => Self::ENROLLED,
             Event::FactorRemoved { .. } => Self::FACTOR_REMOVED,
@@ -129,13 +138,17 @@ impl Event {
             | Event::ProgramApproved { account, .. }
             | Event::ProgramDenied { account, .. }
             | Event::SecretReused { account, .. }
+            | Event::CodeSent { account, .. }
+            | Event::CodeRefused { account, .. }
             | Event::Recovered { account, .. }
             | Event::Enrolled { account, .. }
             | Event::FactorRemoved { account, .. }
             | Event::AccountAdded { account, .. }
             | Event::EnrolmentOffered { account }
             | Event::AccountChanged { account, .. } => Some(*account),
-            Event::SignInFailed { account, .. } | Event::Denied { account, .. } => *account,
+            Event::SignInFailed { account, .. }
+            | Event::ProgramSignInFailed { account, .. }
+            | Event::Denied { account, .. } => *account,
             Event::EntryRefused { .. } | Event::Reloaded { .. } | Event::Lost { .. } | Event::Lifecycle { .. } => None,
         }
     }
@@ -153,6 +166,9 @@ impl Event {
             ],
             Event::ProgramSignedIn { session, address, .. } => {
                 vec![("session", session.to_string()), ("address", address.to_string())]
+            }
+            Event::ProgramSignInFailed { name, why, address, .. } => {
+                vec![("name", name.clone()), ("why", (*why).to_owned()), ("address", address.to_string())]
             }
             Event::SignInFailed { name, factor, why, address, .. } => vec![
                 ("name", name.clone()),
@@ -184,6 +200,12 @@ impl Event {
                 ("what", (*what).to_owned()),
                 ("address", address.to_string()),
             ],
+            Event::CodeSent { channel, address, .. } => {
+                vec![("channel", channel.word().to_owned()), ("address", address.to_string())]
+            }
+            Event::CodeRefused { limit, address, .. } => {
+                vec![("limit", (*limit).to_owned()), ("address", address.to_string())]
+            }
             Event::Recovered { session, address, .. } => {
                 vec![("session", session.to_string()), ("address", address.to_string())]
             }

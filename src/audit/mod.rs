@@ -5,9 +5,11 @@ mod event;
 
 pub use event::{Event, Fields};
 
+use crate::identity::FactorName;
 use crate::stdx::clock::Time;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
 /// Events that may wait to be written. A flood beyond that is counted, and the count is itself reported.
@@ -19,8 +21,9 @@ pub struct Recorder {
     queue: mpsc::Sender<(Time, Event)>,
     /// Events that found the queue full or could not be written. Written by reporters and the writer, read by metrics.
     lost: Arc<AtomicU64>,
-    /// Tries of a sign-in that were refused unseen. Written by the rules of signing in, read by metrics.
-    throttled: Arc<AtomicU64>,
+    /// Tries of a sign-in that were refused unseen, by factor. Written by the rules of signing in, read by metrics; held
+    /// for one addition.
+    throttled: Arc<Mutex<BTreeMap<FactorName, u64>>>,
 }
 
 /// The other end of the queue, for the one task that writes events down.
@@ -52,12 +55,12 @@ impl Recorder {
 
     /// Counts a try of a sign-in that was refused unseen. Only the first of each window is an event as well: a flood of
     /// tries must not push everything else out of the queue.
-    pub fn count_throttled(&self) {
-        self.throttled.fetch_add(1, Ordering::Relaxed);
+    pub fn count_throttled(&self, factor: FactorName) {
+        *self.throttled.lock().unwrap_or_else(PoisonError::into_inner).entry(factor).or_default() += 1;
     }
 
-    /// How many tries were refused unseen.
-    pub fn throttled(&self) -> u64 {
-        self.throttled.load(Ordering::Relaxed)
+    /// How many tries of each factor were refused unseen.
+    pub fn throttled(&self) -> BTreeMap<FactorName, u64> {
+        self.throttled.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -11,6 +11,9 @@ use http::Method;
 use serde_json::Value;
 use std::time::Duration;
 
+/// Messages that were not delivered, one after the other, before that is a warning: a single number may be wrong.
+const MANY_FAILURES: u64 = 3;
+
 /// How long a failure of the store is a warning. One that is longer ago than this is only told.
 const RECENT: Duration = Duration::from_secs(3600);
 
@@ -201,7 +204,16 @@ impl Standing {
             some("events_lost").map(|events| format!("{events} security events could not be recorded")),
             some("access_lines_lost").map(|lines| format!("{lines} lines of the access log could not be written")),
         ];
-        certificates.chain(others.into_iter().flatten()).collect()
+        let deliveries = self.list(&["deliveries_failing"]).iter().filter_map(|failing| {
+            let failing = Standing(failing.clone());
+            let (courier, kind, failures) =
+                (failing.word(&["courier"]), failing.word(&["kind"]), failing.number(&["failures"]));
+            let error = failing.word(&["error"]);
+            (failures >= MANY_FAILURES).then(|| {
+                format!("nothing of the kind {kind} is delivered by {courier} any more: {failures} failures, the last: {error}")
+            })
+        });
+        certificates.chain(deliveries).chain(others.into_iter().flatten()).collect()
     }
 
     /// Every member of every pool; `None` if there is no pool.

@@ -3,17 +3,28 @@
 
 mod outbox;
 mod smtp;
+mod tally;
 mod webhook;
 
-pub use outbox::{AT_ONCE, Deliveries, Full, Outbox, Tally, WAITING};
+pub use outbox::{AT_ONCE, Deliveries, Full, Outbox, WAITING};
 pub use smtp::{Smtp, SmtpPlan, SmtpTls};
+pub use tally::{Streak, Tally};
 pub use webhook::{Webhook, WebhookPlan};
 
-use crate::identity::Contact;
+use crate::identity::{AccountId, Contact};
 use crate::stdx::clock::Time;
 use crate::stdx::secret::Secret;
 use async_trait::async_trait;
 use std::time::Duration;
+
+/// How soon news that could not be delivered are tried again at first; the next pauses are twice as long each.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The longest of these pauses: that long after a receiver is back, everything is told.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
+
+/// For how long news are tried again: a night in which nobody mends the receiver.
+const NEWS_KEPT: Duration = Duration::from_secs(12 * 3600);
 
 /// Pauses before a delivery is tried again that may yet succeed. Two: whoever waits for a code has long asked for another
 /// one after more.
@@ -36,6 +47,16 @@ impl Sort {
             Sort::Notice => "notice",
         }
     }
+
+    /// The pauses between whole deliveries that failed for the moment: a code is of no use later, and asked for again.
+    fn pauses(self) -> impl Iterator<Item = Duration> {
+        let doubled = std::iter::successors(Some(FIRST_PAUSE), |pause| Some(LONGEST_PAUSE.min(*pause * 2)));
+        let spent = doubled.scan(Duration::ZERO, |spent, pause| {
+            *spent += pause;
+            (*spent <= NEWS_KEPT).then_some(pause)
+        });
+        spent.filter(move |_| self == Sort::Notice)
+    }
 }
 
 /// One message on its way. Secret: it does not print.
@@ -43,6 +64,8 @@ impl Sort {
 pub struct Parcel {
     /// What it is about.
     pub sort: Sort,
+    /// Whose it is, for the log, where that is known.
+    pub account: Option<AccountId>,
     /// To whom; `None` if whoever passes it on knows by the fields.
     pub to: Option<Contact>,
     /// What mail has above it.
@@ -70,11 +93,15 @@ pub trait Courier: Send + Sync + 'static {
     /// The word in metrics and logs.
     fn name(&self) -> &'static str;
 
-    /// Delivers a parcel, or gives it up after a bounded time and a bounded number of tries.
+    /// Who is handed parcels, for the log: scheme, host and port, and no more of the address, which may hold a secret.
+    fn receiver(&self) -> String;
+
+    /// Delivers a parcel under a name that is the same at every try, or gives it up after a bounded time and a bounded
+    /// number of tries.
     ///
     /// # Errors
     /// Why it was given up.
-    async fn deliver(&self, parcel: &Parcel, now: Time) -> Result<(), Undelivered>;
+    async fn deliver(&self, parcel: &Parcel, id: &str, now: Time) -> Result<(), Undelivered>;
 }
 
 /// Tries something until it succeeds, fails for good, or was tried once more than there are pauses.

@@ -3,8 +3,6 @@
 use super::{Courier, Parcel, Undelivered, persist};
 use crate::identity::Channel;
 use crate::stdx::clock::Time;
-use crate::stdx::entropy;
-use crate::stdx::id::base32;
 use crate::stdx::secret::Secret;
 use async_trait::async_trait;
 use lettre::message::header::ContentType;
@@ -52,6 +50,7 @@ pub struct SmtpPlan {
 /// The server.
 pub struct Smtp {
     from: Mailbox,
+    receiver: String,
     /// An error if the system has no certificates to trust: every delivery says so.
     transport: Result<AsyncSmtpTransport<Tokio1Executor>, String>,
 }
@@ -63,17 +62,18 @@ impl Smtp {
     /// The server of a plan. Connects to nothing yet.
     pub fn new(plan: &SmtpPlan) -> Self {
         let from = plan.from.clone();
-        Smtp { from, transport: transport(plan).map_err(|error| error.to_string()) }
+        let receiver = format!("smtp://{}:{}", plan.host, plan.port);
+        Smtp { from, receiver, transport: transport(plan).map_err(|error| error.to_string()) }
     }
 
-    fn message(&self, parcel: &Parcel) -> Result<Message, Undelivered> {
+    fn message(&self, parcel: &Parcel, id: &str) -> Result<Message, Undelivered> {
         let lasting = |what: &dyn std::fmt::Display| Undelivered::Lasting(what.to_string());
         let to = parcel.to.as_ref().filter(|to| to.channel() == Channel::Mail);
         let to = to.ok_or_else(|| lasting(&"there is no mail address to send it to"))?;
         // The parser's words would repeat the address.
         let to: Address = to.address().parse().map_err(|_| lasting(&"it is no mail address"))?;
         let text = String::from_utf8_lossy(parcel.text.expose()).into_owned();
-        let id = format!("<{}@{}>", base32(&entropy::bytes::<16>()), self.from.email.domain());
+        let id = format!("<{id}@{}>", self.from.email.domain());
         let message = Message::builder().from(self.from.clone()).to(Mailbox::new(None, to)).message_id(Some(id));
         let message = message.subject(parcel.subject.clone()).header(ContentType::TEXT_PLAIN).body(text);
         message.map_err(|error| lasting(&error))
@@ -83,6 +83,9 @@ impl Smtp {
         let transport = self.transport.as_ref().map_err(|error| Undelivered::Lasting(error.clone()))?;
         match tokio::time::timeout(LONGEST, transport.send(message.clone())).await {
             Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) if is_about_login(&error) => {
+                Err(Undelivered::Lasting(coded(&error, "it refused the user or the password")))
+            }
             // A server's words may repeat the recipient's address; its code says enough.
             Ok(Err(error)) if error.is_permanent() => Err(Undelivered::Lasting(coded(&error, "it refused the mail"))),
             Ok(Err(error)) if error.is_transient() => Err(Undelivered::Passing(coded(&error, "it put the mail off"))),
@@ -99,10 +102,20 @@ impl Courier for Smtp {
         Self::NAME
     }
 
-    async fn deliver(&self, parcel: &Parcel, _now: Time) -> Result<(), Undelivered> {
-        let message = self.message(parcel)?;
+    fn receiver(&self) -> String {
+        self.receiver.clone()
+    }
+
+    async fn deliver(&self, parcel: &Parcel, id: &str, _now: Time) -> Result<(), Undelivered> {
+        let message = self.message(parcel, id)?;
         persist(|| self.send(&message)).await
     }
+}
+
+/// Whether a server refused whoever logs in, and not the mail (RFC 4954 §6).
+fn is_about_login(error: &lettre::transport::smtp::Error) -> bool {
+    let code = error.status().map(|code| code.to_string());
+    code.is_some_and(|code| ["530", "534", "535", "538"].contains(&code.as_str()))
 }
 
 fn coded(error: &lettre::transport::smtp::Error, what: &str) -> String {

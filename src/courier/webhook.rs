@@ -4,8 +4,6 @@
 
 use super::{Courier, Parcel, Undelivered, persist};
 use crate::stdx::clock::Time;
-use crate::stdx::entropy;
-use crate::stdx::id::base32;
 use crate::stdx::secret::Secret;
 use async_trait::async_trait;
 use aws_lc_rs::hmac;
@@ -113,11 +111,14 @@ impl Courier for Webhook {
         Self::NAME
     }
 
-    async fn deliver(&self, parcel: &Parcel, now: Time) -> Result<(), Undelivered> {
-        let id = format!("msg_{}", base32(&entropy::bytes::<16>()));
+    fn receiver(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
+    async fn deliver(&self, parcel: &Parcel, id: &str, now: Time) -> Result<(), Undelivered> {
         let body = body(parcel);
         // The same name at every try, so that the receiver can drop what it has already.
-        persist(|| self.post(&id, &body, now)).await
+        persist(|| self.post(id, &body, now)).await
     }
 }
 
@@ -179,9 +180,16 @@ mod tests {
         let url = format!("http://{}/", silent.local_addr().expect("bound"));
         let plan = WebhookPlan { url: Url::parse(&url).expect("an address"), token: Secret::new("token") };
         let sort = super::super::Sort::Code;
-        let parcel = Parcel { sort, to: None, subject: String::new(), text: Secret::new("1"), fields: Vec::new() };
+        let parcel = Parcel {
+            sort,
+            account: None,
+            to: None,
+            subject: String::new(),
+            text: Secret::new("1"),
+            fields: Vec::new(),
+        };
         let began = tokio::time::Instant::now();
-        let outcome = Webhook::new(&plan).deliver(&parcel, Time::EPOCH).await;
+        let outcome = Webhook::new(&plan).deliver(&parcel, "msg_1", Time::EPOCH).await;
         assert!(matches!(outcome, Err(Undelivered::Passing(_))), "{outcome:?}");
         assert!(began.elapsed() <= Duration::from_secs(18), "{:?}", began.elapsed());
         assert!(began.elapsed() >= super::super::PAUSES.iter().sum::<Duration>(), "{:?}", began.elapsed());

@@ -7,7 +7,9 @@ use crate::edition::Edition;
 use crate::identity::TokenHash;
 use crate::policy::Carrier;
 use crate::session::{Carried, Known, LiveSession, Reading, Unavailable};
+use crate::stdx::bounded::BoundedMap;
 use crate::stdx::digest::sha256;
+use crate::stdx::hash::FastState;
 use crate::token::{ProofFault, Proved};
 use http::header::{AUTHORIZATION, HeaderName};
 use pingora::http::RequestHeader;
@@ -15,6 +17,9 @@ use std::sync::Arc;
 
 /// The field that carries a proof (RFC 9449 §4.1).
 pub const DPOP: HeaderName = HeaderName::from_static("dpop");
+
+/// Foreign credentials remembered, so that not each request has them read: about 400 kilobytes.
+const FOREIGN: usize = 10_000;
 
 /// What an `Authorization` field is to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +33,8 @@ pub enum Authorization {
 /// Why a token of ours carries nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenFault {
+    /// It stands where no program puts one that means us to read it: then nobody gets to read it.
+    Misplaced,
     /// It is malformed, expired, for another host, or its session is over.
     Invalid,
     /// It is bound to a key, and was presented without a proof.
@@ -48,10 +55,21 @@ pub enum Token {
     Bad(TokenFault),
 }
 
-/// A token as it was presented.
+/// Credentials that hold no token of ours, by their hash, with the edition in which they were found to: another one may
+/// have another portal. A stranger who fills it with nonsense makes others' be read once more.
+pub struct ForeignCredentials(BoundedMap<[u8; 32], u64, FastState>);
+
+impl Default for ForeignCredentials {
+    fn default() -> Self {
+        ForeignCredentials(BoundedMap::hashed(FOREIGN))
+    }
+}
+
+/// Credentials as they were presented.
 #[derive(Clone, Copy)]
 pub struct Presented<'r> {
     scheme: Scheme,
+    /// The token; under another scheme than a token's the whole field.
     text: &'r [u8],
 }
 
@@ -59,19 +77,20 @@ pub struct Presented<'r> {
 enum Scheme {
     Bearer,
     Dpop,
+    Other,
 }
 
 impl<'r> Presented<'r> {
-    /// The token in a request's `Authorization`, whosever it is.
+    /// What is in a request's `Authorization`, whosever it is.
     pub fn of(request: &'r RequestHeader) -> Option<Self> {
         let field = request.headers.get(AUTHORIZATION)?.as_bytes();
-        let (scheme, text) = field.split_at(field.iter().position(|byte| *byte == b' ')?);
-        let scheme = match scheme {
-            word if word.eq_ignore_ascii_case(b"bearer") => Scheme::Bearer,
-            word if word.eq_ignore_ascii_case(b"dpop") => Scheme::Dpop,
-            _ => return None,
+        let (scheme, text) = field.split_at(field.iter().position(|byte| *byte == b' ').unwrap_or(field.len()));
+        let (scheme, text) = match scheme {
+            word if word.eq_ignore_ascii_case(b"bearer") => (Scheme::Bearer, text.trim_ascii()),
+            word if word.eq_ignore_ascii_case(b"dpop") => (Scheme::Dpop, text.trim_ascii()),
+            _ => (Scheme::Other, field),
         };
-        Some(Presented { scheme, text: text.trim_ascii() })
+        Some(Presented { scheme, text })
     }
 
     /// Whether it came with the promise of a proof.
@@ -81,12 +100,26 @@ impl<'r> Presented<'r> {
 }
 
 impl Edge {
-    /// Whether a token is ours: remembered, or saying so itself.
+    /// Whether credentials hold a token of ours: a remembered one, or one that says so itself.
     pub(super) fn is_ours(&self, edition: &Edition, presented: Presented<'_>) -> Authorization {
-        let known = || self.reader.is_known_bearer(&TokenHash(sha256(presented.text)));
-        let issuer = edition.plan.portal.as_ref().map(|portal| &*portal.origin);
-        let says = |issuer| self.tokens.claims_to_be_of(issuer, presented.text);
-        if known() || issuer.is_some_and(says) { Authorization::Ours } else { Authorization::Foreign }
+        let hash = sha256(presented.text);
+        match self.reader.is_known_bearer(&TokenHash(hash)) || self.says_ours(edition, presented, hash) {
+            true => Authorization::Ours,
+            false => Authorization::Foreign,
+        }
+    }
+
+    /// Whether credentials of that hash hold what says to be a token of ours. Those that do not are remembered.
+    fn says_ours(&self, edition: &Edition, presented: Presented<'_>, hash: [u8; 32]) -> bool {
+        let Some(portal) = &edition.plan.portal else { return false };
+        if self.foreign.0.get(&hash) == Some(edition.number) {
+            return false;
+        }
+        let ours = self.tokens.are_in(presented.text, &portal.origin);
+        if !ours {
+            self.foreign.0.insert(hash, edition.number);
+        }
+        ours
     }
 
     /// What a token carries here; `None` if it is not ours.
@@ -100,6 +133,11 @@ impl Edge {
         presented: Presented<'_>,
     ) -> Result<Option<Token>, Unavailable> {
         let hash = TokenHash(sha256(presented.text));
+        if presented.scheme == Scheme::Other {
+            // Refused rather than taken out: its program believes that it says who it is.
+            let ours = self.says_ours(edition, presented, hash.0);
+            return Ok(ours.then_some(Token::Bad(TokenFault::Misplaced)));
+        }
         let (host, now) = (&*arrival.host, arrival.now);
         let reading = Reading { token: &hash, host, now, rules: edition.sessions() };
         let known = match self.reader.read_bearer(reading).await? {
@@ -129,7 +167,7 @@ impl Edge {
         reading: Reading<'_>,
     ) -> Result<Known, Unavailable> {
         let Some(portal) = &edition.plan.portal else { return Ok(Known::Nothing) };
-        if !self.tokens.claims_to_be_of(&portal.origin, presented.text) {
+        if !self.says_ours(edition, presented, reading.token.0) {
             return Ok(Known::Nothing);
         }
         let Some(bearer) = self.tokens.verify(&portal.origin, presented.text, reading.now) else {

@@ -4,6 +4,7 @@ use super::{Edge, Failure, Finding, Passage, Refusal};
 use crate::edition::RoutePlan;
 use crate::identity::{AccountId, AccountName};
 use crate::policy::Line;
+use crate::reply::Remark;
 use crate::session::LiveSession;
 use crate::stdx::bounded::BoundedMap;
 use crate::stdx::clock::Time;
@@ -97,8 +98,12 @@ impl Decisions {
 
     /// Remembers what became of a request and names it.
     pub fn keep(&self, refusal: &Refusal, decided: Decided) -> DecisionId {
+        self.put(Shelf::of(refusal), decided)
+    }
+
+    fn put(&self, shelf: Shelf, decided: Decided) -> DecisionId {
         let id = DecisionId::new(fastrand::u128(..).to_be_bytes());
-        self.0[Shelf::of(refusal) as usize].insert(id, Arc::new(decided));
+        self.0[shelf as usize].insert(id, Arc::new(decided));
         id
     }
 
@@ -144,6 +149,38 @@ impl Edge {
         if matches!(refusal, Refusal::NotEncrypted | Refusal::AboutServer) {
             return None;
         }
+        let decided = Decided {
+            outcome: refusal.word(),
+            sentence: super::refuse::sentence(refusal).unwrap_or_default(),
+            found: Under::of(passage, refusal),
+            lines: if let Refusal::Denied { denial, .. } = refusal { denial.lines.clone() } else { Vec::new() },
+            ..self.undecided(request, passage)
+        };
+        Some(self.decisions.keep(refusal, decided))
+    }
+
+    /// Takes down what the log is to say of an answer of the portal's: it is counted, and if it is a refusal, `explain`
+    /// knows it like any other.
+    pub fn remark(&self, request: &RequestHeader, passage: &mut Passage, remark: Box<Remark>) {
+        if let Some((grant, result)) = remark.counted {
+            self.metrics.program(grant, result);
+        }
+        if let Some(word) = remark.refused {
+            let program = remark.program.as_ref().map(|program| format!(", asked for by the program {program}"));
+            let decided = Decided {
+                outcome: word,
+                sentence: format!("{}{}", remark.why, program.unwrap_or_default()),
+                found: Under { account: remark.account.clone(), ..Under::default() },
+                ..self.undecided(request, passage)
+            };
+            let shelf = if remark.account.is_some() { Shelf::Account } else { Shelf::Stranger };
+            passage.refused = Some((word, Some(self.decisions.put(shelf, decided))));
+        }
+        passage.remark = Some(remark);
+    }
+
+    /// What is known of a request before anything is decided.
+    fn undecided(&self, request: &RequestHeader, passage: &Passage) -> Decided {
         let path = super::record::loggable(request.uri.path());
         let (at, client, what) = match &passage.arrival {
             Some(arrival) => (arrival.now, arrival.client, format!("{} {} {path}", request.method, arrival.host)),
@@ -155,18 +192,17 @@ impl Edge {
                 (self.clock.now(), client, format!("{} {host} {path}", request.method))
             }
         };
-        let decided = Decided {
+        Decided {
             at,
             request: passage.id,
             edition: passage.edition.number,
             what,
             client,
-            outcome: refusal.word(),
-            sentence: super::refuse::sentence(refusal).unwrap_or_default(),
-            found: Under::of(passage, refusal),
-            lines: if let Refusal::Denied { denial, .. } = refusal { denial.lines.clone() } else { Vec::new() },
-        };
-        Some(self.decisions.keep(refusal, decided))
+            outcome: "",
+            sentence: String::new(),
+            found: Under::default(),
+            lines: Vec::new(),
+        }
     }
 }
 

@@ -26,7 +26,7 @@ mod tether;
 mod turn_away;
 mod waiting;
 
-pub use bearer::{Authorization, TokenFault};
+pub use bearer::{Authorization, ForeignCredentials, TokenFault};
 pub use body::fault as body_fault;
 pub use complaint::Complaints;
 pub use decisions::{Decided, DecisionId, Decisions, Under};
@@ -56,6 +56,8 @@ pub struct Edge {
     pub reader: Arc<Reader>,
     /// Access tokens of programs.
     pub tokens: Arc<AccessTokens>,
+    /// Credentials that hold none of them.
+    pub foreign: ForeignCredentials,
     /// Proofs that go with them.
     pub proofs: Arc<Proofs>,
     /// Stamps for services.

@@ -7,6 +7,7 @@ use crate::edition::{Held, Ready, RoutePlan};
 use crate::listen::{Connection, Underway};
 use crate::policy::{Carrier, Permit};
 use crate::pool::{Pick, PoolStatus, Tried};
+use crate::reply::Remark;
 use crate::session::LiveSession;
 use crate::session::cookie::Transport;
 use crate::stdx::clock::Time;
@@ -47,6 +48,8 @@ pub struct Passage {
     pub outcome: Outcome,
     /// Why it was refused, in a word, for the log; with the decision's id where there is one.
     pub refused: Option<(&'static str, Option<super::DecisionId>)>,
+    /// What the portal has the log say of its answer.
+    pub remark: Option<Box<Remark>>,
     /// What broke, if something did.
     pub failure: Option<Failure>,
     /// Held past the log line: while it lives, the connection is busy.
@@ -191,6 +194,7 @@ impl Passage {
             denied: None,
             outcome: Outcome::Failed,
             refused: None,
+            remark: None,
             failure: None,
             underway: None,
             body: 0,

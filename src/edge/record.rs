@@ -45,7 +45,7 @@ impl Edge {
             .number("edition", passage.edition.number)
             .text("outcome", passage.outcome.word())
             .number("micros", micros(passage.began.elapsed()));
-        let line = forwarded(judged(line, passage), passage);
+        let line = remarked(forwarded(judged(line, passage), passage), passage);
         match passage.refused {
             Some((word, Some(id))) => line.text("refused", word).show("decision", &id),
             Some((word, None)) => line.text("refused", word),
@@ -79,6 +79,14 @@ fn judged(line: Line, passage: &Passage) -> Line {
         Some(session) => line.text("account", session.account.name.as_str()).show("session", &session.id),
         None => line,
     }
+}
+
+/// What the portal says of its answer. A program's name is what it gives itself.
+fn remarked(line: Line, passage: &Passage) -> Line {
+    let Some(remark) = &passage.remark else { return line };
+    let line = line.maybe("account", remark.account.as_ref().map(|(_, name)| name.as_str()));
+    let line = line.maybe("program", remark.program.as_deref());
+    line.maybe("why", Some(remark.why).filter(|why| !why.is_empty()))
 }
 
 /// A path as it may be written down: what follows `/enrol/` may be a link that is still good, whichever host it came to.

@@ -165,6 +165,7 @@ impl TokenFault {
     /// The word for logs.
     pub fn word(self) -> &'static str {
         match self {
+            TokenFault::Misplaced => "misplaced-token",
             TokenFault::Invalid => "invalid-token",
             TokenFault::Unproved => "unproved-token",
             TokenFault::Proof => "invalid-proof",
@@ -176,6 +177,9 @@ impl TokenFault {
     /// One sentence.
     pub fn sentence(self) -> &'static str {
         match self {
+            TokenFault::Misplaced => {
+                "a token of this gateway stands as Authorization: Bearer TOKEN, or DPoP TOKEN, and in no other form"
+            }
             TokenFault::Invalid => "the token is not good here: it may have expired, or its session has ended",
             TokenFault::Unproved => "the token is bound to a key: it needs a proof of it with every request",
             TokenFault::Proof => "the proof does not fit this request, or was used before",

@@ -175,7 +175,7 @@ impl Case<'_> {
     /// 401 for a token of ours that is not good (RFC 6750 §3.1, RFC 9449 §7.1, §9). Whoever sends one is a program.
     fn disbelieve(&self, fault: TokenFault) -> Answer {
         let (scheme, error) = match fault {
-            TokenFault::Invalid => (self.scheme(), "invalid_token"),
+            TokenFault::Misplaced | TokenFault::Invalid => (self.scheme(), "invalid_token"),
             TokenFault::Unproved => (Scheme::Dpop, "invalid_token"),
             TokenFault::Proof | TokenFault::Busy => (Scheme::Dpop, "invalid_dpop_proof"),
             TokenFault::Nonce => (Scheme::Dpop, "use_dpop_nonce"),

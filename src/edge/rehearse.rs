@@ -11,7 +11,8 @@ use pingora::http::RequestHeader;
 const REHEARSAL_PATH: &str = "/.portcullis/check";
 
 /// What the query must hold.
-const NEEDED: &str = "the query must hold path, which begins with /, and may hold method, each once";
+const NEEDED: &str =
+    "the query must hold path, which begins with / and has no fragment, and may hold method, each once";
 
 /// Whether a request asks it.
 pub fn asks_rehearsal(request: &RequestHeader) -> bool {
@@ -54,7 +55,9 @@ fn rehearsed(request: &RequestHeader) -> Option<RequestHeader> {
     let mut rehearsed = request.clone();
     rehearsed.set_method(method);
     rehearsed.set_raw_path(path.as_bytes()).ok()?;
-    Some(rehearsed)
+    // What is judged is what was asked, to the byte: neither is a fragment dropped, nor what is no text replaced.
+    let same = rehearsed.raw_path() == path.as_bytes() && !path.contains(char::REPLACEMENT_CHARACTER);
+    same.then_some(rehearsed)
 }
 
 fn unreadable() -> Answer {
@@ -87,6 +90,9 @@ mod tests {
             "?path=/a&method=A&method=B",
             "?path=/a&method=A%20B",
             "?path=/.portcullis/session",
+            "?path=/a%23b",
+            "?path=/a%3Fb%23c",
+            "?path=/a%FF",
             "?path=/a&more=1",
         ] {
             assert_eq!(asked(&format!("/.portcullis/check{query}")), None, "{query}");

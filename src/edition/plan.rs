@@ -51,9 +51,9 @@ impl Plan {
         (port != 443).then_some(port)
     }
 
-    /// Whether some route of a host needs a session.
+    /// Whether some route of a host needs a session. The portal's own host is never under a route, whatever wildcard has it.
     pub fn protects(&self, host: &str) -> bool {
-        self.portal.is_some()
+        self.portal.as_ref().is_some_and(|portal| portal.host != host)
             && self.routes.iter().any(|route| route.policy.needs_session() && route.host.matches(host))
     }
 

@@ -3,6 +3,7 @@
 
 use super::background::event_row;
 use crate::audit::{Event, Recorder, Reported};
+use crate::identity::FactorName;
 use crate::stdx::clock::{Clock, Time};
 use crate::stdx::sparing::Sparing;
 use crate::store::{EventRow, Events, Unavailable};
@@ -67,7 +68,9 @@ impl EventWriter {
 
     fn hold(&mut self, batch: &mut Vec<(Time, Event)>) {
         for (at, event) in batch.drain(..) {
-            step(&event).into_iter().for_each(|result| self.metrics.sign_in(result));
+            if let Some((factor, result)) = step(&event) {
+                self.metrics.sign_in(factor.0, result);
+            }
             self.held.push(event_row(at, &event, &[]));
         }
     }
@@ -137,11 +140,15 @@ impl EventWriter {
 
 /// How an event counts as an answer in a sign-in, if it is one. Tries that were refused unseen are counted where they
 /// are refused, for only some of them are events.
-fn step(event: &Event) -> Option<&'static str> {
+fn step(event: &Event) -> Option<(FactorName, &'static str)> {
     match event {
-        Event::SignedIn { .. } | Event::ProgramSignedIn { .. } | Event::SteppedUp { .. } => Some("succeeded"),
+        // The last one decided.
+        Event::SignedIn { factors, .. } => factors.last().map(|factor| (*factor, "succeeded")),
+        Event::SteppedUp { factor, .. } => Some((*factor, "succeeded")),
         Event::SignInFailed { why: "throttled", .. } => None,
-        Event::SignInFailed { why, .. } => Some(why),
+        Event::SignInFailed { factor, why, .. } => Some((*factor, why)),
+        // Programs are counted where they are answered.
+        Event::ProgramSignedIn { .. } | Event::ProgramSignInFailed { .. } => None,
         Event::Entered { .. }
         | Event::EntryRefused { .. }
         | Event::SessionEnded { .. }
@@ -149,6 +156,8 @@ fn step(event: &Event) -> Option<&'static str> {
         | Event::ProgramApproved { .. }
         | Event::ProgramDenied { .. }
         | Event::SecretReused { .. }
+        | Event::CodeSent { .. }
+        | Event::CodeRefused { .. }
         | Event::Recovered { .. }
         | Event::Enrolled { .. }
         | Event::FactorRemoved { .. }

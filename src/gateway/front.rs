@@ -252,8 +252,11 @@ impl Front {
         let metadata = path == edge::METADATA_PATH && passage.edition.plan.protects(&arrival.host);
         if metadata || Portal::answers(path, on_portal) {
             // Boxed, because it is large: a request for a service must not carry room for every page.
-            let answer = Box::pin(self.ask_portal(http, passage, on_portal)).await?;
+            let mut answer = Box::pin(self.ask_portal(http, passage, on_portal)).await?;
             passage.outcome = Outcome::Own;
+            if let Some(remark) = answer.remark.take() {
+                self.edge.remark(http.req_header(), passage, remark);
+            }
             return Ok(Some(answer));
         }
         let admission = self.edge.admit(passage, http.req_header(), arrival).await?;

@@ -30,8 +30,8 @@ pub use state::{State, StateFailure, open_store, open_store_without_key, store_i
 use crate::admin::{self, Operate};
 use crate::audit::{Event, Recorder};
 use crate::config::{self, Environment, Loaded, Places, Problem, Problems, Sources};
-use crate::courier::{Outbox, Tally};
-use crate::edge::{Complaints, Decisions, Denials, Edge, Tethers};
+use crate::courier::{Outbox, Sort, Tally};
+use crate::edge::{Complaints, Decisions, Denials, Edge, ForeignCredentials, Tethers};
 use crate::edition::{Edition, Live};
 use crate::factor;
 use crate::listen::{Certificates, Drained, ListenFailure, Listeners, Loops, Meter, Unreadable};
@@ -212,6 +212,7 @@ impl Parts {
         let (recorder, events) = Recorder::new();
         let metrics = Arc::new(Metrics::new());
         metrics.describe_process(now);
+        metrics.expect_factors(factor::ALL.iter().map(|factor| factor.0));
         let writing = Arc::new(Writing::new(clock.clone()));
         state.store = observed(state.store, &failures(&metrics, &writing));
         Unreadable::ALL.iter().for_each(|why| drop(metrics.headers_refused(why.word())));
@@ -228,7 +229,8 @@ impl Parts {
         let tickets = Arc::new(Tickets::new(state.master.seal("ticket"), factor::named));
         let tally = Tally::new(&metrics);
         // Two, so that a service for news that has broken down keeps nobody from a code.
-        let ((codes, deliveries), (notices, news)) = (Outbox::new(&tally), Outbox::new(&tally));
+        let ((codes, deliveries), (notices, news)) =
+            (Outbox::new(&tally, Sort::Code), Outbox::new(&tally, Sort::Notice));
         tasks.spawn("codes", deliveries.run(clock.clone()));
         tasks.spawn("news", news.run(clock.clone()));
         let login = Arc::new(state.login(&plan, recorder.clone(), &codes));
@@ -241,6 +243,7 @@ impl Parts {
             clock,
             reader: reader.clone(),
             tokens,
+            foreign: ForeignCredentials::default(),
             proofs: proofs.clone(),
             mint: Mint::new(state.keys.clone()),
             tickets: tickets.clone(),

@@ -50,6 +50,7 @@ impl Deliver for Codes {
         let minutes = Secret::new(letter.minutes.to_string());
         let parcel = Parcel {
             sort: Sort::Code,
+            account: letter.account,
             to: Some(letter.to),
             subject: letter.subject,
             text: letter.text,

@@ -9,7 +9,7 @@ use super::writing::Writing;
 use crate::admin::Reloaded;
 use crate::audit::Event;
 use crate::config::{self, Bookmark, Environment, Loaded, Sources};
-use crate::courier::Outbox;
+use crate::courier::{Outbox, Tally};
 use crate::edge::Edge;
 use crate::edition::{Edition, Live, Plan};
 use crate::listen::{Certificates, Listeners};
@@ -144,6 +144,11 @@ impl Reloader {
 
     pub(super) fn writing(&self) -> &Writing {
         &self.writing
+    }
+
+    /// How messages to people are delivered.
+    pub(super) fn deliveries(&self) -> &Tally {
+        self.codes.tally()
     }
 
     pub(super) fn started(&self) -> Time {

@@ -73,6 +73,12 @@ fn counts(reloader: &Reloader, plan: &Plan) -> Value {
         "sessions_cached": edge.reader.cached(),
         "sessions_barred": edge.reader.barred(),
         "events_lost": edge.recorder.lost(),
+        "deliveries_failing": reloader.deliveries().streaks().iter().map(|((courier, kind), streak)| {
+            json!({
+                "courier": courier, "kind": kind, "failures": streak.failures, "since": streak.since.to_string(),
+                "error": streak.error,
+            })
+        }).collect::<Vec<_>>(),
         "access_lines_lost": edge.access.as_ref().map_or(0, AccessLog::lost),
         "store_failures": Operation::ALL.iter().map(|sort| edge.metrics.store_failures(sort.word()).get()).sum::<u64>(),
     })

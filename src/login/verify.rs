@@ -89,7 +89,7 @@ impl Login {
 
     /// Every refusal is counted, and the first of each window recorded.
     fn turn_away(&self, claimed: Claimed<'_>, name: FactorName, refused: &Refused, moment: Moment) -> Stop {
-        self.recorder.count_throttled();
+        self.recorder.count_throttled(name);
         if self.told.is_first(refused, moment.now) {
             self.report_failure(claimed, name, "throttled", moment);
         }

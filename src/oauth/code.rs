@@ -2,7 +2,7 @@
 //! one program at one address.
 
 use super::grant::Record;
-use super::{ClientId, Fault, Granted, Grants, Redirect, Resource, Setting, Terms, written};
+use super::{ClientId, Fault, Granted, Grants, Redirect, Resource, Setting, Terms, Void, written};
 use crate::audit::Event;
 use crate::identity::Need;
 use crate::session::{LiveSession, SecretToken, Thumbprint};
@@ -92,19 +92,23 @@ impl Grants {
     /// # Errors
     /// [`Fault::Grant`] if it is not good, or not any more.
     pub async fn redeem(&self, redeeming: &Redeeming<'_>, setting: &Setting<'_>) -> Result<Granted, Fault> {
-        let code = SecretToken::parse(redeeming.code.as_bytes()).ok_or(Fault::Grant)?;
+        let code = SecretToken::parse(redeeming.code.as_bytes()).ok_or(Fault::Grant(Void::Unknown))?;
         let (key, now) = (code.hash().0, setting.now);
-        let of = self.once.peek(OnceKind::AuthorizationCode, used(key), now).await?.ok_or(Fault::Grant)?;
-        let (session, mut terms) = Record::read(&of).ok_or(Fault::Grant)?;
+        let of =
+            self.once.peek(OnceKind::AuthorizationCode, used(key), now).await?.ok_or(Fault::Grant(Void::Unknown))?;
+        let (session, mut terms) = Record::read(&of).ok_or(Fault::Grant(Void::Unknown))?;
         // Looked at before it is taken: whoever comes second ends the session, and the first gets an answer all the same.
         let live = self.alive(session, setting).await?;
         let bond = self.once.take(OnceKind::AuthorizationCode, key, now).await?;
-        let fits = bond.is_some_and(|bond| Bond::fits(&bond, redeeming));
-        let theirs = terms.client == *redeeming.client;
-        let proved = terms.bound.is_none() || terms.bound == redeeming.bound;
-        if !fits || !theirs || !proved {
+        let void = match bond {
+            None => Some(Void::Reused),
+            Some(_) if terms.client != *redeeming.client => Some(Void::OtherClient),
+            Some(_) if terms.bound.is_some() && terms.bound != redeeming.bound => Some(Void::OtherKey),
+            Some(bond) => (!Bond::fits(&bond, redeeming)).then_some(Void::Unfit),
+        };
+        if let Some(void) = void {
             self.end_reused(&of, "authorization-code", setting).await?;
-            return Err(Fault::Grant);
+            return Err(Fault::Grant(void));
         }
         terms.bound = redeeming.bound;
         self.issue(&live, &terms, setting).await

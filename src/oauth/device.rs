@@ -2,7 +2,7 @@
 //! approves it.
 
 use super::limits::Counted;
-use super::{ClientId, Fault, Granted, Grants, Resource, Setting, Terms, UserCode, written};
+use super::{ClientId, Fault, Granted, Grants, Resource, Setting, Terms, UserCode, Void, written};
 use crate::audit::Event;
 use crate::identity::{AccountId, FactorName, Need, SessionId};
 use crate::session::{LiveSession, SecretToken, Thumbprint};
@@ -122,8 +122,8 @@ impl Grants {
                 Reserved::Locked => return Err(Fault::Later(Time::NEVER)),
             }
         }
-        let code = UserCode::parse(typed).ok_or(Fault::Grant)?;
-        let (_, asked) = self.find(&code, setting.now).await?.ok_or(Fault::Grant)?;
+        let code = UserCode::parse(typed).ok_or(Fault::Grant(Void::Unknown))?;
+        let (_, asked) = self.find(&code, setting.now).await?.ok_or(Fault::Grant(Void::Unknown))?;
         self.throttles.forgive_all(&counters).await?;
         Ok((code, asked))
     }
@@ -173,12 +173,12 @@ impl Grants {
         (client, bound): (&ClientId, Option<Thumbprint>),
         setting: &Setting<'_>,
     ) -> Result<Granted, Fault> {
-        let (code, now) = (SecretToken::parse(device_code.as_bytes()).ok_or(Fault::Grant)?, setting.now);
+        let (code, now) = (SecretToken::parse(device_code.as_bytes()).ok_or(Fault::Grant(Void::Unknown))?, setting.now);
         let key = code.hash().0;
-        let record = self.once.peek(OnceKind::Device, key, now).await?.ok_or(Fault::Grant)?;
-        let (asked, until) = Record::read(&record).ok_or(Fault::Grant)?;
+        let record = self.once.peek(OnceKind::Device, key, now).await?.ok_or(Fault::Grant(Void::Unknown))?;
+        let (asked, until) = Record::read(&record).ok_or(Fault::Grant(Void::Unknown))?;
         if asked.client != *client {
-            return Err(Fault::Grant);
+            return Err(Fault::Grant(Void::OtherClient));
         }
         if now >= until {
             return Err(Fault::Expired);
@@ -189,7 +189,7 @@ impl Grants {
             return Err(if in_time { Fault::Pending } else { Fault::SlowDown });
         };
         let session = Said::session(&said).ok_or(Fault::Denied)?;
-        self.once.take(OnceKind::Device, key, now).await?.ok_or(Fault::Grant)?;
+        self.once.take(OnceKind::Device, key, now).await?.ok_or(Fault::Grant(Void::Reused))?;
         let resource = asked.resource.map(|resource| resource.origin);
         self.grant(session, &Terms { client: asked.client, resource, bound }, setting).await
     }

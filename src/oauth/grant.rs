@@ -1,9 +1,9 @@
 //! A session that a person lends to a program, and the tokens for it; knows not how the person was asked.
 
-use super::{ClientId, Fault, Grants, Resource, Setting, written};
+use super::{ClientId, Fault, Grants, Resource, Setting, Void, written};
 use crate::audit::Event;
 use crate::factor::Proven;
-use crate::identity::{Device, SessionId};
+use crate::identity::{AccountId, AccountName, Device, SessionId};
 use crate::session::{LiveSession, SecretToken, Thumbprint};
 use crate::store::OnceKind;
 use crate::token::Grant;
@@ -34,6 +34,8 @@ pub struct Granted {
     pub life: Duration,
     /// The key that must be proved with every use.
     pub bound: Option<Thumbprint>,
+    /// Whose session it is.
+    pub account: (AccountId, AccountName),
 }
 
 /// What a refresh token stands for.
@@ -95,7 +97,7 @@ impl Grants {
 
     /// A session that is alive.
     pub(super) async fn alive(&self, session: SessionId, setting: &Setting<'_>) -> Result<Arc<LiveSession>, Fault> {
-        self.reader.live(session, setting.now, setting.sessions).await?.ok_or(Fault::Grant)
+        self.reader.live(session, setting.now, setting.sessions).await?.ok_or(Fault::Grant(Void::Ended))
     }
 
     pub(super) async fn issue(
@@ -112,7 +114,8 @@ impl Grants {
         }
         let access = self.access(live, (terms, None), setting)?;
         self.reader.note_use(live, setting.now);
-        Ok(Granted { access, refresh: Some(refresh.text()), life: setting.access, bound: terms.bound })
+        let refresh = Some(refresh.text());
+        Ok(Granted { access, refresh, life: setting.access, bound: terms.bound, account: named(live) })
     }
 
     /// Issues an access token for a session and nothing to renew it with.
@@ -124,7 +127,7 @@ impl Grants {
     ) -> Result<Granted, Fault> {
         let live = self.alive(session, setting).await?;
         let access = self.access(&live, (terms, certificate), setting)?;
-        Ok(Granted { access, refresh: None, life: setting.access, bound: terms.bound })
+        Ok(Granted { access, refresh: None, life: setting.access, bound: terms.bound, account: named(&live) })
     }
 
     fn access(
@@ -133,6 +136,10 @@ impl Grants {
         (terms, certificate): (&Terms, Option<Thumbprint>),
         setting: &Setting<'_>,
     ) -> Result<Zeroizing<String>, Fault> {
+        // The portal may have moved to a host that this was granted for: as an audience, its origin is every host.
+        if terms.resource.as_deref() == Some(setting.issuer) {
+            return Err(Fault::Target);
+        }
         let grant = Grant {
             issuer: setting.issuer,
             resource: terms.resource.as_deref(),
@@ -171,4 +178,8 @@ impl Grants {
             bound: terms.bound.map(|bound| bound.to_string()),
         })?)
     }
+}
+
+fn named(session: &LiveSession) -> (AccountId, AccountName) {
+    (session.account.id, session.account.name.clone())
 }

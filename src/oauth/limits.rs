@@ -1,6 +1,8 @@
 //! How often one source may begin something or present what is not good. In memory, for each process: no secret here can
 //! be guessed, so this only keeps the store from being kept busy.
 
+use super::Unproven;
+use crate::identity::AccountId;
 use crate::stdx::bounded::BoundedMap;
 use crate::stdx::clock::Time;
 use std::net::IpAddr;
@@ -68,6 +70,34 @@ impl Limits {
             let (count, began) = held.unwrap_or((0, now));
             self.0.insert(key, (count.saturating_add(1), began));
         }
+    }
+}
+
+/// For how long the same failure of the same account from the same source is not told again.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+/// Which account failed, or none that there is, why, and from where.
+type Kind = (Option<AccountId>, Unproven, IpAddr);
+
+/// Which failures are on record: the first of its kind in a while, so that a flood of tries is no flood of events. Names
+/// that no account has are one kind.
+pub struct Told(BoundedMap<Kind, Time>);
+
+impl Default for Told {
+    fn default() -> Self {
+        Told(BoundedMap::new(SOURCES))
+    }
+}
+
+impl Told {
+    /// Whether this is to be told.
+    pub fn is_first(&self, (account, why): (Option<AccountId>, Unproven), source: IpAddr, now: Time) -> bool {
+        let kind = (account, why, network(source));
+        if self.0.get(&kind).is_some_and(|until| now < until) {
+            return false;
+        }
+        self.0.insert(kind, now.plus(TELL_EVERY));
+        true
     }
 }
 

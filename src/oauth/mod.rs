@@ -4,6 +4,7 @@
 mod client;
 mod code;
 mod device;
+mod fault;
 mod grant;
 mod limits;
 mod refresh;
@@ -13,6 +14,7 @@ mod user_code;
 pub use client::{ClientId, Redirect, Resource};
 pub use code::{Redeeming, Wish};
 pub use device::{Asked, Begun, INTERVAL};
+pub use fault::{Fault, Unproven, Void};
 pub use grant::{Granted, Terms};
 pub use service::{Identification, ProvedBy};
 pub use user_code::UserCode;
@@ -24,7 +26,7 @@ use crate::stdx::clock::Time;
 pub use crate::store::Unavailable;
 use crate::store::{Accounts, Credentials, Once, Store, Throttles};
 use crate::token::AccessTokens;
-use limits::Limits;
+use limits::{Limits, Told};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +42,7 @@ pub struct Grants {
     tokens: Arc<AccessTokens>,
     recorder: Recorder,
     limits: Limits,
+    told: Told,
 }
 
 /// When and from where a program asks, and by which rules it is answered.
@@ -59,43 +62,6 @@ pub struct Setting<'a> {
     pub source: IpAddr,
 }
 
-/// Why nothing is granted. Closed: each has one word in an answer (RFC 6749 §5.2, RFC 8628 §3.5, RFC 9449 §5).
-#[derive(Clone, Debug)]
-pub enum Fault {
-    /// The request is incomplete or contradicts itself; in what, in a sentence.
-    Request(&'static str),
-    /// Programs of that name are not taken, or it did not prove to be the one.
-    Client,
-    /// What was presented is not good, or not any more, or not for whom presents it: no difference is told.
-    Grant,
-    /// What the tokens shall be for is not served here.
-    Target,
-    /// There is no such kind of grant.
-    GrantType,
-    /// Nobody has answered yet.
-    Pending,
-    /// The same, and the program asks too often.
-    SlowDown,
-    /// Nobody answered in time.
-    Expired,
-    /// Somebody said no.
-    Denied,
-    /// The proof of a key proves nothing.
-    Proof,
-    /// It lacks a fresh nonce.
-    Nonce,
-    /// Too much was tried; not before this time.
-    Later(Time),
-    /// The store cannot be asked.
-    Down(Unavailable),
-}
-
-impl From<Unavailable> for Fault {
-    fn from(error: Unavailable) -> Self {
-        Fault::Down(error)
-    }
-}
-
 impl Grants {
     /// The rules over a store.
     pub fn new(
@@ -106,7 +72,8 @@ impl Grants {
     ) -> Self {
         let (accounts, credentials) = (store.accounts.clone(), store.credentials.clone());
         let (once, throttles) = (store.once.clone(), store.throttles.clone());
-        Grants { accounts, credentials, once, throttles, keeper, reader, tokens, recorder, limits: Limits::default() }
+        let (limits, told) = (Limits::default(), Told::default());
+        Grants { accounts, credentials, once, throttles, keeper, reader, tokens, recorder, limits, told }
     }
 }
 

@@ -2,9 +2,9 @@
 //! 8705 §2.2), and get a session without a person (RFC 6749 §4.4); knows no policy.
 
 use super::grant::Terms;
-use super::{ClientId, Fault, Granted, Grants, Resource, Setting};
+use super::{ClientId, Fault, Granted, Grants, Resource, Setting, Unproven};
 use crate::audit::Event;
-use crate::factor::client_key::{self, Asserted, Expected};
+use crate::factor::client_key::{self, Asserted, Expected, Wrong};
 use crate::factor::{Proven, Verified};
 use crate::identity::{Account, AccountKind, AccountName, Credential, Device, Proofs};
 use crate::session::Thumbprint;
@@ -47,14 +47,20 @@ impl Grants {
     /// # Errors
     /// [`Fault::Client`] for every reason why it does not count; [`Fault::Down`].
     pub async fn identify(&self, said: &Identification<'_>, setting: &Setting<'_>) -> Result<Granted, Fault> {
-        let client = ClientId::parse(said.client).ok_or(Fault::Client)?;
+        let client = ClientId::parse(said.client).ok_or(Fault::Client(Unproven::NotTaken))?;
         let account = self.service_account(said.client).await?;
-        let (credential, verified) = self.check(&account, said, setting).await?;
+        let (account, credential, verified) = match self.proved(account.as_ref(), said, setting).await {
+            Ok(proved) => proved,
+            Err(fault) => {
+                self.report_unproven((&client, account.as_ref()), &fault, setting);
+                return Err(fault);
+            }
+        };
         let proven = Proven::new(account.id, Proofs::new(), &verified);
         let device = Device { name: DEVICE.to_owned(), address: setting.source };
         let opening = (None, Some(MOST_SESSIONS));
-        let session =
-            self.keeper.open_for_program(&proven, device, opening, setting.now).await?.ok_or(Fault::Client)?;
+        let session = self.keeper.open_for_program(&proven, device, opening, setting.now).await?;
+        let session = session.ok_or(Fault::Client(Unproven::Disabled))?;
         // Only for whoever looks when a key was last used: if another use is written at once, that one tells it too.
         self.credentials.advance(credential.id, credential.version, &credential.state, setting.now).await?;
         let (account, address) = (account.id, setting.source);
@@ -68,10 +74,25 @@ impl Grants {
         self.access_only(session, (&terms, certificate), setting).await
     }
 
-    async fn service_account(&self, name: &str) -> Result<Account, Fault> {
-        let name = AccountName::parse(name).map_err(|_| Fault::Client)?;
+    async fn service_account(&self, name: &str) -> Result<Option<Account>, Fault> {
+        let Ok(name) = AccountName::parse(name) else { return Ok(None) };
         let account = self.accounts.by_name(&name).await?;
-        account.filter(|account| account.kind == AccountKind::Service && !account.disabled).ok_or(Fault::Client)
+        Ok(account.filter(|account| account.kind == AccountKind::Service))
+    }
+
+    /// The account, and the key of its that fits.
+    async fn proved<'a>(
+        &self,
+        account: Option<&'a Account>,
+        said: &Identification<'_>,
+        setting: &Setting<'_>,
+    ) -> Result<(&'a Account, Credential, Verified), Fault> {
+        let account = account.ok_or(Fault::Client(Unproven::Unknown))?;
+        if account.disabled {
+            return Err(Fault::Client(Unproven::Disabled));
+        }
+        let (credential, verified) = self.check(account, said, setting).await?;
+        Ok((account, credential, verified))
     }
 
     /// The key that fits. An assertion that fits counts once: its name is marked before it is believed.
@@ -85,24 +106,41 @@ impl Grants {
         let keys = held.into_iter().filter(|credential| credential.factor == client_key::NAME);
         let audiences = [setting.issuer, said.endpoint];
         let expected = Expected { client: account.name.as_str(), audiences: &audiences, now: setting.now };
+        let mut why = match said.by {
+            ProvedBy::Certificate(_) => Unproven::Certificate,
+            ProvedBy::Assertion(_) => Unproven::Assertion(Wrong::Key),
+        };
         for key in keys {
-            let found = match said.by {
-                ProvedBy::Certificate(hash) => client_key::verify_certificate(&key.state, &hash, setting.now),
+            match said.by {
+                ProvedBy::Certificate(hash) => {
+                    if let Some(verified) = client_key::verify_certificate(&key.state, &hash, setting.now) {
+                        return Ok((key, verified));
+                    }
+                }
                 ProvedBy::Assertion(text) => match client_key::verify_assertion(&key.state, text, expected) {
-                    Some(asserted) => Some(self.spend(asserted, setting).await?),
-                    None => None,
+                    Ok(asserted) => return Ok((key, self.spend(asserted, setting).await?)),
+                    // What another key did not sign tells less.
+                    Err(Wrong::Key) => {}
+                    Err(wrong) => why = Unproven::Assertion(wrong),
                 },
-            };
-            if let Some(verified) = found {
-                return Ok((key, verified));
             }
         }
-        Err(Fault::Client)
+        Err(Fault::Client(why))
     }
 
     async fn spend(&self, asserted: Asserted, setting: &Setting<'_>) -> Result<Verified, Fault> {
         let span = (setting.now, asserted.until);
         let first = self.once.mark(OnceKind::Spent, asserted.id, span).await?;
-        if first { Ok(asserted.verified) } else { Err(Fault::Client) }
+        if first { Ok(asserted.verified) } else { Err(Fault::Client(Unproven::Replayed)) }
+    }
+
+    /// Puts on record that a program did not prove who it is: the first time of its kind in a while.
+    fn report_unproven(&self, (client, account): (&ClientId, Option<&Account>), fault: &Fault, setting: &Setting<'_>) {
+        let Fault::Client(why) = fault else { return };
+        let account = account.map(|account| account.id);
+        if self.told.is_first((account, *why), setting.source, setting.now) {
+            let (name, why, address) = (client.to_string(), why.word(), setting.source);
+            self.recorder.report(setting.now, Event::ProgramSignInFailed { account, name, why, address });
+        }
     }
 }

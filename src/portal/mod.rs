@@ -26,16 +26,17 @@ pub use message::refusal;
 
 use crate::audit::Recorder;
 use crate::edition::PortalPlan;
+use crate::factor::Rejection;
 use crate::identity::SessionRules;
 use crate::login::{Login, Stop};
 use crate::oauth::Grants;
-use crate::reply::Answer;
+use crate::reply::{Answer, Remark};
 use crate::session::cookie::Name;
 use crate::session::{HandOffs, Keeper, KeptForms, LiveSession, Reader, Reading, SessionToken};
 use crate::stdx::digest::Mac;
 use crate::stdx::sparing::Sparing;
 use crate::token::{Keyring, Proofs, Tickets};
-use http::Method;
+use http::{Method, StatusCode};
 use page::Ended;
 use std::sync::Arc;
 
@@ -90,6 +91,25 @@ enum Trouble {
     NoMethod(&'static str),
 }
 
+/// The word in the log for a limit of tries or messages that is reached.
+const THROTTLED: &str = "throttled";
+
+impl Trouble {
+    /// The word in the log; `None` for an address that nothing is at.
+    fn word(&self) -> Option<&'static str> {
+        match self {
+            Trouble::Stop(Stop::Gone) => Some("attempt-over"),
+            Trouble::Stop(Stop::Rejected(Rejection::Wait(_))) => Some(THROTTLED),
+            Trouble::Stop(Stop::Rejected(_)) => Some("rejected"),
+            Trouble::Stop(Stop::Down(_)) => Some("store-unavailable"),
+            Trouble::Foreign => Some("foreign-form"),
+            Trouble::NoCookies => Some("no-cookies"),
+            Trouble::SetUpEnded | Trouble::SetUpLost | Trouble::ChangeEnded => Some("set-up-over"),
+            Trouble::NoPage | Trouble::NoMethod(_) => None,
+        }
+    }
+}
+
 impl From<Stop> for Trouble {
     fn from(stop: Stop) -> Self {
         Trouble::Stop(stop)
@@ -116,10 +136,16 @@ impl Portal {
             (false, None) if ask.path == oauth::RESOURCE => Ok(oauth::resource(ask)),
             (false, None) => Err(Trouble::NoPage),
         };
-        outcome.unwrap_or_else(|trouble| {
+        let word = outcome.as_ref().err().and_then(Trouble::word);
+        let answer = outcome.unwrap_or_else(|trouble| {
             self.complain(ask, &trouble);
             message::trouble(ask, trouble)
-        })
+        });
+        let word = word.or_else(|| (answer.status == StatusCode::TOO_MANY_REQUESTS).then_some(THROTTLED));
+        match word.filter(|_| answer.remark.is_none()) {
+            Some(word) => answer.with_remark(Remark { refused: Some(word), ..Remark::default() }),
+            None => answer,
+        }
     }
 
     /// Anybody who asks can cause it, so it is told sparingly, with the names that the access log uses.

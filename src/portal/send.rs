@@ -3,11 +3,12 @@
 use super::page::{self, MessageCode, Prompt, Sent, field};
 use super::sign_in::to_step;
 use super::steps::factor_of;
-use super::{Ask, Outcome, Portal, Trouble};
+use super::{Ask, Outcome, Portal, THROTTLED, Trouble};
 use crate::edition::PortalPlan;
 use crate::factor::{Rejection, Show, message};
 use crate::identity::{Credential, CredentialId, FactorName};
 use crate::login::{Attempt, Begun, Stop, Wish};
+use crate::reply::Remark;
 use crate::session::cookie::Name;
 use crate::stdx::clock::Time;
 use maud::Markup;
@@ -27,7 +28,13 @@ impl Portal {
             Ok(token) => Ok(to_step(ask, &token, factor)),
             Err(Stop::Rejected(rejection)) => {
                 begun.attempt.ticket = self.carried(ask);
-                self.ask_for(ask, portal, (&begun, factor), Some(&rejection)).await
+                let page = self.ask_for(ask, portal, (&begun, factor), Some(&rejection)).await?;
+                if !matches!(rejection, Rejection::Wait(_)) {
+                    return Ok(page);
+                }
+                let why = "too many codes were sent lately";
+                let account = Some((begun.attempt.account, begun.attempt.name));
+                Ok(page.with_remark(Remark { refused: Some(THROTTLED), why, account, ..Remark::default() }))
             }
             Err(Stop::Gone) => self.overtaken(ask).await,
             Err(stop) => Err(stop.into()),

@@ -1,5 +1,6 @@
 //! An answer of the gateway's own, before anybody sends it: status, fields, body; knows no engine and no page.
 
+use crate::identity::{AccountId, AccountName};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 /// An answer of the gateway's own.
@@ -13,6 +14,23 @@ pub struct Answer {
     pub body: Body,
     /// Whether the connection is closed afterwards.
     pub then: Then,
+    /// What the log says of it. Boxed: most answers have none.
+    pub remark: Option<Box<Remark>>,
+}
+
+/// What the log says of an answer, and whoever gets the answer is not told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remark {
+    /// The word for the refusal, if it is one.
+    pub refused: Option<&'static str>,
+    /// Why exactly; empty if there is nothing to say.
+    pub why: &'static str,
+    /// The program that asks, by the name that it gives itself.
+    pub program: Option<String>,
+    /// The account that it is about.
+    pub account: Option<(AccountId, AccountName)>,
+    /// What a program wanted, and what came of it, as it is counted.
+    pub counted: Option<(&'static str, &'static str)>,
 }
 
 /// What becomes of the connection.
@@ -41,7 +59,7 @@ impl Answer {
     /// An answer that nobody may keep.
     pub fn new(status: StatusCode, body: Body) -> Self {
         let kept = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Answer { status, fields: vec![kept], body, then: Then::Keep }
+        Answer { status, fields: vec![kept], body, then: Then::Keep, remark: None }
     }
 
     /// A page: it may run no script, load nothing from elsewhere and stand in nobody's frame. `onward` names the one
@@ -75,6 +93,13 @@ impl Answer {
                 *value = wider.unwrap_or_else(|_| value.clone());
             }
         }
+        self
+    }
+
+    /// The same answer, with what the log says of it.
+    #[must_use]
+    pub fn with_remark(mut self, remark: Remark) -> Self {
+        self.remark = Some(Box::new(remark));
         self
     }
 

@@ -12,13 +12,15 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// Events of Pingora and what it stands on that a flood of bad clients can cause by the thousand, and that say nothing a
 /// metric or the access log does not: kept down to what an operator must see.
-const QUIETED: [&str; 10] = [
+const QUIETED: [&str; 11] = [
     "pingora_proxy=off",
     "pingora_core=error",
     "pingora_core::apps=off",
     "pingora_core::connectors=off",
     "h2=error",
     "rustls=error",
+    // A delivery that fails for its receiver's certificate says so itself.
+    "rustls_platform_verifier=off",
     "sqlx=warn",
     // Every wrong answer to a passkey's challenge, which the record of events has.
     "webauthn_attestation_ca=off",

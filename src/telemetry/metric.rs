@@ -88,6 +88,18 @@ struct ResultLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SignInLabel {
+    factor: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GrantLabel {
+    grant: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OperationLabel {
     operation: &'static str,
 }
@@ -107,6 +119,15 @@ struct MemberLabel {
     pool: String,
     state: &'static str,
 }
+
+/// What programs ask for, and what can come of it. `user_code` is what people type.
+const PROGRAMS: [(&str, &[&str]); 5] = [
+    ("device", &["granted", "pending", "refused", "reused"]),
+    ("code", &["granted", "refused", "reused"]),
+    ("refresh", &["granted", "refused", "reused"]),
+    ("service", &["granted", "refused"]),
+    ("user_code", &["wrong", "throttled"]),
+];
 
 /// The counters of one route: resolved once an edition, so that counting is one atomic addition.
 #[derive(Clone, Debug, Default)]
@@ -144,7 +165,8 @@ pub struct Metrics {
     /// Seconds from the first byte of a request to the end of its response.
     pub duration: Histogram,
     reloads: Family<ResultLabel, Counter>,
-    sign_ins: Family<ResultLabel, Counter>,
+    sign_ins: Family<SignInLabel, Counter>,
+    programs: Family<GrantLabel, Counter>,
     members: Family<MemberLabel, Gauge>,
     /// 1 while the gateway should get traffic.
     pub ready: Gauge,
@@ -196,7 +218,8 @@ impl Metrics {
             // 0.5 ms to 8 s, doubling.
             duration: Histogram::new(exponential_buckets(0.0005, 2.0, 15)),
             reloads: at_zero(&["applied", "refused"]),
-            sign_ins: at_zero(&["succeeded", "wrong", "throttled"]),
+            sign_ins: Family::default(),
+            programs: Family::default(),
             members: Family::default(),
             ready: Gauge::default(),
             degraded: Gauge::default(),
@@ -212,6 +235,9 @@ impl Metrics {
             access_lost: Counter::default(),
             events_lost: Counter::default(),
         };
+        for (grant, results) in PROGRAMS {
+            results.iter().for_each(|result| metrics.count_program((grant, result), 0));
+        }
         metrics.register(requests);
         metrics
     }
@@ -224,7 +250,8 @@ impl Metrics {
         registry.register("headers_refused", "Headers that became no request", self.headers_refused.clone());
         registry.register("request_duration_seconds", "From a request's header to its end", self.duration.clone());
         registry.register("reloads", "Configurations loaded, by result", self.reloads.clone());
-        registry.register("sign_ins", "Sign-ins, by result", self.sign_ins.clone());
+        registry.register("sign_ins", "Answers in sign-ins, by factor and result", self.sign_ins.clone());
+        registry.register("programs", "What programs asked for, by grant and result", self.programs.clone());
         registry.register("pool_members", "Members of pools, by state", self.members.clone());
         registry.register("ready", "Whether traffic should come here", self.ready.clone());
         registry.register("degraded", "Whether not everything can be done", self.degraded.clone());
@@ -274,15 +301,33 @@ impl Metrics {
         self.reloads.get_or_create_owned(&ResultLabel { result }).inc();
     }
 
-    /// Counts an answer in a sign-in: `succeeded` or `wrong`.
-    pub fn sign_in(&self, result: &'static str) {
-        self.sign_ins.get_or_create_owned(&ResultLabel { result }).inc();
+    /// Shows the results of these factors at zero.
+    pub fn expect_factors(&self, factors: impl Iterator<Item = &'static str>) {
+        for factor in factors {
+            for result in ["succeeded", "wrong", "counter", "throttled"] {
+                drop(self.sign_ins.get_or_create_owned(&SignInLabel { factor, result }));
+            }
+        }
     }
 
-    /// Takes over how many tries of a sign-in were refused unseen so far.
-    pub fn set_throttled(&self, tries: u64) {
-        let throttled = self.sign_ins.get_or_create_owned(&ResultLabel { result: "throttled" });
+    /// Counts an answer to a factor: `succeeded`, or why not.
+    pub fn sign_in(&self, factor: &'static str, result: &'static str) {
+        self.sign_ins.get_or_create_owned(&SignInLabel { factor, result }).inc();
+    }
+
+    /// Takes over how many answers to a factor were refused unseen so far.
+    pub fn set_throttled(&self, factor: &'static str, tries: u64) {
+        let throttled = self.sign_ins.get_or_create_owned(&SignInLabel { factor, result: "throttled" });
         throttled.inner().store(tries, Ordering::Relaxed);
+    }
+
+    /// Counts what came of something that a program asked for.
+    pub fn program(&self, grant: &'static str, result: &'static str) {
+        self.count_program((grant, result), 1);
+    }
+
+    fn count_program(&self, (grant, result): (&'static str, &'static str), count: u64) {
+        self.programs.get_or_create_owned(&GrantLabel { grant, result }).inc_by(count);
     }
 
     /// The counter of operations of one sort that the store failed.
@@ -369,13 +414,16 @@ mod tests {
 
     #[test]
     fn what_has_not_happened_yet_is_there_at_zero() {
-        let text = Metrics::new().text();
+        let metrics = Metrics::new();
+        metrics.expect_factors(["password"].into_iter());
+        let text = metrics.text();
         for series in [
             r#"portcullis_reloads_total{result="applied"} 0"#,
             r#"portcullis_reloads_total{result="refused"} 0"#,
-            r#"portcullis_sign_ins_total{result="succeeded"} 0"#,
-            r#"portcullis_sign_ins_total{result="wrong"} 0"#,
-            r#"portcullis_sign_ins_total{result="throttled"} 0"#,
+            r#"portcullis_sign_ins_total{factor="password",result="succeeded"} 0"#,
+            r#"portcullis_sign_ins_total{factor="password",result="wrong"} 0"#,
+            r#"portcullis_sign_ins_total{factor="password",result="throttled"} 0"#,
+            r#"portcullis_programs_total{grant="refresh",result="reused"} 0"#,
         ] {
             assert!(text.contains(series), "{series} is not in\n{text}");
         }

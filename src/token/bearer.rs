@@ -9,7 +9,7 @@ use crate::identity::{AccountId, SessionId};
 use crate::session::{Bearer, LiveSession, Thumbprint};
 use crate::stdx::clock::Time;
 use crate::stdx::entropy;
-use data_encoding::{BASE64URL_NOPAD, Encoding, Specification};
+use data_encoding::{BASE64, BASE64URL_NOPAD, Encoding, Specification};
 use jsonwebtoken::{Algorithm, Header};
 use memchr::memmem;
 use serde::Serialize;
@@ -57,6 +57,7 @@ struct Claims<'a> {
     jti: String,
     client_id: &'a str,
     sid: String,
+    preferred_username: &'a str,
     acr: &'static str,
     amr: Vec<&'static str>,
     auth_time: u64,
@@ -87,7 +88,6 @@ impl AccessTokens {
     pub fn new(keys: Arc<Keyring>) -> Self {
         let mut lenient: Specification = BASE64URL_NOPAD.specification();
         lenient.check_trailing_bits = false;
-        lenient.ignore.push_str("= ");
         let lenient = lenient.encoding().expect("the usual alphabet with a little forgiveness");
         AccessTokens { keys, lenient }
     }
@@ -105,6 +105,7 @@ impl AccessTokens {
             jti: BASE64URL_NOPAD.encode(&entropy::bytes::<16>()),
             client_id: grant.client,
             sid: session.id.to_string(),
+            preferred_username: session.account.name.as_str(),
             acr: assurance.as_str(),
             amr: methods(session, assurance),
             auth_time: oldest.secs(),
@@ -115,14 +116,23 @@ impl AccessTokens {
         sign(&self.keys, header, &claims)
     }
 
-    /// Whether a token says, as far as anybody could read it, that `issuer` made it. Anything else is somebody else's.
-    pub fn claims_to_be_of(&self, issuer: &str, token: &[u8]) -> bool {
-        let claims = token.split(|byte| *byte == b'.').nth(1);
-        let Some(claims) = claims.and_then(|claims| self.lenient.decode(claims).ok()) else { return false };
-        match object(&claims) {
-            Some(claims) => text(&claims, "iss") == Some(issuer),
-            None => memmem::find(&claims, issuer.as_bytes()).is_some(),
-        }
+    /// Whether credentials hold, wherever in them and as far as anybody could read it, a token that says that `issuer` made
+    /// it; also as the user or password of RFC 7617. Anything else is somebody else's.
+    pub fn are_in(&self, credentials: &[u8], issuer: &str) -> bool {
+        self.are_plainly_in(credentials, issuer)
+            || basic(credentials).is_some_and(|inner| self.are_plainly_in(&inner, issuer))
+    }
+
+    /// What stands between other characters than those of base64url may be the claims of a token.
+    fn are_plainly_in(&self, credentials: &[u8], issuer: &str) -> bool {
+        let runs = credentials.split(|byte| !byte.is_ascii_alphanumeric() && !b"-_".contains(byte));
+        runs.filter(|run| run.len() >= issuer.len()).any(|run| {
+            let Ok(claims) = self.lenient.decode(run) else { return false };
+            match object(&claims) {
+                Some(claims) => text(&claims, "iss") == Some(issuer),
+                None => claims.starts_with(b"{") && memmem::find(&claims, issuer.as_bytes()).is_some(),
+            }
+        })
     }
 
     /// What a token says, if `issuer` made it and it is good now. Every claim is required, and of the type it has here.
@@ -132,6 +142,13 @@ impl AccessTokens {
         let bearer = read(issuer, &token, now)?;
         token.is_signed_by(&key.public).then_some(bearer)
     }
+}
+
+/// User and password, if these are credentials of that kind.
+fn basic(credentials: &[u8]) -> Option<Vec<u8>> {
+    let (scheme, encoded) = credentials.split_at_checked(b"basic".len())?;
+    let encoded = Some(encoded.trim_ascii()).filter(|_| scheme.eq_ignore_ascii_case(b"basic"))?;
+    BASE64.decode(encoded).ok()
 }
 
 /// The claims, not yet believed.
@@ -144,7 +161,6 @@ fn read(issuer: &str, token: &Jws<'_>, now: Time) -> Option<Bearer> {
     if text(claims, "iss")? != issuer || now >= until || latest < issued || latest < begins {
         return None;
     }
-    text(claims, "client_id")?;
     text(claims, "jti")?;
     let (bound, certificate) = match claims.get("cnf") {
         None => (None, None),
@@ -157,6 +173,7 @@ fn read(issuer: &str, token: &Jws<'_>, now: Time) -> Option<Bearer> {
     Some(Bearer {
         session: SessionId::parse(text(claims, "sid")?).ok()?,
         account: AccountId::parse(text(claims, "sub")?).ok()?,
+        client: text(claims, "client_id")?.into(),
         host,
         until,
         bound,
@@ -256,6 +273,7 @@ mod tests {
             ("iat", json!(10_000)),
             ("exp", json!(10_600)),
             ("client_id", json!("tool")),
+            ("preferred_username", json!("alice")),
             ("acr", json!("one-factor")),
             ("amr", json!(["pwd"])),
             ("auth_time", json!(9_000)),
@@ -266,6 +284,7 @@ mod tests {
         let bearer = Bearer {
             session: SessionId::new([2; 16]),
             account: AccountId::new([1; 16]),
+            client: "tool".into(),
             host: Some("app.example.com".into()),
             until,
             bound: GRANT.bound,
@@ -349,7 +368,7 @@ mod tests {
     async fn what_says_to_be_ours_is_told_from_what_is_somebody_elses() {
         let tokens = tokens().await;
         let part = |text: &str| BASE64URL_NOPAD.encode(text.as_bytes());
-        let ours = |token: &str| tokens.claims_to_be_of(ISSUER, token.as_bytes());
+        let ours = |token: &str| tokens.are_in(token.as_bytes(), ISSUER);
         let token = |claims: &str| format!("e30.{}.", part(claims));
         let own = format!(r#"{{"iss":"{ISSUER}"}}"#);
         assert!(ours(&tokens.issue(&session(), &GRANT, NOW).expect("a token")));
@@ -357,6 +376,13 @@ mod tests {
         assert!(ours(&format!("e30.{}=.", part(&own))), "padded");
         assert!(ours(&token(&format!(r#"{{"iss":"x","iss":"{ISSUER}"}}"#))), "said twice");
         assert!(ours(&token(&format!("{own}}}"))), "no JSON");
+        let issued = tokens.issue(&session(), &GRANT, NOW).expect("a token");
+        for around in ["Bearer\t{}", "Basic QQ==, Bearer {}", "Token {}", "Token token=\"{}\"", "x.{}", "{};{}"] {
+            assert!(ours(&around.replace("{}", &issued)), "{around}");
+        }
+        let password = BASE64.encode(format!("git:{issued}").as_bytes());
+        assert!(ours(&format!("Basic {password}")) && ours(&format!("basic  {password} ")), "as a password");
+        assert!(!ours(&format!("Basic {}", BASE64.encode(format!("git:{ISSUER}").as_bytes()))), "the mere name");
         for foreign in ["", "abc", "a.b.c", "opaque", &token("{}"), &token(r#"{"iss":"https://other.example.com"}"#)] {
             assert!(!ours(foreign), "{foreign}");
         }
@@ -370,7 +396,7 @@ mod tests {
             let tokens = futures_util::FutureExt::now_or_never(tokens()).expect("nothing waits in memory");
             let made = format!("e30.{}.{token}", BASE64URL_NOPAD.encode(claims.as_bytes()));
             for token in [token, made] {
-                tokens.claims_to_be_of(ISSUER, token.as_bytes());
+                tokens.are_in(token.as_bytes(), ISSUER);
                 prop_assert!(tokens.verify(ISSUER, token.as_bytes(), NOW).is_none());
             }
         }

@@ -296,10 +296,10 @@ async fn a_delivery_that_fails_for_the_moment_is_tried_again_under_the_same_name
     post.answers(404);
     let page = browser.visit(&format!("{}/account/message", rig.origin("auth.localhost"))).await;
     browser.submit(&page, "/enrol", &[("contact", "alice2@example.com")]).await;
-    let failed = r#"portcullis_deliveries_total{courier="webhook",result="failed"} 1"#;
+    let failed = r#"portcullis_deliveries_total{courier="webhook",kind="code",result="failed"} 1"#;
     rig.eventually("it is given up", async || rig.admin("/metrics").await.1.contains(failed)).await;
     assert_eq!(post.requests().len(), 4, "what is refused for good is not tried again");
-    let delivered = r#"portcullis_deliveries_total{courier="webhook",result="delivered"} 1"#;
+    let delivered = r#"portcullis_deliveries_total{courier="webhook",kind="code",result="delivered"} 1"#;
     assert!(rig.admin("/metrics").await.1.contains(delivered));
 }
 

@@ -233,16 +233,21 @@ async fn a_service_for_news_that_never_answers_keeps_nobody_from_signing_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_comes_after_a_service_was_down_is_told() {
+async fn what_happens_while_a_service_is_down_is_told_when_it_is_back_and_the_status_warns_meanwhile() {
     let post = Post::open().await;
     let (rig, _app) = rig(&post, "").await;
     let browser = person(&rig, &post).await;
     post.answers(500);
     rig.sign_in(&mut browser.other(), "alice").await;
-    let failed = r#"portcullis_deliveries_total{courier="webhook",result="failed"} 1"#;
-    rig.eventually("it is given up", async || rig.admin("/metrics").await.1.contains(failed)).await;
+    let put_off = r#"portcullis_deliveries_total{courier="webhook",kind="notice",result="put-off"} 1"#;
+    rig.eventually("it is put off", async || rig.admin("/metrics").await.1.contains(put_off)).await;
+    let failing = rig.status().await["deliveries_failing"][0].clone();
+    assert_eq!((&failing["courier"], &failing["kind"]), (&Value::from("webhook"), &Value::from("notice")), "{failing}");
+    assert_eq!((&failing["failures"], &failing["error"]), (&Value::from(1), &Value::from("it answered 500")));
     post.answers(200);
-    rig.sign_in(&mut browser.other(), "alice").await;
-    let delivered = r#"portcullis_deliveries_total{courier="webhook",result="delivered"} 2"#;
-    rig.eventually("what comes later is told", async || rig.admin("/metrics").await.1.contains(delivered)).await;
+    let delivered = r#"portcullis_deliveries_total{courier="webhook",kind="notice",result="delivered"} 2"#;
+    rig.eventually("it is told after all", async || rig.admin("/metrics").await.1.contains(delivered)).await;
+    assert_eq!(rig.status().await["deliveries_failing"], Value::Array(Vec::new()));
+    let names: Vec<_> = post.requests().iter().skip(1).map(|seen| seen.one("webhook-id")).collect();
+    assert!(names.len() == 4 && names.iter().all(|name| *name == names[0]), "{names:?}");
 }

@@ -196,10 +196,12 @@ async fn steps_of_a_sign_in_are_counted() {
     let mut browser = rig.browser();
     let page = browser.visit(&format!("{}/", rig.origin("app.localhost"))).await;
     browser.submit(&page, "/sign-in", &[("name", "alice"), ("password", "not her password")]).await;
-    for result in ["succeeded", "wrong"] {
-        let counted = async || value(&metrics(&rig).await, "portcullis_sign_ins_total", &[("result", result)]);
-        rig.eventually(result, async || counted().await == Some(1.0)).await;
-    }
+    let counted = async |factor, result| {
+        value(&metrics(&rig).await, "portcullis_sign_ins_total", &[("factor", factor), ("result", result)])
+    };
+    rig.eventually("a wrong password", async || counted("password", "wrong").await == Some(1.0)).await;
+    rig.eventually("the code that ended the set-up", async || counted("totp", "succeeded").await == Some(1.0)).await;
+    assert_eq!(counted("passkey", "counter").await, Some(0.0), "what never happened can be watched for");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -31,7 +31,8 @@ async fn a_question_is_answered_as_the_request_would_be_and_reaches_no_service()
 async fn a_question_that_cannot_be_read_is_told_what_it_must_hold() {
     let (rig, _app, _wiki) = Rig::two_hosts().await;
     let mut browser = rig.browser();
-    for query in ["", "?path=page", "?path=/a&path=/b", "?path=/.portcullis/session"] {
+    for query in ["", "?path=page", "?path=/a&path=/b", "?path=/.portcullis/session", "?path=/page%23b", "?path=/a%FF"]
+    {
         let refused = check(&rig, &mut browser, query).await;
         assert!(refused.status == 400 && refused.body.contains("must hold path"), "{query}: {refused:?}");
     }

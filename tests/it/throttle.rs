@@ -325,5 +325,5 @@ async fn a_flood_of_refused_tries_is_one_event_and_is_counted_in_full() {
     let expected = [wrong, wrong, wrong, wrong, wrong, true, wrong, true];
     rig.eventually("each window is on record once", async || failed().await == expected).await;
     let text = rig.admin("/metrics").await.1;
-    assert!(text.contains("portcullis_sign_ins_total{result=\"throttled\"} 40"), "{text}");
+    assert!(text.contains("portcullis_sign_ins_total{factor=\"password\",result=\"throttled\"} 40"), "{text}");
 }

@@ -5,6 +5,7 @@ use crate::factor::Verified;
 use crate::stdx::clock::Time;
 use crate::stdx::digest::sha256;
 use data_encoding::BASE64URL_NOPAD;
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
@@ -44,6 +45,40 @@ pub struct Asserted {
     pub until: Time,
 }
 
+/// Why an assertion proves nothing. For whoever runs the gateway: outside there is one word for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wrong {
+    /// It is no assertion, or lacks a claim.
+    Malformed,
+    /// Another key signed it, or none.
+    Key,
+    /// It is about somebody else.
+    Name,
+    /// It is for somebody else.
+    Audience,
+    /// It is over.
+    Expired,
+    /// It is good for longer than any may be.
+    TooFarAhead,
+    /// It was made later than now: a clock is wrong.
+    NotYet,
+}
+
+impl Wrong {
+    /// The word for logs and the record.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Wrong::Malformed => "malformed",
+            Wrong::Key => "key",
+            Wrong::Name => "name",
+            Wrong::Audience => "audience",
+            Wrong::Expired => "expired",
+            Wrong::TooFarAhead => "too-far-ahead",
+            Wrong::NotYet => "not-yet",
+        }
+    }
+}
+
 /// Every claim is needed, in its right form: one of a wrong form must not pass for one that is absent.
 #[derive(Deserialize)]
 struct Claims {
@@ -64,25 +99,30 @@ enum Audience {
 }
 
 /// Checks an assertion against a key.
-pub(super) fn check(jwk: &Jwk, assertion: &str, expected: Expected<'_>) -> Option<Asserted> {
+pub(super) fn check(jwk: &Jwk, assertion: &str, expected: Expected<'_>) -> Result<Asserted, Wrong> {
     if assertion.len() > LONGEST || !is_plain(assertion) {
-        return None;
+        return Err(Wrong::Malformed);
     }
     // The times are judged below, by the clock that is handed in.
-    let mut validation = Validation::new(*algorithms(jwk).first()?);
+    let mut validation = Validation::new(*algorithms(jwk).first().ok_or(Wrong::Key)?);
     validation.algorithms = algorithms(jwk).to_vec();
     (validation.validate_exp, validation.validate_aud) = (false, false);
     validation.required_spec_claims.clear();
-    let key = DecodingKey::from_jwk(jwk).ok()?;
-    let claims = jsonwebtoken::decode::<Claims>(assertion, &key, &validation).ok()?.claims;
+    let key = DecodingKey::from_jwk(jwk).map_err(|_| Wrong::Key)?;
+    let claims = jsonwebtoken::decode::<Claims>(assertion, &key, &validation).map_err(|error| wrong(&error))?.claims;
     let until = claims.stands(expected)?;
     let id = sha256(&[claims.iss.as_bytes(), &[0], claims.jti.as_bytes()].concat());
-    Some(Asserted { verified: Verified::new(proof(expected.now), None), id, until })
+    Ok(Asserted { verified: Verified::new(proof(expected.now), None), id, until })
+}
+
+fn wrong(error: &jsonwebtoken::errors::Error) -> Wrong {
+    let unsigned = matches!(error.kind(), ErrorKind::InvalidSignature | ErrorKind::InvalidAlgorithm);
+    if unsigned { Wrong::Key } else { Wrong::Malformed }
 }
 
 impl Claims {
     /// Until when it must be remembered, if it says what it must.
-    fn stands(&self, Expected { client, audiences, now }: Expected<'_>) -> Option<Time> {
+    fn stands(&self, Expected { client, audiences, now }: Expected<'_>) -> Result<Time, Wrong> {
         let ours = |name: &str| audiences.contains(&name);
         let for_us = match &self.aud {
             Audience::One(name) => ours(name),
@@ -90,10 +130,16 @@ impl Claims {
         };
         let expires = Time::from_secs(self.exp);
         let begun = |at: Option<u64>| at.is_none_or(|at| Time::from_secs(at) <= now.plus(SKEW));
-        let timely = now < expires.plus(SKEW) && expires <= now.plus(ASSERTION_LIFE + SKEW);
-        let named = !self.jti.is_empty() && self.jti.len() <= LONGEST_NAME;
-        let theirs = self.iss == client && self.sub == client;
-        (theirs && for_us && timely && named && begun(self.iat) && begun(self.nbf)).then(|| expires.plus(SKEW))
+        let demands = [
+            (self.iss == client && self.sub == client, Wrong::Name),
+            (for_us, Wrong::Audience),
+            (now < expires.plus(SKEW), Wrong::Expired),
+            (expires <= now.plus(ASSERTION_LIFE + SKEW), Wrong::TooFarAhead),
+            (begun(self.iat) && begun(self.nbf), Wrong::NotYet),
+            (!self.jti.is_empty() && self.jti.len() <= LONGEST_NAME, Wrong::Malformed),
+        ];
+        let unmet = demands.into_iter().find_map(|(met, wrong)| (!met).then_some(wrong));
+        unmet.map_or(Ok(expires.plus(SKEW)), Err)
     }
 }
 
@@ -163,8 +209,8 @@ mod tests {
         let same_name = check(&with("exp", json!(NOW.secs() + 200))).expect("right");
         assert_eq!(right.id, same_name.id);
         assert_ne!(right.id, check(&with("jti", json!("two"))).expect("right").id);
-        assert!(check(&with("aud", json!(["https://other.test", EXPECTED.audiences[1]]))).is_some());
-        assert!(check(&with("nbf", Value::Null)).is_some(), "it may be left out");
+        assert!(check(&with("aud", json!(["https://other.test", EXPECTED.audiences[1]]))).is_ok());
+        assert!(check(&with("nbf", Value::Null)).is_ok(), "it may be left out");
     }
 
     #[test]
@@ -193,42 +239,59 @@ mod tests {
         ];
         for (name, value) in wrong {
             let text = signed(&key, &header, &with(name, value.clone()));
-            assert!(verify_assertion(&state, &text, EXPECTED).is_none(), "{name} {value}");
+            assert!(verify_assertion(&state, &text, EXPECTED).is_err(), "{name} {value}");
         }
         for name in ["iss", "sub", "aud", "exp", "jti"] {
             let mut claims = claims();
             claims.as_object_mut().expect("an object").remove(name);
-            assert!(verify_assertion(&state, &signed(&key, &header, &claims), EXPECTED).is_none(), "without {name}");
+            assert!(verify_assertion(&state, &signed(&key, &header, &claims), EXPECTED).is_err(), "without {name}");
         }
+    }
+
+    #[test]
+    fn whoever_runs_the_gateway_learns_why_an_assertion_is_wrong() {
+        let ((key, state), (other, _)) = (key(), self::key());
+        let header = Header::new(Algorithm::ES256);
+        let why = |key, claims: &Value| verify_assertion(&state, &signed(key, &header, claims), EXPECTED).unwrap_err();
+        let now = NOW.secs();
+        for (name, value, wrong) in [
+            ("sub", json!("eve"), Wrong::Name),
+            ("aud", json!("https://other.test"), Wrong::Audience),
+            ("exp", json!(now - 61), Wrong::Expired),
+            ("exp", json!(now + 3_600), Wrong::TooFarAhead),
+            ("iat", json!(now + 61), Wrong::NotYet),
+            ("jti", json!(7), Wrong::Malformed),
+        ] {
+            assert_eq!(why(&key, &with(name, value)), wrong, "{name}");
+        }
+        assert_eq!(why(&other, &claims()), Wrong::Key);
+        assert_eq!(verify_assertion(&state, "garbage", EXPECTED).unwrap_err(), Wrong::Malformed);
     }
 
     #[test]
     fn neither_another_key_nor_a_header_s_wish_makes_an_assertion_right() {
         let ((key, state), (other, _)) = (key(), self::key());
         let header = Header::new(Algorithm::ES256);
-        assert!(verify_assertion(&state, &signed(&other, &header, &claims()), EXPECTED).is_none());
+        assert!(verify_assertion(&state, &signed(&other, &header, &claims()), EXPECTED).is_err());
         let by_public_key = EncodingKey::from_secret(&state);
         let confused = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims(), &by_public_key).expect("signed");
-        assert!(verify_assertion(&state, &confused, EXPECTED).is_none());
+        assert!(verify_assertion(&state, &confused, EXPECTED).is_err());
         let right = signed(&key, &header, &claims());
         let body = right.split('.').nth(1).expect("three parts");
         for alg in ["none", "None", "nOnE", "HS256"] {
             let header = BASE64URL_NOPAD.encode(format!(r#"{{"alg":"{alg}","typ":"JWT"}}"#).as_bytes());
             for text in [format!("{header}.{body}."), format!("{header}.{body}"), format!("{header}.{body}.AA.AA")] {
-                assert!(verify_assertion(&state, &text, EXPECTED).is_none(), "{alg}");
+                assert!(verify_assertion(&state, &text, EXPECTED).is_err(), "{alg}");
             }
         }
         let mut wishful = Header::new(Algorithm::ES256);
         wishful.kid = Some("../../etc/passwd".to_owned());
         wishful.jku = Some("https://evil.test/keys".to_owned());
-        assert!(
-            verify_assertion(&state, &signed(&key, &wishful, &claims()), EXPECTED).is_some(),
-            "it is not looked at"
-        );
-        assert!(verify_assertion(&state, &right.replace('.', ".."), EXPECTED).is_none());
-        assert!(verify_assertion(b"garbage", &right, EXPECTED).is_none());
+        assert!(verify_assertion(&state, &signed(&key, &wishful, &claims()), EXPECTED).is_ok(), "it is not looked at");
+        assert!(verify_assertion(&state, &right.replace('.', ".."), EXPECTED).is_err());
+        assert!(verify_assertion(b"garbage", &right, EXPECTED).is_err());
         let long = signed(&key, &header, &with("more", json!("x".repeat(LONGEST))));
-        assert!(verify_assertion(&state, &long, EXPECTED).is_none());
+        assert!(verify_assertion(&state, &long, EXPECTED).is_err());
         assert!(!format!("{:?}", Secret::new(right)).contains("eyJ"));
     }
 
@@ -239,7 +302,7 @@ mod tests {
         let body = right.split('.').nth(1).expect("three parts");
         let header = BASE64URL_NOPAD.encode(br#"{"alg":"ES256","crit":["exp"]}"#);
         assert!(!is_plain(&format!("{header}.{body}.AA")) && is_plain(&right));
-        assert!(verify_assertion(&state, &format!("{header}.{body}.AA"), EXPECTED).is_none());
+        assert!(verify_assertion(&state, &format!("{header}.{body}.AA"), EXPECTED).is_err());
     }
 
     #[test]
@@ -253,6 +316,6 @@ mod tests {
         assert!(verify_certificate(&state, &sha256(b"another"), NOW).is_none());
         assert!(verify_certificate(&of_key, &hash, NOW).is_none());
         let right = signed(&key, &Header::new(Algorithm::ES256), &claims());
-        assert!(verify_assertion(&state, &right, EXPECTED).is_none());
+        assert!(verify_assertion(&state, &right, EXPECTED).is_err());
     }
 }

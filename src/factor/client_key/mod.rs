@@ -4,7 +4,7 @@
 mod assertion;
 mod kept;
 
-pub use assertion::{ASSERTION_LIFE, Asserted, Expected};
+pub use assertion::{ASSERTION_LIFE, Asserted, Expected, Wrong};
 pub use kept::{Unfit, fingerprint, label, read};
 
 use super::Verified;
@@ -21,11 +21,14 @@ const fn proof(at: Time) -> Proof {
     Proof { factor: NAME, kinds: Kinds::of(Kind::Possession), phishing_resistant: false, recovery: false, at }
 }
 
-/// Checks an assertion against one key's state; `None` if it is wrong, or the state is no key's.
-pub fn verify_assertion(state: &[u8], assertion: &str, expected: Expected<'_>) -> Option<Asserted> {
-    match Kept::parse(state)? {
-        Kept::Key(jwk) => assertion::check(&jwk, assertion, expected),
-        Kept::Certificate(_) => None,
+/// Checks an assertion against one key's state.
+///
+/// # Errors
+/// Why it is wrong; [`Wrong::Key`] too if the state is no key's.
+pub fn verify_assertion(state: &[u8], assertion: &str, expected: Expected<'_>) -> Result<Asserted, Wrong> {
+    match Kept::parse(state) {
+        Some(Kept::Key(jwk)) => assertion::check(&jwk, assertion, expected),
+        Some(Kept::Certificate(_)) | None => Err(Wrong::Key),
     }
 }
 

@@ -5,7 +5,7 @@ mod template;
 pub use template::{Template, Words};
 
 use super::{Against, Begun, Enrolled, Factor, Holder, Rejection, Sending, Show, Verified};
-use crate::identity::{Channel, Contact, Credential, FactorName, Kind, Kinds, Proof};
+use crate::identity::{AccountId, Channel, Contact, Credential, FactorName, Kind, Kinds, Proof};
 use crate::stdx::clock::Time;
 use crate::stdx::digest::{Mac, same, sha256};
 use crate::stdx::entropy;
@@ -53,6 +53,8 @@ pub struct Settings {
 /// A code on its way. Secret: it does not print.
 #[derive(Clone)]
 pub struct Letter {
+    /// Whose it is; not known while a place is being added.
+    pub account: Option<AccountId>,
     /// To whom.
     pub to: Contact,
     /// What mail has above it.
@@ -119,12 +121,13 @@ impl Message {
     }
 
     /// Draws a code, sends it, and gives what it is checked against.
-    fn send(&self, to: &Contact, now: Time) -> Result<Vec<u8>, Rejection> {
+    fn send(&self, to: &Contact, account: Option<AccountId>, now: Time) -> Result<Vec<u8>, Rejection> {
         let code = drawn(self.settings.digits);
         let Settings { portal, host, .. } = &self.settings;
         let minutes = LIFE.as_secs() / 60;
         let words = Words { code: &code, portal, host, minutes };
         let letter = Letter {
+            account,
             to: to.clone(),
             subject: self.settings.subject.fill(&words),
             text: Secret::new(self.settings.text.fill(&words)),
@@ -175,10 +178,11 @@ impl Factor for Message {
     }
 
     async fn challenge(&self, of: Option<Holder<'_>>, now: Time) -> Result<Begun, Rejection> {
+        let account = of.as_ref().map(|holder| holder.id);
         let contact = of.and_then(|holder| holder.held.iter().find_map(|held| self.keys.contact(held)));
         let contact = contact.filter(|contact| self.settings.channels.contains(&contact.channel()));
         let contact = contact.ok_or(Rejection::Wrong)?;
-        let pending = self.send(&contact, now)?;
+        let pending = self.send(&contact, account, now)?;
         Ok(Begun { pending, show: Show::Sent { to: contact.masked(), channel: contact.channel() } })
     }
 
@@ -211,7 +215,7 @@ impl Factor for Message {
         match self.typed(answer) {
             // Once more, or to somewhere else, while a code is waited for.
             Some(contact) => {
-                let pending = self.send(&contact, now)?;
+                let pending = self.send(&contact, None, now)?;
                 let show = Show::Sent { to: contact.address().to_owned(), channel: contact.channel() };
                 Ok(Some(Begun { pending, show }))
             }

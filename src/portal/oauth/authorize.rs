@@ -2,8 +2,7 @@
 //! program and goes back to it. It is sent to no address that was not checked.
 
 use super::device::trouble;
-use super::endpoint::described;
-use super::{client, need, setting, target};
+use super::{client, need, put_down, remark, setting, target};
 use crate::edition::PortalPlan;
 use crate::identity::Need;
 use crate::login::Stop;
@@ -70,7 +69,7 @@ impl Portal {
         let setting = setting(ask, portal);
         if ask.form.text(field::DECISION) != APPROVE {
             self.grants.refuse(&wish.client, &held.session, &setting);
-            return Ok(back(portal, &redirect, &ask.form, Err(&Fault::Denied)));
+            return Ok(put_down(back(portal, &redirect, &ask.form, Err(&Fault::Denied)), &held));
         }
         let need = self.approving(&held, &wish.need).await?;
         if !need.is_met_by(&held.session.proofs, ask.now) {
@@ -79,7 +78,7 @@ impl Portal {
         }
         let code = self.grants.consent(&wish, &held.session, &setting).await.map_err(trouble)?;
         let code = code.ok_or(Stop::Gone)?;
-        Ok(back(portal, &redirect, &ask.form, Ok(&code.text())))
+        Ok(put_down(back(portal, &redirect, &ask.form, Ok(&code.text())), &held))
     }
 
     fn consent_page(
@@ -102,7 +101,8 @@ impl Portal {
         };
         // The policy's grammar has no addresses of IPv6 (CSP 3 §2.3.1): there only the scheme can be named.
         let onward = if wish.redirect.origin().contains('[') { "http:" } else { wish.redirect.origin() };
-        Answer::page(StatusCode::OK, page::decide(&view).into_string(), Some(onward)).strict_transport(ask)
+        let page = Answer::page(StatusCode::OK, page::decide(&view).into_string(), Some(onward)).strict_transport(ask);
+        put_down(page.with_remark(remark(wish.client.as_str(), None)), held)
     }
 }
 
@@ -151,7 +151,7 @@ fn back(portal: &PortalPlan, redirect: &Redirect, fields: &Fields, outcome: Resu
     let mut parameters = match outcome {
         Ok(code) => vec![("code", code)],
         Err(fault) => {
-            let (_, error, description) = described(fault);
+            let (error, description) = fault.said();
             vec![("error", error), ("error_description", description)]
         }
     };
@@ -159,7 +159,8 @@ fn back(portal: &PortalPlan, redirect: &Redirect, fields: &Fields, outcome: Resu
         parameters.push(("state", fields.text("state")));
     }
     parameters.push(("iss", &portal.origin));
-    respond::see_other(&redirect.with(&parameters))
+    let remark = remark(fields.text("client_id"), outcome.err());
+    respond::see_other(&redirect.with(&parameters)).with_remark(remark)
 }
 
 /// The question as it was asked.
@@ -171,7 +172,7 @@ fn query(fields: &Fields) -> String {
 
 /// A page for whoever came from a program that asks wrongly: nobody is sent on.
 fn unanswerable(ask: &Ask<'_>, fault: &Fault) -> Answer {
-    let (_, _, description) = described(fault);
+    let (_, description) = fault.said();
     let sentence = format!("The program that sent you here asked in a way that cannot be answered: {description}.");
-    message::refused(ask, StatusCode::BAD_REQUEST, Some(&sentence))
+    message::refused(ask, StatusCode::BAD_REQUEST, Some(&sentence)).with_remark(remark("", Some(fault)))
 }

@@ -1,7 +1,8 @@
 //! Where a person approves a device (RFC 8628 §3.3): types its code, proves who they are, and decides.
 
-use super::{both, setting};
+use super::{both, put_down, remark, setting};
 use crate::edition::PortalPlan;
+use crate::factor::Rejection;
 use crate::identity::Need;
 use crate::login::Stop;
 use crate::oauth::{Asked, Fault, UserCode};
@@ -10,7 +11,7 @@ use crate::portal::ask::form_token;
 use crate::portal::page::{self, APPROVE, Decide, Decided, EnterCode, Form, Notice, Place, Said, field};
 use crate::portal::sign_in::TO;
 use crate::portal::{Ask, Outcome, Portal, Trouble, respond};
-use crate::reply::Answer;
+use crate::reply::{Answer, Remark};
 use crate::token::{Destination, Ticket};
 use http::StatusCode;
 
@@ -20,7 +21,8 @@ const WRONG: &str = "There is no such code, or not any more. Check it, or have t
 const TOO_MANY: &str = "Too many codes were tried. Wait a little before you try another.";
 
 impl Portal {
-    /// The page to type the code on; with a code in the address, the one to decide on.
+    /// The page to type the code on; with a code in the address, the one to decide on. A code that another site may have
+    /// put there is not looked up before its form is sent: wrong ones are counted.
     pub(in crate::portal) async fn device(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
         let typed = ask.parameter(field::USER_CODE);
         let address = typed.as_ref().map_or_else(|| PATH.to_owned(), |typed| address(typed));
@@ -29,7 +31,11 @@ impl Portal {
         };
         match typed {
             None => Ok(self.code_page(portal, &held, ("", None))),
-            Some(typed) => self.device_asked(ask, portal, (&held, &typed)).await,
+            Some(typed) if is_own_wish(ask) => self.device_asked(ask, portal, (&held, &typed)).await,
+            Some(typed) => {
+                let code = UserCode::parse(&typed).map(|code| code.to_string()).unwrap_or_default();
+                Ok(self.code_page(portal, &held, (&code, None)))
+            }
         }
     }
 
@@ -39,7 +45,7 @@ impl Portal {
         ask.check_form(&self.forms, &held.token, "")?;
         let typed = ask.form.text(field::USER_CODE);
         match ask.form.text(field::DECISION) {
-            "" => Ok(respond::see_other(&address(typed))),
+            "" => self.device_asked(ask, portal, (&held, typed)).await,
             decision => self.decide_device(ask, portal, (&held, typed, decision)).await,
         }
     }
@@ -63,7 +69,8 @@ impl Portal {
             place: Place::Elsewhere { code: &code, address: asked.from, at: asked.at },
             now: ask.now,
         };
-        Ok(respond::page(StatusCode::OK, page::decide(&view), None).strict_transport(ask))
+        let page = respond::page(StatusCode::OK, page::decide(&view), None).strict_transport(ask);
+        Ok(put_down(page.with_remark(remark(asked.client.as_str(), None)), held))
     }
 
     async fn decide_device(
@@ -97,18 +104,21 @@ impl Portal {
         (held, typed): (&Held, &str),
     ) -> Result<Result<(UserCode, Asked), Answer>, Trouble> {
         let setting = setting(ask, portal);
-        match self.grants.asked(typed, held.session.account.id, &setting).await {
-            Ok(found) => Ok(Ok(found)),
-            Err(Fault::Later(until)) => {
-                let rejection = crate::factor::Rejection::Wait(until);
-                let page = self.code_page(portal, held, (typed, Some((StatusCode::TOO_MANY_REQUESTS, TOO_MANY))));
-                Ok(Err(page.retry_after(Some(&rejection), ask.now)))
-            }
-            Err(Fault::Grant) => {
-                Ok(Err(self.code_page(portal, held, (typed, Some((StatusCode::UNPROCESSABLE_ENTITY, WRONG))))))
-            }
-            Err(fault) => Err(trouble(fault)),
+        let fault = match self.grants.asked(typed, held.session.account.id, &setting).await {
+            Ok(found) => return Ok(Ok(found)),
+            Err(fault) => fault,
+        };
+        let wait = if let Fault::Later(until) = &fault { Some(Rejection::Wait(*until)) } else { None };
+        if wait.is_none() && !matches!(fault, Fault::Grant(_)) {
+            return Err(trouble(fault));
         }
+        let (said, count) = match wait {
+            Some(_) => ((StatusCode::TOO_MANY_REQUESTS, TOO_MANY), "throttled"),
+            None => ((StatusCode::UNPROCESSABLE_ENTITY, WRONG), "wrong"),
+        };
+        let remark = Remark { counted: Some(("user_code", count)), ..remark("", Some(&fault)) };
+        let page = self.code_page(portal, held, (typed, Some(said))).with_remark(remark);
+        Ok(Err(put_down(page.retry_after(wait.as_ref(), ask.now), held)))
     }
 
     fn told(&self, portal: &PortalPlan, (held, said): (&Held, Said), asked: Option<Asked>) -> Answer {
@@ -116,7 +126,9 @@ impl Portal {
             None => self.code_page(portal, held, ("", Some((StatusCode::GONE, WRONG)))),
             Some(asked) => {
                 let view = Decided { portal: &portal.name, client: asked.client.as_str(), said };
-                respond::page(StatusCode::OK, page::decided(&view), None)
+                let page = respond::page(StatusCode::OK, page::decided(&view), None);
+                let denied = matches!(said, Said::Denied).then_some(Fault::Denied);
+                put_down(page.with_remark(remark(asked.client.as_str(), denied.as_ref())), held)
             }
         }
     }
@@ -165,26 +177,21 @@ impl Portal {
     }
 }
 
+/// Whether a browser says that no other site has led it here. One that does not say so has its person send the form.
+fn is_own_wish(ask: &Ask<'_>) -> bool {
+    ask.headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin" || site == "none")
+}
+
 fn address(typed: &str) -> String {
     let typed = percent_encoding::utf8_percent_encode(typed, percent_encoding::NON_ALPHANUMERIC);
     format!("{PATH}?{}={typed}", field::USER_CODE)
 }
 
-/// Where a person is concerned, only the store can be in the way.
+/// Where a person is concerned, only the store and their own haste can be in the way.
 pub(super) fn trouble(fault: Fault) -> Trouble {
-    match fault {
-        Fault::Down(error) => error.into(),
-        Fault::Later(until) => Stop::Rejected(crate::factor::Rejection::Wait(until)).into(),
-        Fault::Request(_)
-        | Fault::Client
-        | Fault::Grant
-        | Fault::Target
-        | Fault::GrantType
-        | Fault::Pending
-        | Fault::SlowDown
-        | Fault::Expired
-        | Fault::Denied
-        | Fault::Proof
-        | Fault::Nonce => Stop::Gone.into(),
+    if let Fault::Down(error) = fault {
+        return error.into();
     }
+    let Fault::Later(until) = fault else { return Stop::Gone.into() };
+    Stop::Rejected(Rejection::Wait(until)).into()
 }

@@ -2,9 +2,9 @@
 //! script may read what they say.
 
 use super::metadata::{CLIENT_GRANT, DEVICE_GRANT};
-use super::{client, need, setting, target};
+use super::{client, need, remark, setting, target};
 use crate::edition::PortalPlan;
-use crate::oauth::{Asked, Fault, Granted, INTERVAL, Identification, ProvedBy, Redeeming, Setting};
+use crate::oauth::{Asked, Fault, Granted, INTERVAL, Identification, ProvedBy, Redeeming, Setting, Void};
 use crate::portal::{Ask, Form, Portal};
 use crate::reply::{Answer, Body};
 use crate::session::Thumbprint;
@@ -14,6 +14,10 @@ use serde_json::{Value, json};
 
 /// RFC 7523 §2.2.
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// The grants of RFC 6749 §4.1 and §6.
+const CODE_GRANT: &str = "authorization_code";
+const REFRESH_GRANT: &str = "refresh_token";
 
 const FORM_TYPE: &str = "application/x-www-form-urlencoded";
 
@@ -62,7 +66,13 @@ impl Portal {
             let bound = self.proved(ask, portal)?;
             self.granted(ask, (form, bound), &setting).await
         };
-        self.said(ask, &setting, granted.await.map(|granted| tokens(&granted)))
+        let granted = granted.await;
+        let account = granted.as_ref().ok().map(|granted| granted.account.clone());
+        let counted = counted(ask.form.text("grant_type"), granted.as_ref().err());
+        let mut answer = self.said(ask, &setting, granted.map(|granted| tokens(&granted)));
+        let remark = answer.remark.get_or_insert_default();
+        (remark.account, remark.counted) = (account, counted);
+        answer
     }
 
     /// A program gives a token back (RFC 7009 §2).
@@ -70,14 +80,11 @@ impl Portal {
         let setting = setting(ask, portal);
         let revoked = async {
             let form = form(ask)?;
-            let client = match form.text("client_id") {
-                "" => None,
-                name => Some(client(ask, name)?),
-            };
+            let client = client(ask, form.text("client_id"))?;
             if form.text("token").is_empty() {
                 return Err(Fault::Request("token is missing"));
             }
-            self.grants.revoke(form.text("token"), client.as_ref(), &setting).await
+            self.grants.revoke(form.text("token"), &client, &setting).await
         };
         self.said(ask, &setting, revoked.await.map(|()| json!({})))
     }
@@ -103,7 +110,7 @@ impl Portal {
                 let code = given("device_code", "device_code is missing")?;
                 self.grants.poll(code, (&client, bound), setting).await
             }
-            "authorization_code" => {
+            CODE_GRANT => {
                 let redeeming = Redeeming {
                     code: given("code", "code is missing")?,
                     client: &client,
@@ -113,7 +120,7 @@ impl Portal {
                 };
                 self.grants.redeem(&redeeming, setting).await
             }
-            "refresh_token" => {
+            REFRESH_GRANT => {
                 let token = given("refresh_token", "refresh_token is missing")?;
                 self.grants.refresh(token, (&client, bound), setting).await
             }
@@ -174,7 +181,8 @@ impl Portal {
 
     /// The answer, and for whoever proves a key the nonce of the next proof.
     fn said(&self, ask: &Ask<'_>, setting: &Setting<'_>, outcome: Result<Value, Fault>) -> Answer {
-        let mut answer = match outcome {
+        let remark = remark(ask.form.text("client_id"), outcome.as_ref().err());
+        let answer = match outcome {
             Ok(document) => Answer::new(StatusCode::OK, Body::Json("application/json", document.to_string())),
             Err(fault) => {
                 self.grants.note_fault(&fault, setting);
@@ -182,6 +190,7 @@ impl Portal {
                 refused(&fault, setting)
             }
         };
+        let mut answer = answer.with_remark(remark);
         answer.field(header::PRAGMA, "no-cache");
         if ask.headers.contains_key(DPOP) {
             answer.field(DPOP_NONCE, &self.proofs.nonce(ask.now));
@@ -226,7 +235,7 @@ fn tokens(granted: &Granted) -> Value {
 
 /// An error as programs read it (RFC 6749 §5.2).
 fn refused(fault: &Fault, setting: &Setting<'_>) -> Answer {
-    let (status, error, description) = described(fault);
+    let (status, (error, description)) = (status(fault), fault.said());
     let document = json!({ "error": error, "error_description": description });
     let mut answer = Answer::new(status, Body::Json("application/json", document.to_string()));
     let wait = match (fault, status) {
@@ -240,29 +249,13 @@ fn refused(fault: &Fault, setting: &Setting<'_>) -> Answer {
     answer
 }
 
-/// Status, word and sentence.
-pub(super) fn described(fault: &Fault) -> (StatusCode, &'static str, &'static str) {
-    let (error, description) = match fault {
-        Fault::Request(what) => ("invalid_request", *what),
-        Fault::Client => ("invalid_client", "no program of this name is taken here, or it did not prove to be the one"),
-        Fault::Grant => ("invalid_grant", "it is not good, or not any more, or not for this program"),
-        Fault::Target => ("invalid_target", "that is no origin that is served and protected here"),
-        Fault::GrantType => ("unsupported_grant_type", "see grant_types_supported in the metadata"),
-        Fault::Pending => ("authorization_pending", "nobody has answered yet"),
-        Fault::SlowDown => ("slow_down", "ask less often"),
-        Fault::Expired => ("expired_token", "nobody answered in time; begin again"),
-        Fault::Denied => ("access_denied", "somebody said no"),
-        Fault::Proof => ("invalid_dpop_proof", "the proof does not fit this request, or was used before"),
-        Fault::Nonce => ("use_dpop_nonce", "the proof needs the nonce that comes with this answer"),
-        Fault::Later(_) => ("temporarily_unavailable", "too much was tried; wait"),
-        Fault::Down(_) => ("temporarily_unavailable", "nothing can be granted at the moment"),
-    };
-    let status = match fault {
-        Fault::Client => StatusCode::UNAUTHORIZED,
+fn status(fault: &Fault) -> StatusCode {
+    match fault {
+        Fault::Client(_) => StatusCode::UNAUTHORIZED,
         Fault::Later(_) => StatusCode::TOO_MANY_REQUESTS,
         Fault::Down(_) => StatusCode::SERVICE_UNAVAILABLE,
         Fault::Request(_)
-        | Fault::Grant
+        | Fault::Grant(_)
         | Fault::Target
         | Fault::GrantType
         | Fault::Pending
@@ -271,6 +264,19 @@ pub(super) fn described(fault: &Fault) -> (StatusCode, &'static str, &'static st
         | Fault::Denied
         | Fault::Proof
         | Fault::Nonce => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// What was asked for, and what came of it, as it is counted; nothing for a grant that there is not.
+fn counted(kind: &str, fault: Option<&Fault>) -> Option<(&'static str, &'static str)> {
+    let grants =
+        [(DEVICE_GRANT, "device"), (CODE_GRANT, "code"), (REFRESH_GRANT, "refresh"), (CLIENT_GRANT, "service")];
+    let (_, grant) = grants.into_iter().find(|(name, _)| *name == kind)?;
+    let result = match fault {
+        None => "granted",
+        Some(Fault::Grant(Void::Reused)) => "reused",
+        Some(fault) if fault.is_step() => "pending",
+        Some(_) => "refused",
     };
-    (status, error, description)
+    Some((grant, result))
 }

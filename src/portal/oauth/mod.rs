@@ -9,10 +9,11 @@ mod metadata;
 pub(super) use metadata::{RESOURCE, resource, server};
 
 use super::Ask;
-use super::account::FRESHNESS;
+use super::account::{FRESHNESS, Held};
 use crate::edition::PortalPlan;
 use crate::identity::{Assurance, Need};
-use crate::oauth::{ClientId, Fault, Resource, Setting};
+use crate::oauth::{ClientId, Fault, Resource, Setting, Unproven};
+use crate::reply::{Answer, Remark};
 use std::time::Duration;
 
 /// When and from where, and by which rules.
@@ -33,9 +34,27 @@ fn client(ask: &Ask<'_>, name: &str) -> Result<ClientId, Fault> {
     if name.is_empty() {
         return Err(Fault::Request("client_id is missing"));
     }
-    let client = ClientId::parse(name).ok_or(Fault::Client)?;
+    let client = ClientId::parse(name).ok_or(Fault::Client(Unproven::NotTaken))?;
     let known = ask.edition.plan.oauth.clients.as_ref().is_none_or(|clients| clients.contains(&client));
-    if known { Ok(client) } else { Err(Fault::Client) }
+    if known { Ok(client) } else { Err(Fault::Client(Unproven::NotTaken)) }
+}
+
+/// What the log says of an answer to a program, or about one. A step that is still to come is no refusal.
+fn remark(program: &str, fault: Option<&Fault>) -> Remark {
+    let program = ClientId::parse(program).map(|name| name.to_string());
+    let (refused, why) = match fault {
+        None => (None, ""),
+        Some(step) if step.is_step() => (None, step.said().0),
+        Some(fault) => (Some(fault.said().0), fault.why()),
+    };
+    Remark { refused, why, program, ..Remark::default() }
+}
+
+/// The same answer, which the log puts down to whoever holds this session.
+fn put_down(mut answer: Answer, held: &Held) -> Answer {
+    let account = &held.session.account;
+    answer.remark.get_or_insert_default().account = Some((account.id, account.name.clone()));
+    answer
 }
 
 /// What tokens shall be for: one of our own hosts, or all of them.

@@ -18,6 +18,8 @@ pub struct Bearer {
     pub session: SessionId,
     /// Whose it must be.
     pub account: AccountId,
+    /// The program that it was issued to.
+    pub client: Box<str>,
     /// The canonical host it opens it on; `None`: every one.
     pub host: Option<Box<str>>,
     /// Until when.

@@ -74,7 +74,7 @@ async fn mail_is_protected_as_configured() {
         let smtp = format!("[factor.message.smtp]\nserver = \"{}\"\n{from}\ntls = \"{tls}\"", mailbox.server());
         let (rig, mut browser, page, _app) = page(&smtp).await;
         browser.submit(&page, "/enrol", &[("contact", "alice@example.com")]).await;
-        let failed = r#"portcullis_deliveries_total{courier="smtp",result="failed"} 1"#;
+        let failed = r#"portcullis_deliveries_total{courier="smtp",kind="code",result="failed"} 1"#;
         rig.eventually("a server without TLS is given nothing", async || {
             rig.admin("/metrics").await.1.contains(failed)
         })

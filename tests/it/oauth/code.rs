@@ -14,7 +14,7 @@ fn encoded(text: &str) -> String {
 }
 
 /// The address that a program sends its person to, with some parameters changed; an empty one is left out.
-fn address(rig: &Rig, changed: &[(&str, &str)]) -> String {
+pub(super) fn address(rig: &Rig, changed: &[(&str, &str)]) -> String {
     let challenge = BASE64URL_NOPAD.encode(&sha256(VERIFIER.as_bytes()));
     let usual = [
         ("response_type", "code"),
@@ -33,7 +33,7 @@ fn address(rig: &Rig, changed: &[(&str, &str)]) -> String {
 }
 
 /// A parameter of the address that a page leads to.
-fn parameter(page: &Page, name: &str) -> Option<String> {
+pub(super) fn parameter(page: &Page, name: &str) -> Option<String> {
     let to = page.header("location")?;
     let (_, query) = to.split_once('?')?;
     let value = query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")))?;

@@ -181,8 +181,36 @@ async fn wrong_codes_are_counted_and_after_a_few_one_has_to_wait() {
     }
     let page = person.visit(begun.text("verification_uri_complete")).await;
     assert_eq!((page.status, page.header("retry-after")), (429, Some("1")), "the right one has to wait too");
+    let metrics = rig.admin("/metrics").await.1;
+    for (result, count) in [("wrong", 5), ("throttled", 1)] {
+        let counted = format!(r#"portcullis_programs_total{{grant="user_code",result="{result}"}} {count}"#);
+        assert!(metrics.contains(&counted), "{counted} is not in\n{metrics}");
+    }
     rig.clock.advance(Duration::from_secs(2));
     assert_eq!(person.visit(begun.text("verification_uri_complete")).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_site_guesses_no_code_in_somebody_else_s_name() {
+    let (rig, _app, _wiki) = Rig::two_hosts().await;
+    let mut person = rig.signed_in("alice", &["staff"]).await;
+    let mut program = Program::of(&rig);
+    let begun = program.post("/oauth/device_authorization", &[]).await;
+    let device = format!("{}/device", rig.origin("auth.localhost"));
+    for _ in 0..20 {
+        let page = person.follow_from_elsewhere(&format!("{device}?user_code=BCDF-BCDF")).await;
+        assert!(page.status == 200 && page.body.contains("BCDF-BCDF"), "the code is filled in: {page:?}");
+        let page = person.fetch(&format!("{device}?user_code=BCDF-BCDF")).await;
+        assert_eq!(page.status, 200, "a browser that does not say where it comes from");
+    }
+    let page = person.follow_from_elsewhere(begun.text("verification_uri_complete")).await;
+    assert!(!page.body.contains("calls itself"), "nobody has looked it up: {page:?}");
+    let page = person.submit(&page, "/device", &[("user_code", begun.text("user_code"))]).await;
+    assert!(page.status == 200 && page.body.contains("calls itself"), "no guess was counted: {page:?}");
+    person.submit(&page, "/device", &[("decision", "approve")]).await;
+    assert_eq!(program.poll(begun.text("device_code")).await.status, 200);
+    let page = person.follow_from_elsewhere(&format!("{device}?user_code=%22%3E%3Cscript%3E")).await;
+    assert!(page.status == 200 && !page.body.contains("<script"), "{page:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ mod metadata;
 mod program;
 mod refresh;
 mod service;
+mod target;
 mod token;
 
 use crate::rig::{Browser, Page, Rig};

@@ -8,7 +8,7 @@ use serde_json::Value;
 /// A program and what it holds.
 pub struct Program {
     http: Browser,
-    portal: String,
+    pub portal: String,
     pub client: String,
     pub access: String,
     pub refresh: String,

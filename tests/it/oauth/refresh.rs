@@ -80,10 +80,10 @@ async fn a_token_that_is_given_back_ends_its_session_whichever_it_is() {
         assert!(works(&rig, &mut program).await);
         let mut other = program.stolen();
         other.client = "other".to_owned();
-        if kind == "refresh" {
-            assert_eq!(other.post("/oauth/revoke", &[("token", &token)]).await.status, 200);
-            assert!(works(&rig, &mut program).await, "it is another's");
-        }
+        assert_eq!(other.post("/oauth/revoke", &[("token", &token)]).await.status, 200);
+        assert!(works(&rig, &mut program).await, "it is another's: {kind}");
+        assert_eq!(other.send("/oauth/revoke", &[("token", &token)], &[]).await.error(), "invalid_request");
+        assert!(works(&rig, &mut program).await, "and nobody's who does not say who it is: {kind}");
         assert_eq!(program.post("/oauth/revoke", &[("token", &token)]).await.status, 200);
         assert!(!works(&rig, &mut program).await, "{kind}");
         assert_eq!(program.refresh().await.error(), "invalid_grant");

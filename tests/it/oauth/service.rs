@@ -79,18 +79,18 @@ fn public_pem(key: &rcgen::KeyPair) -> String {
     format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")
 }
 
-fn claims(rig: &Rig, name: &str, jti: &str) -> Value {
+pub(super) fn claims(rig: &Rig, name: &str, jti: &str) -> Value {
     let now = rig.clock.now().secs();
     let issuer = rig.origin("auth.localhost");
     json!({ "iss": name, "sub": name, "aud": issuer, "iat": now, "exp": now + 120, "jti": jti })
 }
 
-fn signed(key: &rcgen::KeyPair, claims: &Value) -> String {
+pub(super) fn signed(key: &rcgen::KeyPair, claims: &Value) -> String {
     let key = EncodingKey::from_ec_der(key.serialized_der());
     jsonwebtoken::encode(&Header::new(Algorithm::ES256), claims, &key).expect("signed")
 }
 
-async fn identify(program: &mut Program, assertion: &str, more: &[(&str, &str)]) -> Said {
+pub(super) async fn identify(program: &mut Program, assertion: &str, more: &[(&str, &str)]) -> Said {
     let fields = [
         ("grant_type", "client_credentials"),
         ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
@@ -100,7 +100,7 @@ async fn identify(program: &mut Program, assertion: &str, more: &[(&str, &str)])
 }
 
 /// The account `ci` with a key, and its program.
-async fn ci(rig: &Rig) -> (rcgen::KeyPair, Program, AccountId) {
+pub(super) async fn ci(rig: &Rig) -> (rcgen::KeyPair, Program, AccountId) {
     let key = rcgen::KeyPair::generate().expect("a key");
     let id = add(rig, "ci", public_pem(&key).as_bytes()).await;
     let mut program = Program::of(rig);
@@ -202,6 +202,74 @@ async fn whoever_is_no_service_account_or_has_not_its_key_gets_one_and_the_same_
     rig.eventually("its token is refused", async || program.stolen().get(&deploy).await.status == 401).await;
     let disabled = identify(&mut program, &signed(&key, &claims(&rig, "ci", "four")), &[]).await;
     assert_eq!(disabled.error(), "invalid_client");
+}
+
+/// What the record says of each program that did not prove who it is: its name, and why.
+async fn failures(rig: &Rig) -> Vec<(String, String)> {
+    let events = rig.store.events.after(0, 1_000).await.expect("the store");
+    let failed = events.into_iter().filter(|(_, row)| row.name == "program.sign-in-failed");
+    let failed = failed.map(|(_, row)| serde_json::from_str::<Value>(&row.body).expect("JSON"));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    failed.map(|body| (text(&body["name"]), text(&body["why"]))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_a_program_did_not_prove_itself_is_on_record_once_a_minute_and_in_its_line() {
+    let app = Member::echo("app").await;
+    let text = format!("{TWO_HOSTS}{CI}").replace("access = false", "access = true");
+    let rig = Rig::start(&filled(&text, &[("app", &app), ("wiki", &app)])).await;
+    let (key, mut program, id) = ci(&rig).await;
+    let other = rcgen::KeyPair::generate().expect("a key");
+    let now = rig.clock.now().secs();
+    let with = |name: &str, value: Value, jti: &str| {
+        let mut claims = claims(&rig, "ci", jti);
+        claims[name] = value;
+        signed(&key, &claims)
+    };
+    let right = signed(&key, &claims(&rig, "ci", "right"));
+    assert_eq!(identify(&mut program, &right, &[]).await.status, 200);
+    let wrong = [
+        ("replayed", right),
+        ("key", signed(&other, &claims(&rig, "ci", "a"))),
+        ("audience", with("aud", json!("https://other.test"), "b")),
+        ("expired", with("exp", json!(now - 120), "c")),
+        ("too-far-ahead", with("exp", json!(now + 86_400), "d")),
+        ("malformed", "garbage".to_owned()),
+    ];
+    for (why, assertion) in &wrong {
+        for _ in 0..3 {
+            let said = identify(&mut program, assertion, &[]).await;
+            assert_eq!((said.status, said.error()), (401, "invalid_client"), "{why}");
+        }
+    }
+    program.client = "nobody".to_owned();
+    identify(&mut program, "garbage", &[]).await;
+    program.client = "ci".to_owned();
+    assert!(rig.store.accounts.set_disabled(id, true).await.expect("the store"));
+    let refused = identify(&mut program, &signed(&key, &claims(&rig, "ci", "e")), &[]).await;
+    let mut expected: Vec<_> = wrong.iter().map(|(why, _)| ("ci".to_owned(), (*why).to_owned())).collect();
+    expected.extend([("nobody", "unknown"), ("ci", "disabled")].map(|(name, why)| (name.to_owned(), why.to_owned())));
+    rig.eventually("each is on record once", async || failures(&rig).await == expected).await;
+    rig.clock.advance(Duration::from_secs(61));
+    identify(&mut program, "garbage", &[]).await;
+    rig.eventually("and again a minute later", async || failures(&rig).await.len() == expected.len() + 1).await;
+
+    let id = refused.page.header("x-request-id").expect("a name").to_owned();
+    let line = async || rig.lines().into_iter().find(|line| line["request"] == *id);
+    rig.eventually("its line is written", async || line().await.is_some()).await;
+    let line = line().await.expect("it was there");
+    let said = ["outcome", "refused", "why", "program"].map(|name| line[name].as_str().unwrap_or_default().to_owned());
+    assert_eq!(said, ["own", "invalid_client", "disabled", "ci"], "{line}");
+    let socket = rig.directory().join("admin.sock");
+    let asked = portcullis::admin::ask(&socket, http::Method::GET, &format!("/decisions/{id}")).await;
+    let (status, decision) = asked.expect("it answers on its socket");
+    assert_eq!((status, &decision["outcome"]), (200, &json!("invalid_client")), "{decision}");
+    assert_eq!(decision["sentence"], "disabled, asked for by the program ci");
+    let metrics = rig.admin("/metrics").await.1;
+    for (result, count) in [("granted", 1), ("refused", 21)] {
+        let counted = format!(r#"portcullis_programs_total{{grant="service",result="{result}"}} {count}"#);
+        assert!(metrics.contains(&counted), "{counted} is not in\n{metrics}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -132,6 +132,39 @@ async fn another_s_authorization_passes_untouched_and_ours_never_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_service_gets_to_see_a_token_of_ours_however_it_is_written() {
+    let (rig, app, _wiki) = Rig::two_hosts().await;
+    let (mut person, program) = connected(&rig, "alice").await;
+    let (page, open) =
+        (format!("{}/page", rig.origin("app.localhost")), format!("{}/open/x", rig.origin("app.localhost")));
+    assert_eq!(person.visit(&page).await.status, 200);
+    let token = &program.access;
+    let password = data_encoding::BASE64.encode(format!("git:{token}").as_bytes());
+    let odd = [
+        format!("Bearer\t{token}"),
+        format!("Basic QQ==, Bearer {token}"),
+        format!("Bearer QQ==, Bearer {token}"),
+        format!("Token {token}"),
+        format!("Token token=\"{token}\""),
+        format!("Bearer:{token}"),
+        format!("Basic {password}"),
+        token.clone(),
+    ];
+    for odd in odd {
+        let seen = app.seen().len();
+        let fields = [("authorization", odd.as_str()), ("dpop", "proof")];
+        let refused = person.request(reqwest::Method::GET, &page, &fields).await;
+        assert_eq!((refused.status, app.seen().len()), (401, seen), "beside a cookie: {odd}");
+        assert_eq!(person.request(reqwest::Method::GET, &open, &fields).await.status, 200, "{odd}");
+        assert_eq!((app.last().one("authorization"), app.last().one("dpop")), (None, None), "{odd}");
+    }
+    for _ in 0..2 {
+        let theirs = person.request(reqwest::Method::GET, &page, &[("authorization", "Basic YTpi")]).await;
+        assert_eq!((theirs.status, app.last().one("authorization").as_deref()), (200, Some("Basic YTpi")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_authorizations_are_refused_and_one_in_the_query_is_not_looked_at() {
     let (rig, app, _wiki) = Rig::two_hosts().await;
     let (_person, mut program) = connected(&rig, "alice").await;

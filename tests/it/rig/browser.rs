@@ -141,7 +141,13 @@ impl Browser {
     /// Goes to an address and stops at the first answer.
     pub async fn navigate(&mut self, url: &str) -> Page {
         let request = self.client.get(url);
-        self.send(request.header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document"), url).await
+        self.send(going(request, "none"), url).await
+    }
+
+    /// Goes to an address that a page of another site leads to.
+    pub async fn follow_from_elsewhere(&mut self, url: &str) -> Page {
+        let request = self.client.get(url);
+        self.send(going(request, "cross-site"), url).await
     }
 
     /// Fetches an address as a script on the page, or a program, does.
@@ -298,6 +304,12 @@ impl Browser {
         let code = self.code();
         self.submit(&page, "/sign-in/code", &[("code", &code)]).await
     }
+}
+
+/// What a browser says that goes somewhere.
+fn going(request: RequestBuilder, site: &str) -> RequestBuilder {
+    let request = request.header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document");
+    request.header("sec-fetch-site", site)
 }
 
 /// What an authenticator app with this key, base 32, shows at that time.
