@@ -84,11 +84,7 @@ pub struct Arrival {
 impl Arrival {
     /// The origin that it came to, as browsers write it.
     pub fn origin(&self) -> String {
-        let scheme = super::origin::scheme(self.transport);
-        match self.port {
-            Some(port) => format!("{scheme}://{}:{port}", self.host),
-            None => format!("{scheme}://{}", self.host),
-        }
+        self.transport.origin(&self.host, self.port)
     }
 
     /// Whether a session may be carried here: encrypted, or to `localhost` and below, where nobody else listens.

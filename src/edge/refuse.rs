@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// Longer paths are not carried to the portal and back: sealed and encoded they would not fit an address that other
 /// servers accept. The person then comes back to the host's front page.
-const LONGEST_PATH: usize = 4 * 1024;
+pub(super) const LONGEST_PATH: usize = 4 * 1024;
 
 /// How soon a client should try again when no member is healthy: about one health check.
 const RETRY_AFTER: &str = "5";

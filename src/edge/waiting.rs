@@ -16,6 +16,8 @@ pub struct Waiting {
     pub host: String,
     /// Path and query it was sent to.
     pub path: String,
+    /// Path and query of the page of that host it was on, if the browser says so.
+    pub page: Option<String>,
     /// What the browser holds, or will be given, on that host.
     pub binding: SecretToken,
     /// The session that it was sent with, if there was one.
@@ -46,6 +48,7 @@ impl Edge {
         Some(Waiting {
             host: arrival.host.to_string(),
             path: refuse::short_path(request)?.to_owned(),
+            page: page_before(&request.headers, arrival),
             binding: refuse::binding(request, arrival),
             sender: session.as_ref().map(|session| (session.id, session.account.id)),
         })
@@ -55,6 +58,13 @@ impl Edge {
 fn is_urlencoded(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(URLENCODED))
+}
+
+/// The page of this very origin that the form was on. An address too long to be carried is left out.
+fn page_before(headers: &HeaderMap, arrival: &Arrival) -> Option<String> {
+    let address = headers.get(header::REFERER)?.to_str().ok()?;
+    let path = address.strip_prefix(&arrival.origin())?;
+    (path.starts_with('/') && path.len() <= refuse::LONGEST_PATH).then(|| path.to_owned())
 }
 
 /// Fetch Metadata first; where a browser does not send it, `Origin` has to name this very origin.

@@ -272,10 +272,11 @@ impl Front {
     async fn keep_form(&self, http: &mut Session, passage: &Passage, refusal: &Refusal) -> Option<Kept> {
         let waiting = self.edge.worth_keeping(http.req_header(), passage, refusal)?;
         let body = read_body(http, KEPT_FORM_SIZE).await.ok()?;
-        let Waiting { host, path, binding, sender } = waiting;
+        let Waiting { host, path, page, binding, sender } = waiting;
         let hash = crate::stdx::digest::sha256(binding.text().as_bytes());
-        let form = KeptForm { host, path, binding: hash, sender, fields: fields(&body)? };
-        let path = self.portal.keep_form(&form, self.edge.clock.now()).await;
+        let form = KeptForm { host, path, page, binding: hash, sender, body: body.to_vec() };
+        let from = passage.arrival.as_ref()?.client;
+        let path = self.portal.keep_form(form, (from, self.edge.clock.now())).await?;
         let path = path.inspect_err(|error| tracing::warn!(%error, "a form could not be kept for its sender")).ok()?;
         Some(Kept { path, binding })
     }
@@ -331,13 +332,6 @@ impl Front {
         tracing::error!("a filter panicked; its request is refused");
         Refusal::Broken(Failure::Internal)
     }
-}
-
-/// The fields of a form, in order; `None` if they are not text, which no page of ours could give back.
-fn fields(body: &[u8]) -> Option<Vec<(String, String)>> {
-    let odd = |text: &str| text.contains(char::REPLACEMENT_CHARACTER);
-    let fields = url::form_urlencoded::parse(body).into_owned();
-    fields.map(|(name, value)| (!odd(&name) && !odd(&value)).then_some((name, value))).collect()
 }
 
 /// Reads a body of at most `most` bytes, or says with which status it is refused.

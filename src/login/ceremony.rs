@@ -146,6 +146,16 @@ impl Login {
         self.go_on(attempt, proven, moment.now).await
     }
 
+    /// What the passkey that answered is known by, if no account has it. Whoever asks knows that of the passkey already.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn unknown_passkey(&self, answer: &Secret) -> Result<Option<Vec<u8>>, Stop> {
+        let Some(claim) = passkey::Claim::of(answer) else { return Ok(None) };
+        let held = self.store.credentials.by_handle(&claim.handle).await?;
+        Ok(held.is_none().then_some(claim.handle))
+    }
+
     /// The person whose passkey an answer claims to be, if the account it names has one that is called so.
     async fn claimed(&self, answer: &Secret) -> Result<Option<Account>, Stop> {
         let Some(claim) = passkey::Claim::of(answer) else { return Ok(None) };

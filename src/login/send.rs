@@ -88,6 +88,15 @@ impl Login {
         self.put(&attempt, moment.now).await
     }
 
+    /// Whether what an attempt was sent is void, because too many answers to it were wrong.
+    ///
+    /// # Errors
+    /// [`Stop::Down`].
+    pub async fn is_void(&self, attempt: &Attempt, now: Time) -> Result<bool, Stop> {
+        let Some(asked) = attempt.asked(message::NAME, now) else { return Ok(false) };
+        Posting::is_void(&self.store.throttles, &message::name_of(&asked.challenge), now).await
+    }
+
     /// Takes an answer on the way of an enrolment that has more than one step; `None` if it is the last one.
     pub(super) async fn go_on_enrolling(
         &self,

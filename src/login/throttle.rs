@@ -175,6 +175,17 @@ impl Posting {
         let refused = said.into_iter().any(|said| said != Reserved::Go);
         if refused { Err(Stop::Rejected(Rejection::Wrong)) } else { Ok(()) }
     }
+
+    /// Whether no further answer to the code of that name would be looked at. What is counted to find out is given back.
+    pub async fn is_void(throttles: &Arc<dyn Throttles>, code: &str, now: Time) -> Result<bool, Stop> {
+        let code = Throttled::Sent(format!("code:{code}"));
+        let said = throttles.reserve_all(&[(&code, ANSWERS)], now).await?;
+        let void = said.into_iter().any(|said| said != Reserved::Go);
+        if !void {
+            throttles.forgive_all(&[(&code, ANSWERS)]).await?;
+        }
+        Ok(void)
+    }
 }
 
 /// Which refusals are on record: the first of each window, so that a flood of tries is no flood of events.

@@ -1,15 +1,18 @@
 //! "My account": where I am signed in and how, and changing it after a fresh proof.
 
 use super::ask::form_token;
+use super::lost::{after_removal, rp};
+use super::news::{Deed, Told};
 use super::page::{
     self, Actions, Confirm, Form, Link, MOST_LETTERS, MyAccount, Notice, Question, Rename, Sessions, SignInRecord,
     Sort, Way, Ways, field,
 };
+use super::sign_in::TO;
 use super::sign_out::forgetting;
 use super::{Ask, Outcome, Portal, Trouble, respond};
 use crate::audit::Event;
 use crate::edition::PortalPlan;
-use crate::factor::{Rejection, message, passkey, password, recovery_code, totp};
+use crate::factor::{message, passkey, password, recovery_code, totp};
 use crate::identity::{Credential, CredentialId, FactorName, SessionId};
 use crate::login::{PastSignIn, Stop, Wanted};
 use crate::session::cookie::Name;
@@ -20,14 +23,14 @@ use http::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Why something has no `Remove`.
+const STAYS: &str = "To remove it, add another one first: without it you could not sign in as you do now.";
+
 /// How fresh the proofs must be to change a factor (ASVS 5.0 §7.5.1: full re-authentication).
 pub(super) const FRESHNESS: Duration = Duration::from_secs(5 * 60);
 
 /// So many past sign-ins are shown: enough to notice one that was not one's own.
 const RECENT: usize = 10;
-
-/// So long a change is told on the page: whoever made it has read it by then.
-const NEWS: Duration = Duration::from_secs(60);
 
 /// A session and the token that it was presented with, which ties its forms.
 pub(super) struct Held {
@@ -49,6 +52,7 @@ impl Portal {
         let how: Vec<String> = past.iter().map(|past| in_words(&past.factors)).collect();
         let recent: Vec<SignInRecord<'_>> = past.iter().zip(&how).map(|(past, how)| record(past, how)).collect();
         let csrf = form_token(&self.forms, &held.token, "");
+        let told = self.news(ask, held.session.id);
         let view = MyAccount {
             portal: &portal.name,
             account: held.session.account.name.as_str(),
@@ -64,9 +68,10 @@ impl Portal {
                 sign_out: "/sign-out",
                 sign_out_everywhere: "/account/sessions/end-all",
             },
-            notice: news(&rows, ask.now).map(Notice::Told),
+            news: told.as_ref().map(|told| told.view(rp(ask))),
         };
-        Ok(respond::page(StatusCode::OK, page::my_account(&view), None).strict_transport(ask))
+        let answer = respond::page(StatusCode::OK, page::my_account(&view), None).strict_transport(ask);
+        Ok(once_told(answer, ask, told.as_ref()))
     }
 
     /// Pages below it: enrolments, which need a fresh proof, and questions.
@@ -78,15 +83,17 @@ impl Portal {
             ["message"] => self.enrol_fresh(ask, portal, &held, Wanted::One(message::NAME)).await,
             ["codes"] => self.enrol_fresh(ask, portal, &held, Wanted::One(recovery_code::NAME)).await,
             ["passkey"] => self.enrol_fresh(ask, portal, &held, Wanted::One(passkey::NAME)).await,
+            ["lost"] => self.which_lost(ask, portal, &held).await,
             ["remove", id] => self.ask_remove(ask, portal, &held, id).await,
             ["rename", id] => self.ask_rename(portal, &held, id).await,
             ["sessions", "end-others"] => {
                 let others = self.keeper.of(held.session.account.id).await?.len().saturating_sub(1);
-                Ok(self.question(portal, &held, "/account/sessions/end-others", Question::EndOthers(others)))
+                let action = ("/account/sessions/end-others", None);
+                Ok(self.question(portal, &held, action, Question::EndOthers(others)))
             }
             ["sessions", "end-all"] => {
                 let question = Question::SignOutEverywhere(held.session.account.name.as_str());
-                Ok(self.question(portal, &held, "/account/sessions/end-all", question))
+                Ok(self.question(portal, &held, ("/account/sessions/end-all", None), question))
             }
             _ => Err(Trouble::NoPage),
         }
@@ -102,7 +109,7 @@ impl Portal {
             ["sessions", "end-others"] => {
                 let count = self.keeper.end_all(account, Some(held.session.id)).await?;
                 self.recorder.report(ask.now, Event::SessionsEnded { account, count, by: "self" });
-                Ok(respond::see_other("/"))
+                Ok(self.telling(respond::see_other("/"), ask, (held.session.id, Deed::SignedOut, count)))
             }
             ["sessions", "end-all"] => {
                 let count = self.keeper.end_all(account, None).await?;
@@ -133,7 +140,7 @@ impl Portal {
         self.recorder.report(ask.now, Event::SessionEnded { account, session: wanted, by: "self" });
         match wanted == held.session.id {
             true => Ok(forgetting(respond::see_other("/signed-out"), ask)),
-            false => Ok(respond::see_other("/")),
+            false => Ok(self.telling(respond::see_other("/"), ask, (held.session.id, Deed::SignedOut, 1))),
         }
     }
 
@@ -145,13 +152,13 @@ impl Portal {
     }
 
     /// The way to a fresh proof and back to this page, if the session's are too old to change anything.
-    async fn stale(
+    pub(super) async fn stale(
         &self,
         ask: &Ask<'_>,
         portal: &PortalPlan,
         held: &Held,
     ) -> Result<Option<crate::reply::Answer>, Trouble> {
-        let need = self.login.strongest(held.session.account.id, FRESHNESS).await?;
+        let need = self.need_to_change(ask, &held.session).await?;
         if need.is_met_by(&held.session.proofs, ask.now) {
             return Ok(None);
         }
@@ -159,7 +166,7 @@ impl Portal {
             scheme: portal.scheme.to_owned(),
             host: portal.host.clone(),
             port: portal.port,
-            path: ask.path.to_owned(),
+            path: ask.query.map_or_else(|| ask.path.to_owned(), |query| format!("{}?{query}", ask.path)),
         };
         // Within the portal's own host no browser has to be bound: no code is sent anywhere.
         let ticket = self.tickets.seal(&Ticket { to, binding: [0; 32], need: need.clone() }, ask.now);
@@ -173,7 +180,12 @@ impl Portal {
         let credentials = self.login.credentials(held.session.account.id).await?;
         let rows = self.rows(&credentials);
         let row = rows.iter().find(|row| row.remove.is_some() && row.id.to_string() == id).ok_or(Trouble::NoPage)?;
-        Ok(self.question(portal, held, &format!("/account/remove/{id}"), Question::Remove(&row.label)))
+        let text = ask.parameter(TO).filter(|text| self.tickets.open(text, ask.now).is_some());
+        let question = match row.factor {
+            recovery_code::NAME => Question::RemoveCodes,
+            _ => Question::Remove(&row.label),
+        };
+        Ok(self.question(portal, held, (&format!("/account/remove/{id}"), text.as_deref()), question))
     }
 
     async fn remove(&self, ask: &Ask<'_>, portal: &PortalPlan, held: &Held, id: &str) -> Outcome {
@@ -190,7 +202,10 @@ impl Portal {
         let (factor, address, device) = (row.factor, ask.client, ask.device());
         let event = Event::FactorRemoved { account, factor, credential: id, by: "self", address, device };
         self.recorder.report(ask.now, event);
-        Ok(respond::see_other("/"))
+        let gone = credentials.iter().find(|gone| gone.id == id).ok_or(Stop::Gone)?;
+        let told = (held.session.id, Deed::removed(gone, &row.label), ended.len());
+        let answer = after_removal(self.carried(ask).as_deref(), self.recovered(ask, held.session.id));
+        Ok(self.telling(answer, ask, told))
     }
 
     /// What is called what its holder calls it.
@@ -202,13 +217,14 @@ impl Portal {
     async fn rename(&self, ask: &Ask<'_>, portal: &PortalPlan, held: &Held, id: &str) -> Outcome {
         let (id, _) = self.renamable(held, id).await?;
         let label = ask.form.text(field::LABEL).trim();
-        let fits = (1..=MOST_LETTERS).contains(&label.chars().count()) && !label.chars().any(char::is_control);
-        if !fits {
-            let notice = Notice::Rejected(&Rejection::Wrong, ask.now);
-            return Ok(self.rename_page(portal, held, (id, label), Some(notice)));
+        if let Some(fault) = fault_of(label) {
+            return Ok(self.rename_page(portal, held, (id, label), Some(Notice::Mistake(fault))));
         }
         match self.login.rename_credential(id, held.session.account.id, label).await? {
-            true => Ok(respond::see_other("/")),
+            true => {
+                let told = (held.session.id, Deed::Renamed(label.to_owned()), 0);
+                Ok(self.telling(respond::see_other("/"), ask, told))
+            }
             false => Err(Trouble::NoPage),
         }
     }
@@ -236,46 +252,58 @@ impl Portal {
     }
 
     /// What the account holds, and what may be done with each.
-    fn rows(&self, credentials: &[Credential]) -> Vec<Row> {
+    pub(super) fn rows(&self, credentials: &[Credential]) -> Vec<Row> {
         let removable = self.login.removable(credentials);
         let mut rows = rows(&self.login.factors(), credentials);
-        for row in rows.iter_mut().filter(|row| removable.contains(&row.id)) {
-            row.remove = Some(format!("/account/remove/{}", row.id));
+        for row in &mut rows {
+            match removable.contains(&row.id) {
+                true => row.remove = Some(format!("/account/remove/{}", row.id)),
+                false => row.stays = (row.factor != password::NAME).then_some(STAYS),
+            }
         }
         rows
     }
 
-    fn question(&self, portal: &PortalPlan, held: &Held, action: &str, question: Question<'_>) -> crate::reply::Answer {
+    /// A question, whose form carries the sealed ticket if there is one.
+    fn question(
+        &self,
+        portal: &PortalPlan,
+        held: &Held,
+        (action, ticket): (&str, Option<&str>),
+        question: Question<'_>,
+    ) -> crate::reply::Answer {
         let csrf = form_token(&self.forms, &held.token, "");
-        let form = Form { action, csrf: &csrf, carried: &[] };
+        let carried: Vec<(&str, &str)> = ticket.iter().map(|text| (TO, *text)).collect();
+        let form = Form { action, csrf: &csrf, carried: &carried };
         let view = Confirm { portal: &portal.name, form, question, cancel: "/" };
         respond::page(StatusCode::OK, page::confirm(&view), None)
     }
 }
 
 /// One credential as the page shows it.
-struct Row {
-    id: CredentialId,
+pub(super) struct Row {
+    pub(super) id: CredentialId,
     factor: crate::identity::FactorName,
     sort: Sort,
     label: String,
     remark: Option<String>,
-    created: Time,
-    used: Option<Time>,
-    change: Option<(&'static str, String)>,
-    remove: Option<String>,
+    times: (Time, Option<Time>),
+    pub(super) change: Option<(&'static str, String)>,
+    pub(super) remove: Option<String>,
+    stays: Option<&'static str>,
 }
 
 impl Row {
-    fn way(&self) -> Way<'_> {
+    pub(super) fn way(&self) -> Way<'_> {
         Way {
             sort: self.sort,
             label: &self.label,
             remark: self.remark.as_deref(),
-            created: self.created,
-            used: self.used,
+            created: self.times.0,
+            used: self.times.1,
             change: self.change.as_ref().map(|(label, href)| Link { label, href }),
             remove: self.remove.as_deref(),
+            stays: self.stays,
         }
     }
 }
@@ -310,7 +338,7 @@ fn rows(factors: &crate::factor::Factors, credentials: &[Credential]) -> Vec<Row
             other => (Sort::Key, other.to_string(), None, None),
         };
         let remark = if counts { remark } else { Some("No longer accepted".to_owned()) };
-        Row { id, factor, sort, label, remark, created, used, change, remove: None }
+        Row { id, factor, sort, label, remark, times: (created, used), change, remove: None, stays: None }
     };
     let known = credentials.iter().filter(|credential| factors.get(credential.factor).is_some());
     let mut rows: Vec<Row> = known.map(row).collect();
@@ -322,25 +350,20 @@ fn change(label: &'static str, address: &str) -> Option<(&'static str, String)> 
     Some((label, address.to_owned()))
 }
 
-/// What changed a moment ago. Where everything is as new as everything else the account was set up, not changed.
-fn news(rows: &[Row], now: Time) -> Option<&'static str> {
-    let newest = rows.iter().map(|row| row.created).max().filter(|newest| now.since(*newest) < NEWS)?;
-    if rows.iter().all(|row| row.created == newest) {
-        return None;
+/// Why this is no name for a passkey, if it is none.
+fn fault_of(label: &str) -> Option<&'static str> {
+    match label.chars().count() {
+        0 => Some("Please type a name, so that you can tell this passkey from others."),
+        1..=MOST_LETTERS if !label.chars().any(char::is_control) => None,
+        1..=MOST_LETTERS => Some("A name has letters, digits and signs, and nothing else. Please choose another."),
+        _ => Some("A name has 64 characters at most. Please choose a shorter one."),
     }
-    let new = |factor: FactorName| rows.iter().any(|row| row.factor == factor && row.created == newest);
-    if new(passkey::NAME) {
-        return Some("Your passkey was added. Your other devices were signed out.");
-    }
-    match (new(password::NAME), new(totp::NAME), new(recovery_code::NAME)) {
-        (true, _, _) => Some("Your password was changed. Your other devices were signed out."),
-        (_, true, true) => {
-            Some("Your new authenticator app and recovery codes are in use, and the old ones no longer work.")
-        }
-        (_, true, false) => Some("Your authenticator app was added. Your other devices were signed out."),
-        (_, false, true) => Some("Your new recovery codes are in use. Your other devices were signed out."),
-        (_, false, false) => None,
-    }
+}
+
+/// The page after which there is no more news.
+pub(super) fn once_told(answer: crate::reply::Answer, ask: &Ask<'_>, told: Option<&Told>) -> crate::reply::Answer {
+    let answer = if told.is_some_and(Told::has_script) { answer.with_own_scripts() } else { answer };
+    if told.is_some() { answer.without_cookie(ask, Name::News) } else { answer }
 }
 
 fn record<'a>(past: &'a PastSignIn, how: &'a str) -> SignInRecord<'a> {

@@ -151,14 +151,7 @@ impl Ask<'_> {
 
     /// The origin that this request came to, as browsers write it.
     pub(super) fn origin(&self) -> String {
-        let scheme = match self.transport {
-            Transport::Secure => "https",
-            Transport::Plain => "http",
-        };
-        match self.port {
-            Some(port) => format!("{scheme}://{}:{port}", self.host),
-            None => format!("{scheme}://{}", self.host),
-        }
+        self.transport.origin(self.host, self.port)
     }
 
     /// Whether the browser sent any cookie of ours: one that sends none after it was given one keeps none.

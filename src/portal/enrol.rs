@@ -1,9 +1,11 @@
 //! Enrolment as pages: from a link, from a session, or after recovery; one page for each factor.
 
 use super::ask::form_token;
+use super::because::because;
+use super::news::Deed;
 use super::page::{
-    self, ChooseContact, ChoosePassword, ChooseWay, ConfirmApp, ConfirmContact, CreatePasskey, Form, Journey, Link,
-    Notice, Occasion, SaveCodes, ScanKey, Sent, Step, WayToChoose, field,
+    self, Before, ChooseContact, ChoosePassword, ChooseWay, ConfirmApp, ConfirmContact, CreatePasskey, Form, Journey,
+    Link, Notice, Occasion, SaveCodes, ScanKey, Sent, Step, WayToChoose, field,
 };
 use super::sign_in::{Browser, signed_in};
 use super::{Ask, Outcome, Portal, Trouble, message as saying, respond};
@@ -15,6 +17,7 @@ use crate::login::{Attempt, AttemptToken, EnrolStep, Enrolled, StepAnswer, Stop,
 use crate::reply::Answer;
 use crate::session::cookie::Name;
 use crate::session::{LiveSession, SecretToken};
+use crate::token::Ticket;
 use http::StatusCode;
 use std::sync::Arc;
 
@@ -69,7 +72,7 @@ impl Portal {
     /// The page of the current step.
     pub(super) async fn enrolment(&self, ask: &Ask<'_>, portal: &PortalPlan) -> Outcome {
         let (token, step) = self.step(ask).await?;
-        Ok(self.step_page(ask, portal, (&token, &step), None))
+        self.step_page(ask, portal, (&token, &step), None).await
     }
 
     /// The answer to it.
@@ -82,7 +85,7 @@ impl Portal {
         let factor = step.factor.ok_or(Stop::Gone)?;
         let choosing = factor == password::NAME;
         if choosing && ask.form.text(field::NEW_PASSWORD) != ask.form.text(field::REPEATED) {
-            return Ok(self.step_page(ask, portal, (&token, &step), Some(Verdict::Different)));
+            return self.step_page(ask, portal, (&token, &step), Some(Verdict::Different)).await;
         }
         let contact = !ask.form.text(field::CONTACT).is_empty();
         let (answer, ceremony) = match factor {
@@ -97,11 +100,12 @@ impl Portal {
             Ok(Enrolled::Done { factors, proven, session, attempt, ended }) => {
                 self.keeper.forget(&ended);
                 let (account, address, device) = (attempt.account, ask.client, ask.device());
+                let deed = (Deed::set_up(&factors), ended.len());
                 self.recorder.report(ask.now, Event::Enrolled { account, factors, address, device });
-                self.enrolled(ask, portal, (&proven, session, *attempt)).await
+                self.enrolled(ask, portal, (&proven, session, *attempt), deed).await
             }
             Err(Stop::Rejected(rejection)) => {
-                Ok(self.step_page(ask, portal, (&token, &step), Some(Verdict::Rejected(&rejection))))
+                self.step_page(ask, portal, (&token, &step), Some(Verdict::Rejected(&rejection))).await
             }
             Err(Stop::Gone) => Err(self.over(ask).await),
             Err(stop) => Err(stop.into()),
@@ -148,8 +152,10 @@ impl Portal {
         ask: &Ask<'_>,
         portal: &PortalPlan,
         (proven, session, attempt): (&Proven, Option<SessionId>, Attempt),
+        (deed, ended): (Deed, usize),
     ) -> Outcome {
-        let ticket = attempt.ticket.and_then(|text| self.tickets.open(&text, ask.now));
+        let text = attempt.ticket.filter(|text| self.tickets.open(text, ask.now).is_some());
+        let ticket = text.as_deref().and_then(|text| self.tickets.open(text, ask.now));
         let Some(id) = session else {
             let (opened, token) = self.open_session(ask, portal, proven, Browser::Known).await?;
             let answer = signed_in(self.go_on(ask, portal, opened, ticket).await?, ask, &token);
@@ -158,25 +164,42 @@ impl Portal {
         let live: Option<Arc<LiveSession>> = self.session(ask).await?.filter(|session| session.id == id);
         let live = live.ok_or(Stop::Gone)?;
         let token = self.keeper.raise(&live, proven, &portal.host).await?.ok_or(Stop::Gone)?;
-        Ok(signed_in(self.go_on(ask, portal, id, ticket).await?, ask, &token))
+        let answer = match live.proofs.only_enrol() {
+            false => self.go_on(ask, portal, id, ticket).await?,
+            true => {
+                let held = self.login.credentials(proven.account()).await?;
+                let answer = self.after_recovery(ask, portal, (id, text, ticket), &held).await?;
+                self.recovering(answer, ask, id)
+            }
+        };
+        Ok(self.telling(signed_in(answer, ask, &token), ask, (id, deed, ended)))
     }
 
-    fn step_page(
+    async fn step_page(
         &self,
         ask: &Ask<'_>,
         portal: &PortalPlan,
         (token, step): (&AttemptToken, &EnrolStep),
         verdict: Option<Verdict<'_>>,
-    ) -> Answer {
+    ) -> Outcome {
         let csrf = form_token(&self.forms, token, "");
         let form = Form { action: "/enrol", csrf: &csrf, carried: &[] };
         let notice = verdict.map(|verdict| match verdict {
             Verdict::Rejected(rejection) => Notice::Rejected(rejection, ask.now),
             Verdict::Different => Notice::Mistake(DIFFERENT),
         });
-        let (portal, account, steps) = (portal.name.as_str(), step.attempt.name.as_str(), steps(step));
-        let journey = journey(step, &steps);
+        let (portal, portal_host) = (portal.name.as_str(), portal.host.as_str());
+        let (account, steps) = (step.attempt.name.as_str(), steps(step));
+        let ticket = step.attempt.ticket.as_deref().and_then(|text| self.tickets.open(text, ask.now));
+        let because = self.because(step, ticket.as_ref(), portal_host);
         let several = step.choices.len() > 1;
+        let journey = Journey {
+            occasion: self.occasion(step).await?,
+            steps: &steps,
+            because: because.as_deref(),
+            instead: several.then_some("/enrol/choose"),
+            leave: leave(step),
+        };
         let choosing = several && (step.factor.is_none() || ask.path == "/enrol/choose");
         let markup = match &step.show {
             _ if choosing => page::choose_way(&ChooseWay { portal, journey, form, ways: &ways(&step.choices) }),
@@ -195,25 +218,42 @@ impl Portal {
                 page::choose_contact(&ChooseContact { portal, journey, form, channels, typed, notice })
             }
             Show::Sent { to, channel } => {
-                let sent = Sent { to, channel: *channel, minutes: message::LIFE.as_secs() / 60 };
+                let sent = Sent { to, channel: *channel, minutes: message::LIFE.as_secs() / 60, again: None };
                 page::confirm_contact(&ConfirmContact { portal, journey, form, sent, notice })
             }
             Show::Codes(codes) => page::save_codes(&SaveCodes { portal, journey, form, account, codes, made: ask.now }),
-            Show::Passkey { .. } => {
-                let instead = several.then_some("/enrol/choose");
-                page::create_passkey(&CreatePasskey { portal, journey, form, instead, notice })
-            }
+            Show::Passkey { .. } => page::create_passkey(&CreatePasskey { portal, journey, form, notice }),
         };
         let (status, rejection) = match verdict {
             Some(Verdict::Rejected(rejection)) => (respond::status_of(Some(rejection)), Some(rejection)),
             Some(Verdict::Different) => (StatusCode::UNPROCESSABLE_ENTITY, None),
             None => (StatusCode::OK, None),
         };
-        let ticket = step.attempt.ticket.as_deref().and_then(|text| self.tickets.open(text, ask.now));
         let answer = respond::page(status, markup, ticket.as_ref().map(|ticket| &ticket.to));
         let scripted = matches!(step.show, Show::Passkey { .. });
         let answer = if scripted { answer.with_own_scripts() } else { answer };
-        answer.strict_transport(ask).retry_after(rejection, ask.now)
+        Ok(answer.strict_transport(ask).retry_after(rejection, ask.now))
+    }
+
+    /// Why a page of somebody else's made a session begin this.
+    fn because(&self, step: &EnrolStep, ticket: Option<&Ticket>, portal_host: &str) -> Option<String> {
+        let second = step.factor.is_none_or(|factor| factor != recovery_code::NAME && factor != password::NAME);
+        let ticket = ticket.filter(|ticket| ticket.to.host != portal_host && second)?;
+        step.session.and_then(|_| because(ticket, &step.choices, &step.attempt.proofs))
+    }
+
+    /// Why this is set up; in a recovery also whether the account has one of the kind, which goes.
+    async fn occasion(&self, step: &EnrolStep) -> Result<Occasion, Trouble> {
+        let several = step.done.len() + 1 + step.rest.len() > 1;
+        match (step.session, several) {
+            (None, _) => Ok(Occasion::FirstTime),
+            (Some(_), false) => Ok(Occasion::Change),
+            (Some(_), true) => {
+                let held = self.login.credentials(step.attempt.account).await?;
+                let replaced = held.iter().any(|own| Some(own.factor) == step.factor);
+                Ok(Occasion::Recovery(if replaced { Before::Replaced } else { Before::Nothing }))
+            }
+        }
     }
 }
 
@@ -236,19 +276,15 @@ fn steps_of(any: &[FactorName]) -> &'static [Step] {
     }
 }
 
-fn journey<'a>(step: &EnrolStep, steps: &'a [Step]) -> Journey<'a> {
-    let several = step.done.len() + 1 + step.rest.len() > 1;
-    match (step.session, several) {
-        (None, _) => Journey { occasion: Occasion::FirstTime, steps, leave: None },
-        (Some(_), true) => {
-            let leave = Some(Link { label: "Sign out", href: "/sign-out" });
-            Journey { occasion: Occasion::Recovery, steps, leave }
-        }
-        (Some(_), false) => {
-            let leave = Some(Link { label: "Cancel", href: "/" });
-            Journey { occasion: Occasion::Change, steps, leave }
-        }
-    }
+/// Where one leaves with nothing changed; whoever has nothing but a link, nowhere.
+fn leave(step: &EnrolStep) -> Option<Link<'static>> {
+    step.session?;
+    let recovering = step.done.len() + 1 + step.rest.len() > 1;
+    Some(match (recovering, &step.attempt.ticket) {
+        (true, _) => Link { label: "Sign out", href: "/sign-out" },
+        (false, Some(_)) => Link { label: "Not now: go to your account", href: "/" },
+        (false, None) => Link { label: "Cancel", href: "/" },
+    })
 }
 
 /// What can be chosen, in words.

@@ -13,6 +13,9 @@ use http::{StatusCode, header};
 /// The condition that another account may fulfil.
 const GROUPS: &str = "groups";
 
+/// The condition that programs alone fulfil: a person who came by is better off elsewhere on the site.
+const BOUND: &str = "bound";
+
 /// The page of a refusal by the gateway, for the edge, which knows no pages.
 pub fn refusal(
     (portal, status): (&str, u16),
@@ -39,8 +42,12 @@ pub fn refusal(
     // Where a policy said no the findings say it all.
     let detail = sentence.filter(|_| findings.is_empty() && (status == 400 || status == 503));
     let detail = detail.map(|sentence| capitalised(sentence) + ".");
-    let in_no_group = failed.iter().any(|line| line.condition == GROUPS);
-    let other_account = Link { label: "Use another account", href: "/.portcullis/sign-out" };
+    let fails = |condition| failed.iter().any(|line| line.condition == condition);
+    let action = match (fails(GROUPS), fails(BOUND)) {
+        (true, _) => Some(Link { label: "Use another account", href: "/.portcullis/sign-out" }),
+        (false, true) => Some(page::FRONT_PAGE),
+        (false, false) => page::way_on(status),
+    };
     let view = Refused {
         portal,
         status,
@@ -50,7 +57,7 @@ pub fn refusal(
         findings: &findings,
         decision,
         request,
-        action: if in_no_group { Some(other_account) } else { page::way_on(status) },
+        action,
     };
     page::refused(&view).into_string()
 }

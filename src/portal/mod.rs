@@ -5,15 +5,19 @@ pub mod page;
 
 mod account;
 mod ask;
+mod because;
 mod device;
 mod enrol;
 mod hand_off;
 mod kept_form;
 mod known;
+mod lost;
 mod message;
+mod news;
 mod oauth;
 mod own;
 mod passkey;
+mod recovered;
 mod respond;
 mod send;
 mod sign_in;
@@ -165,6 +169,7 @@ impl Portal {
             [""] if get => self.my_account(ask, portal).await,
             ["sign-in"] if get => self.start(ask, portal).await,
             ["sign-in"] if post => self.first_factor(ask, portal).await,
+            ["sign-in", "another"] if get => self.another_way(ask, portal).await,
             ["sign-in", step] if get => self.next_factor(ask, portal, step).await,
             ["sign-in", step] if post => self.answer_factor(ask, portal, step).await,
             ["sign-in", step, "send"] if post => self.send_code(ask, portal, step).await,

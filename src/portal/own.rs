@@ -25,7 +25,7 @@ impl Portal {
             }
             "/.portcullis/sign-out" => Err(Trouble::NoMethod("GET, HEAD, POST")),
             path => match path.strip_prefix(KEPT_FORM_PATH).and_then(|rest| rest.strip_prefix('/')) {
-                Some(name) if ask.method == Method::POST => self.send_form(ask, name).await,
+                Some(rest) if ask.method == Method::POST => self.answer_form(ask, rest).await,
                 Some(_) => Err(Trouble::NoMethod("POST")),
                 None => Err(Trouble::NoPage),
             },

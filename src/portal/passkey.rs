@@ -9,6 +9,7 @@ use crate::identity::Need;
 use crate::login::{Ceremony, PasskeyOpening, Stop};
 use crate::reply::{Answer, Body};
 use crate::session::cookie::Name;
+use data_encoding::BASE64URL_NOPAD;
 use http::StatusCode;
 
 impl Portal {
@@ -53,7 +54,10 @@ impl Portal {
             Ok(progress) => self.progress(ask, portal, progress).await,
             Err(Stop::Rejected(rejection)) => {
                 let text = ticket.is_some().then_some(text);
-                Ok(self.sign_in_page(ask, portal, (text, ticket.as_ref()), Some((&rejection, Asked::Passkey))))
+                let unknown = self.login.unknown_passkey(&ask.form.secret(field::CREDENTIAL)).await?;
+                let unknown = unknown.map(|handle| BASE64URL_NOPAD.encode(&handle));
+                let rejected = (Some((&rejection, Asked::Passkey)), unknown.as_deref());
+                Ok(self.sign_in_page_for(ask, portal, (text, ticket.as_ref()), rejected))
             }
             Err(stop) => Err(stop.into()),
         }

@@ -3,13 +3,15 @@
 
 use super::account::FRESHNESS;
 use super::ask::form_token;
-use super::page::{self, Asked, Form, Notice, Prompt, Reason, SignIn, field};
+use super::lost::{ANOTHER, onward, rp};
+use super::page::{self, Asked, Errand, Form, Gone, Notice, Prompt, Reason, SignIn, field};
+use super::send::Posted;
 use super::steps::{address_of, factor_of, ways_instead};
-use super::{Ask, Outcome, Portal, Trouble, message as saying, respond, send};
+use super::{Ask, KEPT_FORM_PATH, Outcome, Portal, Trouble, message as saying, respond, send};
 use crate::audit::Event;
 use crate::edition::PortalPlan;
 use crate::factor::{Proven, Rejection, message, passkey, password, recovery_code, totp};
-use crate::identity::{Assurance, Credential, Device, FactorName, Need, SessionId};
+use crate::identity::{Assurance, Device, FactorName, Need, SessionId};
 use crate::login::{
     ATTEMPT_LIFE, Attempt, AttemptToken, Begun, Completed, Given, Next, Opening, Progress, Purpose, Stop, Wanted,
 };
@@ -21,6 +23,10 @@ use http::StatusCode;
 
 /// The hidden field, and the query's parameter, that carries the sealed ticket.
 pub(super) const TO: &str = "to";
+
+/// What is said of a passkey that no account has.
+const UNKNOWN: &str =
+    "This passkey is not known here any more: delete it from your device. Use another way to sign in.";
 
 impl Portal {
     /// The beginning: somebody comes with a ticket, or without one. A session that is good enough goes straight on.
@@ -244,6 +250,17 @@ impl Portal {
         (text, ticket): (Option<&str>, Option<&Ticket>),
         rejected: Option<(&Rejection, Asked)>,
     ) -> Answer {
+        self.sign_in_page_for(ask, portal, (text, ticket), (rejected, None))
+    }
+
+    /// The same, after a passkey was tried that is not known here.
+    pub(super) fn sign_in_page_for(
+        &self,
+        ask: &Ask<'_>,
+        portal: &PortalPlan,
+        (text, ticket): (Option<&str>, Option<&Ticket>),
+        (rejected, unknown): (Option<(&Rejection, Asked)>, Option<&str>),
+    ) -> Answer {
         let tie = tie(ask);
         let csrf = form_token(&self.forms, &tie, "");
         let carried: Vec<(&str, &str)> = text.iter().map(|text| (TO, *text)).collect();
@@ -254,10 +271,14 @@ impl Portal {
             portal: &portal.name,
             form: (passkey.is_none() || factors.get(password::NAME).is_some()).then_some(form),
             passkey,
-            target: ticket.map(|ticket| ticket.to.host.as_str()),
+            errand: ticket.and_then(|ticket| errand(ticket, portal)),
             name: ask.form.text(field::NAME),
-            notice: rejection.map(|rejection| Notice::Rejected(rejection, ask.now)),
+            notice: match unknown {
+                Some(_) => Some(Notice::Mistake(UNKNOWN)),
+                None => rejection.map(|rejection| Notice::Rejected(rejection, ask.now)),
+            },
             asked: rejected.map_or(Asked::NameAndPassword, |(_, asked)| asked),
+            gone: unknown.map(|credential| Gone { rp: rp(ask), credential }),
         };
         let onward = ticket.map(|ticket| &ticket.to);
         let answer = respond::page(respond::status_of(rejection), page::sign_in(&view), onward);
@@ -270,7 +291,7 @@ impl Portal {
         &self,
         ask: &Ask<'_>,
         portal: &PortalPlan,
-        (begun, factor, places): (&Begun, FactorName, &[Credential]),
+        (begun, factor, posted): (&Begun, FactorName, &Posted),
         rejection: Option<&Rejection>,
     ) -> Answer {
         let (tie, attempt) = (tie(ask), &begun.attempt);
@@ -284,14 +305,15 @@ impl Portal {
             (Purpose::SignIn | Purpose::Enrol(_), Some(text)) => format!("/sign-in?{TO}={text}"),
             (Purpose::SignIn | Purpose::Enrol(_), None) => "/sign-in".to_owned(),
         };
-        let others = ways_instead(begun, factor);
-        let target = ticket.as_ref().map(|ticket| ticket.to.host.as_str()).filter(|host| *host != portal.host);
+        let another = onward(ANOTHER, attempt.ticket.as_deref());
+        let others = ways_instead(begun, factor, &another);
+        let errand = ticket.as_ref().and_then(|ticket| errand(ticket, portal));
         let view = Prompt {
             portal: &portal.name,
             form: Form { action: address_of(factor), csrf: &csrf, carried: &carried },
-            target,
+            errand,
             account: attempt.name.as_str(),
-            reason: reason(begun, target),
+            reason: reason(begun, errand),
             others: &others,
             restart: &restart,
             notice: rejection.map(|rejection| Notice::Rejected(rejection, ask.now)),
@@ -299,7 +321,7 @@ impl Portal {
         let markup = match factor {
             recovery_code::NAME => page::recovery_code(&view),
             totp::NAME => page::authenticator_code(&view),
-            message::NAME => send::page(&view, (attempt, places), ask.now),
+            message::NAME => send::page(&view, (attempt, posted), ask),
             passkey::NAME => page::passkey_proof(&view),
             _ => page::password_again(&view),
         };
@@ -366,7 +388,12 @@ fn to_sign_in(ticket: Option<&str>) -> Answer {
 }
 
 pub(super) fn to_step(ask: &Ask<'_>, token: &AttemptToken, factor: FactorName) -> Answer {
-    respond::see_other(address_of(factor)).with_cookie(ask, Name::Attempt, &token.text(), Some(ATTEMPT_LIFE))
+    to_address(ask, token, address_of(factor))
+}
+
+/// To a step's page by its address.
+pub(super) fn to_address(ask: &Ask<'_>, token: &AttemptToken, address: &str) -> Answer {
+    respond::see_other(address).with_cookie(ask, Name::Attempt, &token.text(), Some(ATTEMPT_LIFE))
 }
 
 /// Keeps the ticket in a cookie besides: for whoever enrols before the first sign-in, and whoever has to start again.
@@ -377,8 +404,18 @@ fn remembering(answer: Answer, ask: &Ask<'_>, ticket: Option<&str>) -> Answer {
     }
 }
 
+/// What somebody is on the way to with a ticket; `None` if that is a page about the account itself.
+fn errand<'a>(ticket: &'a Ticket, portal: &PortalPlan) -> Option<Errand<'a>> {
+    let Destination { host, path, .. } = &ticket.to;
+    match (*host == portal.host, path.starts_with(KEPT_FORM_PATH)) {
+        (false, false) => Some(Errand::Host(host)),
+        (false, true) => Some(Errand::Form(host)),
+        (true, _) => (path.starts_with("/device") || path.starts_with("/oauth/")).then_some(Errand::Program),
+    }
+}
+
 /// Why it is asked for; without a target, a step-up is on the way to the portal's own pages.
-fn reason(begun: &Begun, target: Option<&str>) -> Reason {
+fn reason(begun: &Begun, target: Option<Errand<'_>>) -> Reason {
     let attempt = &begun.attempt;
     match (&attempt.purpose, attempt.need.max_age) {
         // A recovery code is asked for where nothing else that the account holds counts.

@@ -1,6 +1,7 @@
 //! Signing out: the session ends in the store, so every host's cookie dies with it.
 
 use super::ask::form_token;
+use super::lost::onward;
 use super::page::{self, Confirm, Ended, Form, Question, SignedOut};
 use super::{Ask, Outcome, Portal, Trouble, respond};
 use crate::audit::Event;
@@ -9,8 +10,12 @@ use crate::reply::Answer;
 use crate::session::cookie::Name;
 use http::{StatusCode, header};
 
-/// Asks the browser to forget what it kept of us (W3C Clear-Site-Data §3).
-const FORGET: &str = r#""cache", "cookies", "storage""#;
+/// Asks the browser to forget what it kept of us (W3C Clear-Site-Data §3). Not `"cookies"`: that would take those of
+/// every host of the domain along, and with them the mark by which a browser is known. Ours are removed by name.
+const FORGET: &str = r#""cache", "storage""#;
+
+/// What belongs to a session, or to a sign-in.
+const OURS: [Name; 6] = [Name::Session, Name::Attempt, Name::Destination, Name::Form, Name::Recovered, Name::News];
 
 impl Portal {
     /// Asks first: a link or an image on another site must not sign anybody out.
@@ -52,7 +57,9 @@ impl Portal {
         let Some(token) = ask.token(Name::Session) else { return Ok(respond::see_other("/signed-out")) };
         ask.check_form(&self.forms, &token, "")?;
         self.end_own(ask).await?;
-        Ok(forgetting(respond::see_other("/signed-out"), ask))
+        // Whoever leaves to come in by another way goes on with what they came for.
+        let next = self.carried(ask).map_or_else(|| "/signed-out".to_owned(), |text| onward("/sign-in", Some(&text)));
+        Ok(forgetting(respond::see_other(&next), ask))
     }
 
     /// The same from a service's own page: a POST to `/.portcullis/sign-out` on the service's host.
@@ -94,7 +101,7 @@ fn page_before(ask: &Ask<'_>) -> Option<String> {
 
 /// The answer after which a browser holds nothing of ours on this host.
 pub(super) fn forgetting(answer: Answer, ask: &Ask<'_>) -> Answer {
-    let mut answer = answer.without_cookie(ask, Name::Session).without_cookie(ask, Name::Attempt);
+    let mut answer = OURS.into_iter().fold(answer, |answer, name| answer.without_cookie(ask, name));
     answer.field(header::HeaderName::from_static("clear-site-data"), FORGET);
     answer
 }

@@ -3,7 +3,7 @@
 use super::page::Link;
 use crate::factor::{message, passkey, password, recovery_code, totp};
 use crate::identity::FactorName;
-use crate::login::{Begun, Next};
+use crate::login::{Begun, Next, Purpose};
 
 /// A page that asks for one proof.
 struct Page {
@@ -45,8 +45,9 @@ pub(super) fn address_of(factor: FactorName) -> &'static str {
     STEPS.iter().find(|page| page.factor == factor).map_or("/sign-in/password", |page| page.address)
 }
 
-/// What the person may answer with instead of `factor`: what is asked for first, the others, and a recovery code.
-pub(super) fn ways_instead(begun: &Begun, factor: FactorName) -> Vec<Link<'static>> {
+/// What the person may answer with instead of `factor`: what is asked for first, the others, and a recovery code; and
+/// where `another` passkey is to be had.
+pub(super) fn ways_instead<'a>(begun: &Begun, factor: FactorName, another: &'a str) -> Vec<Link<'a>> {
     let first = match begun.next {
         Next::Ask(first) => Some(first),
         Next::Done | Next::Enrol(_) | Next::Lapsed | Next::Impossible => None,
@@ -54,5 +55,12 @@ pub(super) fn ways_instead(begun: &Begun, factor: FactorName) -> Vec<Link<'stati
     let recovery = begun.recoverable.then_some(recovery_code::NAME);
     let all = first.into_iter().chain(begun.others.iter().copied()).chain(recovery).filter(|other| *other != factor);
     let link = |other| STEPS.iter().find(|page| page.factor == other);
-    all.filter_map(link).map(|page| Link { label: page.instead, href: page.address }).collect()
+    let mut links: Vec<Link<'a>> =
+        all.filter_map(link).map(|page| Link { label: page.instead, href: page.address }).collect();
+    // In a sign-in a recovery code is the way on; whoever is signed in goes on to what helps, or back.
+    if let (Purpose::StepUp(_), passkey::NAME) = (&begun.attempt.purpose, factor) {
+        links.push(Link { label: "I don’t have it here", href: another });
+        links.push(Link { label: "Go to your account", href: "/" });
+    }
+    links
 }

@@ -14,6 +14,17 @@ pub enum Transport {
     Plain,
 }
 
+impl Transport {
+    /// The origin of a host that is reached this way, as browsers write it; a port only if the address names one.
+    pub fn origin(self, host: &str, port: Option<u16>) -> String {
+        let scheme = match self {
+            Transport::Secure => "https",
+            Transport::Plain => "http",
+        };
+        port.map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}"))
+    }
+}
+
 /// The cookies the gateway sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Name {
@@ -29,6 +40,10 @@ pub enum Name {
     Form,
     /// Which accounts were signed in to with this browser, signed, on the portal's host.
     Device,
+    /// That a recovery code let the session in, signed, on the portal's host.
+    Recovered,
+    /// What was done a moment ago, signed, on the portal's host.
+    News,
 }
 
 const PREFIX: &str = "__Host-";
@@ -52,6 +67,10 @@ impl Name {
             (Name::Form, Transport::Plain) => "portcullis-form",
             (Name::Device, Transport::Secure) => "__Host-portcullis-device",
             (Name::Device, Transport::Plain) => "portcullis-device",
+            (Name::Recovered, Transport::Secure) => "__Host-portcullis-recovered",
+            (Name::Recovered, Transport::Plain) => "portcullis-recovered",
+            (Name::News, Transport::Secure) => "__Host-portcullis-news",
+            (Name::News, Transport::Plain) => "portcullis-news",
         }
     }
 }

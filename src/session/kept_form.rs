@@ -1,19 +1,20 @@
 //! Forms that wait until whoever sent them has proved more: sealed, for one host and one browser, and sent on once; knows
 //! no page and no route.
 
+use super::strangers::Strangers;
 use super::token::SecretToken;
 use crate::identity::{AccountId, SessionId};
-use crate::stdx::bounded::BoundedMap;
 use crate::stdx::clock::Time;
 use crate::stdx::digest::{same, sha256};
 use crate::stdx::seal::Seal;
-use crate::store::{Once, OnceKind, Unavailable};
+use crate::store::{Once, OnceKind, Throttled, Unavailable};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Bytes of a form that is kept.
+/// Bytes of a form's body that is kept. It is kept as it came, so this and the addresses is what a form takes.
 pub const KEPT_FORM_SIZE: usize = 64 * 1024;
 
 /// How long one is kept: as long as the way to the portal and back may take.
@@ -22,9 +23,6 @@ pub const KEPT_FORM_LIFE: Duration = Duration::from_secs(3600);
 /// Forms kept for one session, so that a few tabs may wait at once and nobody fills the store.
 const SLOTS: u8 = 4;
 
-/// Forms of strangers, which are kept in memory alone: 32 MiB at most, and one more takes another's place.
-const STRANGERS: usize = 512;
-
 /// A form that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptForm {
@@ -32,12 +30,14 @@ pub struct KeptForm {
     pub host: String,
     /// Path and query it was sent to.
     pub path: String,
+    /// Path and query of the page of that host it was on, if the browser said so.
+    pub page: Option<String>,
     /// SHA-256 of the binding that the browser holds on that host.
     pub binding: [u8; 32],
     /// The session that it was sent with, if it was not too weak to be one.
     pub sender: Option<(SessionId, AccountId)>,
-    /// Its fields, in order.
-    pub fields: Vec<(String, String)>,
+    /// Its body, as it came.
+    pub body: Vec<u8>,
 }
 
 /// Who asks for a form.
@@ -55,48 +55,38 @@ pub struct Presenter<'a> {
 pub struct KeptForms {
     once: Arc<dyn Once>,
     seal: Seal,
-    /// Written by requests without a session whose form is kept, taken by the requests that send it on.
-    strangers: BoundedMap<[u8; 32], Arc<Stranger>>,
+    strangers: Strangers,
 }
 
-/// A form that nobody's session answers for.
-struct Stranger {
-    sealed: Vec<u8>,
-    expires: Time,
-}
-
+/// What is sealed before a form's body.
 #[derive(Serialize, Deserialize)]
-struct Record {
+struct Head {
     host: String,
     path: String,
+    page: Option<String>,
     binding: String,
     sender: Option<(String, String)>,
-    fields: Vec<(String, String)>,
 }
 
 impl KeptForms {
     /// Kept in `once`, sealed with `seal`.
     pub fn new(once: Arc<dyn Once>, seal: Seal) -> Self {
-        KeptForms { once, seal, strangers: BoundedMap::new(STRANGERS) }
+        KeptForms { once, seal, strangers: Strangers::default() }
     }
 
-    /// Keeps a form under a fresh name.
+    /// Keeps a form that came from an address, under a fresh name.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub async fn keep(&self, form: &KeptForm, now: Time) -> Result<SecretToken, Unavailable> {
+    pub async fn keep(&self, form: &KeptForm, (from, now): (IpAddr, Time)) -> Result<SecretToken, Unavailable> {
         let (name, expires) = (SecretToken::fresh(), now.plus(KEPT_FORM_LIFE));
-        let text = serde_json::to_vec(&Record::of(form)).map_err(|error| Unavailable(error.to_string()))?;
-        let sealed = self.seal.seal(&name.hash().0, &text);
+        let sealed = self.seal.seal(&name.hash().0, &form.written());
         match form.sender {
             Some((session, account)) => {
                 let key = slot(session, &name);
                 self.once.put(OnceKind::Form, key, Some(account), &sealed, expires).await?;
             }
-            None => {
-                self.strangers.retain(|_, kept| now < kept.expires);
-                self.strangers.insert(name.hash().0, Arc::new(Stranger { sealed, expires }));
-            }
+            None => self.strangers.put(name.hash().0, (sealed, Throttled::of_source(from)), (now, expires)),
         }
         Ok(name)
     }
@@ -111,9 +101,9 @@ impl KeptForms {
         by: Presenter<'_>,
         now: Time,
     ) -> Result<Option<KeptForm>, Unavailable> {
-        let kept = match self.strangers.get(&name.hash().0).filter(|kept| now < kept.expires) {
-            Some(kept) => Some(kept.sealed.clone()),
-            None => self.once.peek(OnceKind::Form, slot(by.session, name), now).await?,
+        let kept = match self.strangers.get(&name.hash().0, now) {
+            Some(sealed) => Some(sealed),
+            None => self.once.peek(OnceKind::Form, slot(by.session, name), now).await?.map(Arc::from),
         };
         Ok(kept.and_then(|sealed| self.open(name, &sealed)).filter(|form| form.is_for(by)))
     }
@@ -131,19 +121,43 @@ impl KeptForms {
         // Whoever may not have it must not be able to spend it either.
         let Some(form) = self.look(name, by, now).await? else { return Ok(None) };
         let taken = match form.sender {
-            Some((session, _)) => self.once.take(OnceKind::Form, slot(session, name), now).await?,
-            None => self.strangers.remove(&name.hash().0).map(|kept| kept.sealed.clone()),
+            Some((session, _)) => self.once.take(OnceKind::Form, slot(session, name), now).await?.map(Arc::from),
+            None => self.strangers.take(&name.hash().0),
         };
         Ok(taken.and_then(|sealed| self.open(name, &sealed)))
     }
 
     fn open(&self, name: &SecretToken, sealed: &[u8]) -> Option<KeptForm> {
-        let record: Record = serde_json::from_slice(&self.seal.open(&name.hash().0, sealed)?).ok()?;
-        record.form()
+        KeptForm::read(&self.seal.open(&name.hash().0, sealed)?)
     }
 }
 
 impl KeptForm {
+    /// What is sealed: how long the head is, the head, and the body as it came, which no encoding makes any longer.
+    fn written(&self) -> Vec<u8> {
+        let head = Head {
+            host: self.host.clone(),
+            path: self.path.clone(),
+            page: self.page.clone(),
+            binding: HEXLOWER.encode(&self.binding),
+            sender: self.sender.map(|(session, account)| (session.to_string(), account.to_string())),
+        };
+        let head = serde_json::to_vec(&head).expect("a record of strings has a JSON form");
+        [&(head.len() as u64).to_be_bytes()[..], &head, &self.body].concat()
+    }
+
+    fn read(plain: &[u8]) -> Option<Self> {
+        let (length, rest) = plain.split_first_chunk::<8>()?;
+        let (head, body) = rest.split_at_checked(usize::try_from(u64::from_be_bytes(*length)).ok()?)?;
+        let Head { host, path, page, binding, sender } = serde_json::from_slice(head).ok()?;
+        let sender = match sender {
+            Some((session, account)) => Some((SessionId::parse(&session).ok()?, AccountId::parse(&account).ok()?)),
+            None => None,
+        };
+        let binding = HEXLOWER.decode(binding.as_bytes()).ok()?.try_into().ok()?;
+        Some(KeptForm { host, path, page, binding, sender, body: body.to_vec() })
+    }
+
     fn is_for(&self, by: Presenter<'_>) -> bool {
         let theirs = self.sender.is_none_or(|(session, _)| session == by.session);
         theirs && self.host == by.host && same(&self.binding, &sha256(by.binding))
@@ -156,27 +170,6 @@ fn slot(session: SessionId, name: &SecretToken) -> [u8; 32] {
     sha256(&[b"form".as_slice(), &session.bits(), &[first % SLOTS]].concat())
 }
 
-impl Record {
-    fn of(form: &KeptForm) -> Self {
-        Record {
-            host: form.host.clone(),
-            path: form.path.clone(),
-            binding: HEXLOWER.encode(&form.binding),
-            sender: form.sender.map(|(session, account)| (session.to_string(), account.to_string())),
-            fields: form.fields.clone(),
-        }
-    }
-
-    fn form(self) -> Option<KeptForm> {
-        let sender = match self.sender {
-            Some((session, account)) => Some((SessionId::parse(&session).ok()?, AccountId::parse(&account).ok()?)),
-            None => None,
-        };
-        let binding = HEXLOWER.decode(self.binding.as_bytes()).ok()?.try_into().ok()?;
-        Some(KeptForm { host: self.host, path: self.path, binding, sender, fields: self.fields })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +180,7 @@ mod tests {
     const NOW: Time = Time::from_secs(1000);
     const SESSION: SessionId = SessionId::new([1; 16]);
     const ALICE: AccountId = AccountId::new([2; 16]);
+    const FROM: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     async fn forms() -> KeptForms {
         let store = memory::open();
@@ -198,9 +192,9 @@ mod tests {
     }
 
     fn form(sender: Option<(SessionId, AccountId)>) -> KeptForm {
-        let fields = vec![("note".to_owned(), "a & b".to_owned()), ("note".to_owned(), String::new())];
-        let binding = sha256(b"browser");
-        KeptForm { host: "app.example.com".into(), path: "/orders?a=b".into(), binding, sender, fields }
+        let (host, path, page) = ("app.example.com".into(), "/orders?a=b".into(), Some("/orders/new".into()));
+        let (binding, body) = (sha256(b"browser"), b"note=a+%26+b&note=".to_vec());
+        KeptForm { host, path, page, binding, sender, body }
     }
 
     fn by(session: SessionId) -> Presenter<'static> {
@@ -211,7 +205,7 @@ mod tests {
     async fn a_form_is_seen_often_and_taken_once_by_its_sender() {
         for sender in [Some((SESSION, ALICE)), None] {
             let forms = forms().await;
-            let name = forms.keep(&form(sender), NOW).await.expect("memory");
+            let name = forms.keep(&form(sender), (FROM, NOW)).await.expect("memory");
             for _ in 0..2 {
                 assert_eq!(forms.look(&name, by(SESSION), NOW).await.expect("memory"), Some(form(sender)));
             }
@@ -224,7 +218,7 @@ mod tests {
     #[tokio::test]
     async fn another_host_browser_session_or_name_neither_sees_a_form_nor_spends_it() {
         let forms = forms().await;
-        let name = forms.keep(&form(Some((SESSION, ALICE))), NOW).await.expect("memory");
+        let name = forms.keep(&form(Some((SESSION, ALICE))), (FROM, NOW)).await.expect("memory");
         let others = [
             Presenter { host: "wiki.example.com", ..by(SESSION) },
             Presenter { binding: b"thief", ..by(SESSION) },
@@ -246,7 +240,7 @@ mod tests {
         let forms = forms().await;
         let mut names = Vec::new();
         for _ in 0..50 {
-            names.push(forms.keep(&form(Some((SESSION, ALICE))), NOW).await.expect("memory"));
+            names.push(forms.keep(&form(Some((SESSION, ALICE))), (FROM, NOW)).await.expect("memory"));
         }
         let mut left = 0;
         for name in &names {
@@ -256,13 +250,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn forms_of_strangers_are_bounded_and_forgotten() {
+    async fn a_form_takes_what_it_came_with_whatever_is_in_it() {
         let forms = forms().await;
-        for _ in 0..2 * STRANGERS {
-            forms.keep(&form(None), NOW).await.expect("memory");
+        // What an encoding of the fields would have made six times as long, and many empty ones forty times.
+        for body in [vec![1; KEPT_FORM_SIZE], vec![b'&'; KEPT_FORM_SIZE]] {
+            let form = KeptForm { body, ..form(None) };
+            let name = forms.keep(&form, (FROM, NOW)).await.expect("memory");
+            let sealed = forms.strangers.get(&name.hash().0, NOW).expect("it is kept");
+            assert!(sealed.len() < KEPT_FORM_SIZE + 1024, "{}", sealed.len());
+            assert_eq!(forms.look(&name, by(SESSION), NOW).await.expect("memory"), Some(form));
         }
-        assert_eq!(forms.strangers.len(), STRANGERS);
-        forms.keep(&form(None), NOW.plus(KEPT_FORM_LIFE)).await.expect("memory");
-        assert_eq!(forms.strangers.len(), 1, "the others waited too long");
     }
 }

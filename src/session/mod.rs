@@ -10,6 +10,7 @@ mod keeper;
 mod kept_form;
 mod live;
 mod reader;
+mod strangers;
 mod token;
 
 pub use crate::store::Unavailable;

@@ -119,3 +119,27 @@ async fn sessions(alice: &Person<'_>) -> Vec<String> {
     assert_eq!(alice.chrome.heading().await, "Your account");
     alice.chrome.texts("section[aria-labelledby=sessions] li strong").await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_signed_out_is_still_known_when_it_comes_back() {
+    let (rig, _app, _wiki) = Rig::two_hosts().await;
+    let alice = Person::signed_in(&rig, "alice").await;
+    let chrome = &alice.chrome;
+    for service in [false, true] {
+        match service {
+            true => chrome.open(&format!("{}/.portcullis/sign-out", rig.origin("app.localhost"))).await,
+            false => chrome.open(&format!("{}/sign-out", rig.origin("auth.localhost"))).await,
+        }
+        chrome.press("Sign out").await;
+        assert_eq!(chrome.heading().await, "You are signed out");
+        chrome.open(&format!("{}/page", rig.origin("app.localhost"))).await;
+        alice.sign_in("alice").await;
+        assert_eq!(chrome.text().await, "app /page");
+    }
+    let account = rig.account("alice").await.id;
+    let events = async || rig.store.events.of(account, "sign-in.succeeded", 9).await.expect("the store");
+    rig.eventually("all three sign-ins are on record", async || events().await.len() == 3).await;
+    let new = events().await.iter().filter(|event| event.body.contains("\"new_device\":\"true\"")).count();
+    assert_eq!(new, 0, "it is one browser all the time: {:?}", events().await.len());
+    alice.chrome.finish().await;
+}

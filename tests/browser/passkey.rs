@@ -11,6 +11,20 @@ const CHOICE: &str = "A passkey Your fingerprint, face or PIN on this device, or
 const CREATE: &str = "Create a passkey";
 const SIGN_IN: &str = "Sign in with a passkey";
 
+/// A route that only a passkey opens.
+const STRONG: &str = r#"
+[policy.strong]
+extends = "staff"
+require = "phishing-resistant"
+
+[[route]]
+name = "app-strong"
+host = "app.localhost"
+path = "/strong/**"
+pool = "app"
+policy = "strong"
+"#;
+
 async fn rig() -> (Rig, Member) {
     let app = Member::echo("app").await;
     let text = format!("{TWO_HOSTS}\n[factor.passkey]\n");
@@ -227,7 +241,7 @@ async fn of_two_authenticators_each_signs_in_until_one_is_removed() {
     chrome.open(&rig.origin("app.localhost")).await;
     chrome.press(SIGN_IN).await;
     let said = chrome.alert().await.expect("it is announced");
-    assert!(said.contains("That passkey was not accepted"), "{said}");
+    assert!(said.contains("This passkey is not known here any more: delete it from your device."), "{said}");
     look(chrome, "passkey-sign-in-wrong").await;
     alice.chrome.finish().await;
 }
@@ -260,6 +274,50 @@ async fn whoever_has_lost_the_authenticator_is_told_and_has_other_ways() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_a_recovery_with_an_app_the_lost_passkey_is_shown_and_another_one_created() {
+    let app = Member::echo("app").await;
+    let text = format!("{TWO_HOSTS}\n[factor.passkey]\n{STRONG}");
+    let rig = Rig::start(&filled(&text, &[("app", &app), ("wiki", &app)])).await;
+    let (mut alice, device) = enrolled(&rig).await;
+    device.take_away(&alice.chrome).await;
+    make_no_offers(&alice.chrome).await;
+    alice.chrome.forget().await;
+    let strong = format!("{}/strong/x", rig.origin("app.localhost"));
+    alice.chrome.open(&strong).await;
+    alice.type_password("alice", PASSWORD).await;
+    alice.chrome.press("Use a recovery code instead").await;
+    alice.chrome.fill("Recovery code", &alice.codes[0]).await;
+    alice.chrome.press("Continue").await;
+    look(&alice.chrome, "lost-1-choice").await;
+    alice.chrome.press("An authenticator app An app on your phone that shows a new code every 30 seconds.").await;
+    look(&alice.chrome, "lost-2-app").await;
+    alice.connect_app().await;
+    alice.save_codes().await;
+    assert_eq!(alice.chrome.heading().await, "Which of these have you lost?");
+    look(&alice.chrome, "lost-3-which").await;
+    let empty = Device::plug_in(&alice.chrome, PLATFORM).await;
+    empty.touched(&alice.chrome, false).await;
+    alice.chrome.press("Go on to app.localhost").await;
+    assert_eq!(alice.chrome.heading().await, "Confirm it’s you");
+    look(&alice.chrome, "lost-4-passkey").await;
+    alice.chrome.press("I don’t have it here").await;
+    empty.touched(&alice.chrome, true).await;
+    assert_eq!(alice.chrome.heading().await, "Create a passkey");
+    look(&alice.chrome, "lost-5-create").await;
+    alice.chrome.press(CREATE).await;
+    assert_eq!(alice.chrome.text().await, "app /strong/x");
+
+    alice.open_account().await;
+    assert_eq!(ways(&alice).await, ["Password", "Authenticator app", "Recovery codes", "Passkey", "Passkey"]);
+    alice.chrome.press("Remove Passkey").await;
+    alice.chrome.press("Remove").await;
+    alice.open_account().await;
+    assert_eq!(ways(&alice).await, ["Password", "Authenticator app", "Recovery codes", "Passkey"]);
+    look(&alice.chrome, "lost-6-account").await;
+    alice.chrome.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_scripts_the_page_says_what_is_missing_and_the_other_ways_work() {
     let (rig, _app) = rig().await;
     let mut alice = towards_passkey(&rig, Scripts::Blocked).await;
@@ -271,7 +329,8 @@ async fn without_scripts_the_page_says_what_is_missing_and_the_other_ways_work()
     alice.save_codes().await;
     alice.chrome.forget().await;
     alice.chrome.open(&rig.origin("app.localhost")).await;
-    assert!(alice.chrome.text().await.contains("Passkeys need JavaScript"));
+    let text = alice.chrome.text().await;
+    assert!(text.contains("Passkeys need JavaScript") && !text.contains("\nor\n"), "no choice leads nowhere: {text}");
     look(&alice.chrome, "passkey-sign-in-no-script").await;
     alice.sign_in("alice").await;
     assert_eq!(alice.chrome.text().await, "app /");

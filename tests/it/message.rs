@@ -43,13 +43,14 @@ async fn a_person_adds_an_address_and_signs_in_with_a_code_that_is_sent_there() 
     let page = code_page(&rig, &mut other, "alice").await;
     assert!(page.body.contains("A•••@example.com") && !page.body.contains("Alice@"), "{}", page.body);
     assert_eq!(post.given("code").len(), 1, "nothing is sent before somebody asks");
+    assert!(page.body.contains("<h1>Have a code sent</h1>"), "there is none to enter yet: {}", page.body);
     let page = other.submit(&page, "/sign-in/message/send", &[]).await;
     assert!(page.body.contains(r#"autocomplete="one-time-code""#), "{}", page.body);
     let code = post.code(2).await;
     let sent = &post.given("code")[1];
     assert_eq!((sent["to"].as_str(), sent["channel"].as_str()), (Some("Alice@example.com"), Some("mail")));
     let text = format!("{code} is your code for Example Corp, good for 10 minutes. Tell nobody.");
-    assert_eq!(sent["text"].as_str(), Some(&*format!("{text}\n\n@auth.localhost #{code}")));
+    assert_eq!(sent["text"].as_str(), Some(&*text), "the line for phones is not for mail");
     let page = other.submit(&page, "/sign-in/message", &[("code", &code)]).await;
     assert_eq!((page.status, page.path()), (200, "/"), "{}", page.body);
     let me = other.who_am_i(&rig.origin("auth.localhost")).await.expect("signed in");
@@ -89,6 +90,7 @@ async fn a_number_is_shown_whole_while_it_is_confirmed_and_masked_ever_after() {
     assert_eq!(refused.status, 422);
     let page = browser.submit(&page, "/enrol", &[("code", &code)]).await;
     assert_eq!(page.path(), "/", "{}", page.body);
+    assert!(page.body.contains("Your phone number or e-mail address was added."), "{}", page.body);
     assert!(page.body.contains("+49 ••• ••89") && !page.body.contains("2345"), "{}", page.body);
 }
 
@@ -173,6 +175,7 @@ async fn a_new_code_makes_the_one_before_it_void() {
     assert!(early.body.contains("one-time-code"), "the first code can still be typed: {}", early.body);
     rig.clock.advance(Duration::from_secs(30));
     let page = browser.submit(&page, "/sign-in/message/send", &[]).await;
+    assert!(page.body.contains("A new code was sent to") && page.body.contains(" UTC. "), "{}", page.body);
     let second = post.code(3).await;
     if first != second {
         assert_eq!(browser.post(&page, "/sign-in/message", &[("code", &first)]).await.status, 422);
@@ -194,6 +197,13 @@ async fn five_wrong_answers_make_a_code_void_and_a_new_one_works() {
     rig.clock.advance(Duration::from_secs(60));
     let refused = browser.post(&page, "/sign-in/message", &[("code", &code)]).await;
     assert_eq!(refused.status, 422, "{}", refused.body);
+    for page in [refused, browser.visit(&page.url).await] {
+        assert!(page.body.contains("That code is void after five wrong tries."), "{}", page.body);
+        assert!(page.body.contains("Send another code to"), "{}", page.body);
+        for gone in ["is on its way", "good for", "one-time-code"] {
+            assert!(!page.body.contains(gone), "{gone}: {}", page.body);
+        }
+    }
     let page = browser.submit(&page, "/sign-in/message/send", &[]).await;
     let code = post.code(3).await;
     let page = browser.submit(&page, "/sign-in/message", &[("code", &code)]).await;

@@ -126,11 +126,15 @@ impl Message {
         let Settings { portal, host, .. } = &self.settings;
         let minutes = LIFE.as_secs() / 60;
         let words = Words { code: &code, portal, host, minutes };
+        let text = match to.channel() {
+            Channel::Sms => &self.settings.text,
+            Channel::Mail => &self.settings.text.for_mail(),
+        };
         let letter = Letter {
             account,
             to: to.clone(),
             subject: self.settings.subject.fill(&words),
-            text: Secret::new(self.settings.text.fill(&words)),
+            text: Secret::new(text.fill(&words)),
             code: Secret::new(code.as_str()),
             minutes,
         };

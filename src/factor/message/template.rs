@@ -22,7 +22,7 @@ pub struct Template(String);
 
 impl Template {
     /// What is sent if nothing else is configured. The last line lets a phone offer the code on that host alone, and
-    /// nowhere else (the format of origin-bound one-time codes).
+    /// nowhere else (the format of origin-bound one-time codes); mail goes without it, see [`Template::for_mail`].
     pub fn text() -> Self {
         Template("{code} is your code for {portal}, good for {minutes} minutes. Tell nobody.\n\n@{host} #{code}".into())
     }
@@ -30,6 +30,17 @@ impl Template {
     /// What mail has above it if nothing else is configured: without the code, which a locked screen would show.
     pub fn subject() -> Self {
         Template("Your code for {portal}".into())
+    }
+
+    /// The same text without a last line that is for phones alone, which nothing reads in mail.
+    #[must_use]
+    pub fn for_mail(&self) -> Self {
+        match self.0.trim_end().rsplit_once('\n') {
+            Some((rest, last)) if last.starts_with('@') && last.contains("#{code}") && rest.contains("{code}") => {
+                Template(rest.trim_end().to_owned())
+            }
+            Some(_) | None => self.clone(),
+        }
     }
 
     /// Reads a text; every place in it must be known.
@@ -96,6 +107,16 @@ mod tests {
     fn places_are_filled_in_once() {
         let template = Template::parse("{code}: {portal} ({minutes})\n@{host} #{code}").expect("places that are known");
         assert_eq!(template.fill(&WORDS), "123456: {host} (10)\n@auth.example.com #123456");
+    }
+
+    #[test]
+    fn mail_goes_without_the_line_for_phones() {
+        let sent = Template::text().for_mail().fill(&WORDS);
+        assert_eq!(sent, "123456 is your code for {host}, good for 10 minutes. Tell nobody.");
+        for text in ["{code}", "Hello\n{code}", "Hello\n@{host} #{code}", "{code}\n@home"] {
+            let template = Template::parse(text).expect("places that are known");
+            assert_eq!(template.for_mail(), template, "nothing else goes, and never the code");
+        }
     }
 
     #[test]

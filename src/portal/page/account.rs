@@ -1,9 +1,10 @@
 //! The page on which people look after their sessions and ways to sign in; knows not who may remove what.
 
 use super::icon::Icon;
-use super::part::{Form, Link, Look, Notice, field};
-use super::shell::{Script, Shell, Width};
-use super::wording::{Asked, ago, stamp};
+use super::part::{Form, Link, Look, field};
+use super::passkey::News;
+use super::shell::{Shell, Width};
+use super::wording::{ago, stamp};
 use crate::identity::{Group, Session, SessionId};
 use crate::stdx::clock::Time;
 use maud::{Markup, html};
@@ -28,8 +29,8 @@ pub struct MyAccount<'a> {
     pub recent: &'a [SignInRecord<'a>],
     /// Where the buttons lead.
     pub actions: Actions<'a>,
-    /// Said above everything, for example after a change.
-    pub notice: Option<Notice<'a>>,
+    /// What was done a moment ago.
+    pub news: Option<News<'a>>,
 }
 
 /// Where a person is signed in.
@@ -67,6 +68,8 @@ pub struct Way<'a> {
     pub change: Option<Link<'a>>,
     /// Where its removal is confirmed; `None` if it may not be removed.
     pub remove: Option<&'a str>,
+    /// Why it may not be, in a sentence, if it may not.
+    pub stays: Option<&'a str>,
 }
 
 /// What sort of thing a credential is, in the order of the page.
@@ -124,7 +127,7 @@ pub fn my_account(view: &MyAccount) -> Markup {
                 @for group in view.groups { " " span.tag { (group.as_str()) } }
             }
         }
-        @if let Some(notice) = view.notice { (notice.draw(Asked::Password)) }
+        @if let Some(news) = &view.news { (news.draw()) }
         (ways(&view.ways, view.now))
         (sessions(&view.sessions, &view.actions, view.now))
         @if !view.recent.is_empty() { (recent(view.recent, view.now)) }
@@ -135,7 +138,7 @@ pub fn my_account(view: &MyAccount) -> Markup {
         title: "Your account",
         width: Width::Account,
         aside: Some(leave),
-        script: Script::None,
+        script: News::script(view.news.as_ref()),
     };
     shell.around(content)
 }
@@ -144,12 +147,17 @@ fn ways(ways: &Ways, now: Time) -> Markup {
     html! {
         section aria-labelledby="ways" {
             h2 id="ways" { "Your ways to sign in" }
-            ul.rows { @for held in ways.held { (way(held, now)) } }
+            (rows_of(ways.held, now))
             @if !ways.additions.is_empty() {
                 div.actions { @for addition in ways.additions { (addition.button(Look::Quiet)) } }
             }
         }
     }
+}
+
+/// A list of what can be used to sign in.
+pub(super) fn rows_of(ways: &[Way], now: Time) -> Markup {
+    html! { ul.rows { @for held in ways { (way(held, now)) } } }
 }
 
 fn way(way: &Way, now: Time) -> Markup {
@@ -167,6 +175,7 @@ fn way(way: &Way, now: Time) -> Markup {
                         (None, Sort::App | Sort::Codes | Sort::Key | Sort::Message) => { span { "Not used yet" } }
                     }
                 }
+                @if let Some(why) = way.stays { p.small { (why) } }
             }
             @if way.change.is_some() || way.remove.is_some() {
                 div.do {

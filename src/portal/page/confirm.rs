@@ -22,6 +22,8 @@ pub struct Confirm<'a> {
 pub enum Question<'a> {
     /// To remove the way to sign in with this label.
     Remove(&'a str),
+    /// To remove all recovery codes.
+    RemoveCodes,
     /// To end this many other sessions.
     EndOthers(usize),
     /// To sign this account out here.
@@ -92,6 +94,15 @@ impl Question<'_> {
                 title: "Remove this way to sign in?",
                 sentence: html! {
                     strong { (label) } " will stop working at once, and your other devices will be signed out."
+                },
+                button: "Remove",
+                look: Look::Danger,
+            },
+            Question::RemoveCodes => Words {
+                title: "Remove your recovery codes?",
+                sentence: html! {
+                    "They will stop working at once, and your other devices will be signed out. If you lose what you "
+                    "sign in with after that, only your administrator can let you in again."
                 },
                 button: "Remove",
                 look: Look::Danger,

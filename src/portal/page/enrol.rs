@@ -34,9 +34,18 @@ pub enum Occasion {
     /// The account is new, or begins anew.
     FirstTime,
     /// A recovery code let them in.
-    Recovery,
+    Recovery(Before),
     /// They change something, or a page needs more than they have.
     Change,
+}
+
+/// What an account has of a kind that is set up in a recovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// None.
+    Nothing,
+    /// One or more, which the new one replaces.
+    Replaced,
 }
 
 /// What a step belongs to.
@@ -44,6 +53,10 @@ pub enum Occasion {
 pub struct Journey<'a> {
     /// Why.
     pub occasion: Occasion,
+    /// The same in a sentence, where a service asked for it.
+    pub because: Option<&'a str>,
+    /// Where something else can be set up in its place; `None` if there is nothing else.
+    pub instead: Option<&'a str>,
     /// The steps in order, shown as a list unless there is but one.
     pub steps: &'a [Step],
     /// Where one leaves it without a change, and what that is called; `None` if there is nowhere to go.
@@ -132,10 +145,11 @@ pub fn scan_key(view: &ScanKey) -> Markup {
     let content = html! {
         (progress(&view.journey, Step::Scan))
         h1 { "Connect your authenticator app" }
-        @if view.journey.occasion == Occasion::Recovery {
+        (why(&view.journey))
+        @if let Occasion::Recovery(before) = view.journey.occasion {
             p.lead {
-                "You came in with a recovery code, which is used up now: connect an authenticator app to go on, and "
-                "the one you had before stops working."
+                "You came in with a recovery code, which is used up now: connect an authenticator app to go on"
+                @if before == Before::Replaced { ", and the one you had before stops working" } "."
             }
         }
         p.lead {
@@ -148,7 +162,7 @@ pub fn scan_key(view: &ScanKey) -> Markup {
             code.key { (view.key) }
         }
         (Link { label: "Continue", href: view.next }.button(Look::Primary))
-        (leave(&view.journey))
+        (ways_out(&view.journey))
     };
     Shell::form(view.portal, "Connect your authenticator app").around(content)
 }
@@ -186,7 +200,7 @@ pub fn confirm_app(view: &ConfirmApp) -> Markup {
         @if let Some(notice) = view.notice { (notice.draw(Asked::FirstCode)) }
         (view.form.around(html! { (code.draw()) (submit("Confirm", Look::Primary)) }))
         ul.others { li { a href=(view.back) { "Back to the QR code" } } }
-        (leave(&view.journey))
+        (ways_out(&view.journey))
     };
     Shell::form(view.portal, "Check that it works").around(content)
 }
@@ -214,11 +228,8 @@ pub fn save_codes(view: &SaveCodes) -> Markup {
         (progress(&view.journey, Step::Codes))
         h1 { "Save your recovery codes" }
         p.lead {
-            @if view.journey.steps.contains(&Step::Passkey) {
-                "If you lose your passkey, one of these codes and your password let you set up a new one. Each works once."
-            } @else {
-                "If you lose your phone, one of these codes and your password let you set up a new one. Each works once."
-            }
+            "If you lose " (lost(view.journey.steps)) ", one of these codes and your password let you set up a new one. "
+            "Each works once."
             @if view.journey.occasion != Occasion::FirstTime { " They take the place of any codes you had before." }
         }
         ul.codes aria-label="Recovery codes" { @for code in view.codes { li { code { (code) } } } }
@@ -248,8 +259,31 @@ pub(super) fn progress(journey: &Journey, here: Step) -> Markup {
     }
 }
 
+/// What asked for it, and why what the person has does not do.
+pub(super) fn why(journey: &Journey) -> Markup {
+    html! { @if let Some(because) = journey.because { p.lead { (because) } } }
+}
+
+/// What else can be set up, and where one leaves.
+pub(super) fn ways_out(journey: &Journey) -> Markup {
+    html! {
+        @if let Some(href) = journey.instead { ul.others { li { a href=(href) { "Set up something else" } } } }
+        (leave(journey))
+    }
+}
+
 pub(super) fn leave(journey: &Journey) -> Markup {
     html! { @if let Some(link) = journey.leave { ul.others { li { (link.plain()) } } } }
+}
+
+/// What may be lost of what was set up on the way.
+fn lost(steps: &[Step]) -> &'static str {
+    match (steps.contains(&Step::Passkey), steps.contains(&Step::Scan), steps.contains(&Step::Contact)) {
+        (true, _, _) => "your passkey",
+        (false, true, _) => "your phone",
+        (false, false, true) => "that number or address",
+        (false, false, false) => "what you confirm it’s you with",
+    }
 }
 
 impl Step {

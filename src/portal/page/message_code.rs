@@ -1,12 +1,13 @@
 //! The pages for codes that are sent: having one sent and typing it, at a sign-in and when a number or address is added;
 //! knows not how anything is sent.
 
-use super::enrol::{Journey, Step, leave, progress};
+use super::enrol::{Journey, Step, progress, ways_out, why as because};
 use super::part::{Field, Focus, Form, Input, Look, Notice, field, submit};
 use super::shell::Shell;
 use super::sign_in::{Prompt, Reason, who, why};
-use super::wording::Asked;
+use super::wording::{Asked, clock};
 use crate::identity::Channel;
+use crate::stdx::clock::Time;
 use maud::{Markup, html};
 
 /// What [`message_code`] shows.
@@ -14,12 +15,23 @@ use maud::{Markup, html};
 pub struct MessageCode<'a> {
     /// What it has in common with other proofs; its form sends [`field::CODE`].
     pub prompt: Prompt<'a>,
-    /// The code that was sent, if one was.
-    pub sent: Option<Sent<'a>>,
+    /// How it stands with the code.
+    pub state: State<'a>,
     /// Where one is sent, by a form that may send [`field::PLACE`].
     pub send: &'a str,
     /// Where it can be sent: the credential's name in forms and what the person knows it by.
     pub places: &'a [(&'a str, &'a str)],
+}
+
+/// How it stands with a code.
+#[derive(Clone, Copy, Debug)]
+pub enum State<'a> {
+    /// None was sent yet.
+    None,
+    /// One was sent, and waits to be typed.
+    Sent(Sent<'a>),
+    /// One was sent, and too many answers to it were wrong.
+    Void,
 }
 
 /// A code that was sent.
@@ -31,22 +43,26 @@ pub struct Sent<'a> {
     pub channel: Channel,
     /// For how many minutes it is good.
     pub minutes: u64,
+    /// When it took the place of one before it, if it did.
+    pub again: Option<Time>,
 }
 
 /// A button that sends a code or, once one was sent, the field to type it in.
 pub fn message_code(view: &MessageCode) -> Markup {
     let prompt = &view.prompt;
-    let title = match prompt.reason {
-        Reason::SignIn | Reason::Lapsed => "Enter your code",
-        Reason::Older(_) | Reason::Stronger | Reason::Change => "Confirm it’s you",
+    let title = match (prompt.reason, &view.state) {
+        (Reason::SignIn | Reason::Lapsed, State::Sent(_)) => "Enter your code",
+        (Reason::SignIn | Reason::Lapsed, State::None | State::Void) => "Have a code sent",
+        (Reason::Older(_) | Reason::Stronger | Reason::Change, _) => "Confirm it’s you",
     };
+    let notice = prompt.notice.filter(|_| !matches!(view.state, State::Void));
     let content = html! {
         h1 { (title) }
         (why(prompt))
         (who(prompt))
-        @if let Some(notice) = prompt.notice { (notice.draw(Asked::MessageCode)) }
-        @match &view.sent {
-            Some(sent) => {
+        @if let Some(notice) = notice { (notice.draw(Asked::MessageCode)) }
+        @match &view.state {
+            State::Sent(sent) => {
                 (on_its_way(sent))
                 (prompt.form.around(html! {
                     (typed(sent, prompt.notice))
@@ -55,7 +71,11 @@ pub fn message_code(view: &MessageCode) -> Markup {
                 p.hint { "Nothing came? Half a minute after the last one you can have another code." }
                 (places(view, "Send it again", Look::Quiet))
             }
-            None => (places(view, "Send a code", Look::Primary)),
+            State::None => (places(view, "Send a code", Look::Primary)),
+            State::Void => {
+                (Notice::Mistake(VOID).draw(Asked::MessageCode))
+                (places(view, "Send another code", Look::Primary))
+            }
         }
         @if !prompt.others.is_empty() {
             ul.others { @for other in prompt.others { li { (other.plain()) } } }
@@ -63,6 +83,9 @@ pub fn message_code(view: &MessageCode) -> Markup {
     };
     Shell::form(prompt.portal, title).around(content)
 }
+
+/// What is said of a code that too many answers were wrong to.
+const VOID: &str = "That code is void after five wrong tries. Have another one sent.";
 
 /// One button for each place.
 fn places(view: &MessageCode, label: &str, look: Look) -> Markup {
@@ -81,7 +104,17 @@ fn on_its_way(sent: &Sent) -> Markup {
         Channel::Sms => "A text message with a code is on its way to ",
         Channel::Mail => "An e-mail with a code is on its way to ",
     };
-    html! { p.lead { (way) strong { (sent.to) } ". The code is good for " (sent.minutes) " minutes." } }
+    html! {
+        @if let Some(at) = sent.again {
+            p.lead { "A new code was sent to " strong { (sent.to) } " at " (clock(at)) ". " (good(sent.minutes)) }
+        } @else {
+            p.lead { (way) strong { (sent.to) } ". " (good(sent.minutes)) }
+        }
+    }
+}
+
+fn good(minutes: u64) -> String {
+    format!("The code is good for {minutes} minute{}.", if minutes == 1 { "" } else { "s" })
 }
 
 fn typed<'a>(sent: &Sent<'a>, notice: Option<Notice<'a>>) -> Markup {
@@ -133,10 +166,11 @@ pub fn choose_contact(view: &ChooseContact) -> Markup {
     let content = html! {
         (progress(&view.journey, Step::Contact))
         h1 { "Where shall codes be sent?" }
+        (because(&view.journey))
         p.lead { "When you sign in, you can have a code sent there and type it in." }
         @if let Some(notice) = view.notice { (notice.draw(Asked::Contact)) }
         (view.form.around(html! { (contact.draw()) (submit("Send a code", Look::Primary)) }))
-        (leave(&view.journey))
+        (ways_out(&view.journey))
     };
     Shell::form(view.portal, "Where shall codes be sent?").around(content)
 }
@@ -177,7 +211,7 @@ pub fn confirm_contact(view: &ConfirmContact) -> Markup {
             summary { "Nothing came, or that is not right?" }
             (view.form.around(html! { (change.draw()) (submit("Send a code", Look::Quiet)) }))
         }
-        (leave(&view.journey))
+        (ways_out(&view.journey))
     };
     Shell::form(view.portal, "Check that it arrives").around(content)
 }

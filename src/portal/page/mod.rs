@@ -8,6 +8,7 @@ mod account;
 mod confirm;
 mod enrol;
 mod icon;
+mod lost;
 mod message;
 mod message_code;
 mod part;
@@ -28,20 +29,21 @@ mod sample;
 pub use account::{Actions, MyAccount, Sessions, SignInRecord, Sort, Way, Ways, my_account};
 pub use confirm::{Confirm, Ended, Question, SignedOut, confirm, signed_out};
 pub use enrol::{
-    ChoosePassword, ConfirmApp, Journey, Occasion, SaveCodes, ScanKey, Step, choose_password, confirm_app, save_codes,
-    scan_key,
+    Before, ChoosePassword, ConfirmApp, Journey, Occasion, SaveCodes, ScanKey, Step, choose_password, confirm_app,
+    save_codes, scan_key,
 };
+pub use lost::{WhichLost, WithoutPasskey, which_lost, without_passkey};
 pub use message::{Message, Subject, message};
 pub use message_code::{
-    ChooseContact, ConfirmContact, MessageCode, Sent, choose_contact, confirm_contact, message_code,
+    ChooseContact, ConfirmContact, MessageCode, Sent, State, choose_contact, confirm_contact, message_code,
 };
 pub use part::{Form, Link, MOST_LETTERS, Notice, field};
-pub use passkey::{ChooseWay, CreatePasskey, WayToChoose, choose_way, create_passkey, passkey_proof};
+pub use passkey::{ChooseWay, CreatePasskey, Gone, News, WayToChoose, choose_way, create_passkey, passkey_proof};
 pub use program::{APPROVE, Decide, Decided, EnterCode, Place, Said, decide, decided, enter_code};
-pub use refused::{Finding, Refused, refused, way_on, words_for};
+pub use refused::{FRONT_PAGE, Finding, Refused, refused, way_on, words_for};
 pub use rename::{Rename, rename};
 pub use send_form::{SendForm, send_form};
-pub use sign_in::{Prompt, Reason, SignIn, authenticator_code, password_again, recovery_code, sign_in};
+pub use sign_in::{Errand, Prompt, Reason, SignIn, authenticator_code, password_again, recovery_code, sign_in};
 pub use wording::{Asked, ago, sentence, span};
 
 use crate::stdx::digest::sha256;

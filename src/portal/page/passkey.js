@@ -94,7 +94,8 @@
     if (!sentence) return;
     const words = Object.assign(document.createElement("p"), { textContent: sentence });
     const notice = Object.assign(document.createElement("div"), { className: "notice bad" });
-    notice.append(words);
+    const icon = place.querySelector("template").content.cloneNode(true);
+    notice.append(icon, words);
     place.querySelector(".trouble").append(notice);
   };
 
@@ -148,6 +149,12 @@
       if (waiting === null) clearTimeout(renewal);
     }
   };
+
+  // A passkey that is not known here any more: the device need not offer it again. It is a wish that may fail.
+  for (const { dataset } of document.querySelectorAll("[data-gone]")) {
+    const gone = { rpId: dataset.rp, credentialId: dataset.gone };
+    window.PublicKeyCredential?.signalUnknownCredential?.(gone)?.catch(() => {});
+  }
 
   for (const place of document.querySelectorAll("[data-passkey]")) {
     if (!window.PublicKeyCredential) {

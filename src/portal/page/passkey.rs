@@ -1,9 +1,9 @@
 //! What asks a passkey for something, and the pages on which one is set up; knows no ceremony's inside.
 
-use super::enrol::{Journey, Occasion, Step, leave, progress};
+use super::enrol::{Before, Journey, Occasion, Step, leave, progress, ways_out, why};
 use super::icon::Icon;
 use super::part::{Form, Look, Notice, field, submit};
-use super::shell::Shell;
+use super::shell::{Script, Shell};
 use super::sign_in::{Prompt, prompt_with};
 use super::wording::Asked;
 use maud::{Markup, html};
@@ -17,6 +17,8 @@ pub(super) struct Asking<'a> {
     /// On its button.
     pub(super) label: &'a str,
     pub(super) look: Look,
+    /// Said above the buttons, where there are any: without the script there are none.
+    pub(super) above: Markup,
 }
 
 /// What a passkey is asked to do.
@@ -61,7 +63,9 @@ pub(super) fn ceremony(asking: &Asking) -> Markup {
         input type="hidden" name=(field::CREDENTIAL);
         input type="hidden" name=(field::CEREMONY);
         div.trouble aria-live="assertive" {}
+        template { (Icon::Alert.draw()) }
         div.buttons hidden {
+            (asking.above)
             (submit(asking.label, asking.look))
             @if let Kind::Create = asking.kind {
                 button class=(Look::Quiet.class()) type="submit" data-authenticator="security-key" {
@@ -84,12 +88,11 @@ pub fn passkey_proof(view: &Prompt) -> Markup {
         kind: Kind::Get(start),
         label: "Use your passkey",
         look: Look::Primary,
+        above: html! {
+            p.hint { "Your device will ask for your fingerprint, your face or its PIN, or for your security key." }
+        },
     });
-    let explained = html! {
-        p.hint { "Your device will ask for your fingerprint, your face or its PIN, or for your security key." }
-        (form)
-    };
-    prompt_with(view, ("Use your passkey", Asked::Passkey), explained)
+    prompt_with(view, ("Use your passkey", Asked::Passkey), form)
 }
 
 /// What [`create_passkey`] shows.
@@ -101,8 +104,6 @@ pub struct CreatePasskey<'a> {
     pub journey: Journey<'a>,
     /// Sends what the new passkey says.
     pub form: Form<'a>,
-    /// Where something else can be set up in its place; `None` if there is nothing else.
-    pub instead: Option<&'a str>,
     /// Said above the form.
     pub notice: Option<Notice<'a>>,
 }
@@ -112,10 +113,11 @@ pub fn create_passkey(view: &CreatePasskey) -> Markup {
     let content = html! {
         (progress(&view.journey, Step::Passkey))
         h1 { "Create a passkey" }
-        @if view.journey.occasion == Occasion::Recovery {
+        (why(&view.journey))
+        @if let Occasion::Recovery(before) = view.journey.occasion {
             p.lead {
-                "You came in with a recovery code, which is used up now: create a passkey to go on. Passkeys you had "
-                "before stop working; remove an authenticator app that you have lost on your account page."
+                "You came in with a recovery code, which is used up now: create a passkey to go on"
+                @if before == Before::Replaced { ", and those you had before stop working" } "."
             }
         }
         p.lead {
@@ -129,9 +131,9 @@ pub fn create_passkey(view: &CreatePasskey) -> Markup {
             kind: Kind::Create,
             label: "Create a passkey",
             look: Look::Primary,
+            above: html! {},
         }))
-        @if let Some(href) = view.instead { ul.others { li { a href=(href) { "Set up something else" } } } }
-        (leave(&view.journey))
+        (ways_out(&view.journey))
     };
     Shell::passkeys(view.portal, "Create a passkey").around(content)
 }
@@ -165,7 +167,8 @@ pub fn choose_way(view: &ChooseWay) -> Markup {
     let content = html! {
         (progress(&view.journey, Step::Choice))
         h1 { "Choose how to confirm it’s you" }
-        @if view.journey.occasion == Occasion::Recovery {
+        (why(&view.journey))
+        @if let Occasion::Recovery(_) = view.journey.occasion {
             p.lead { "You came in with a recovery code, which is used up now: set up one of these to go on." }
         } @else {
             p.lead { "You will use it to sign in. You can add the others later, on your account page." }
@@ -198,5 +201,44 @@ impl WayToChoose {
             "message" => Icon::Message,
             _ => Icon::Phone,
         }
+    }
+}
+
+/// A passkey that is not known here any more, for the browser to be told (WebAuthn Level 3, `signalUnknownCredential`).
+#[derive(Clone, Copy, Debug)]
+pub struct Gone<'a> {
+    /// The domain it is bound to.
+    pub rp: &'a str,
+    /// What it is known by, in base64url.
+    pub credential: &'a str,
+}
+
+impl Gone<'_> {
+    /// What the script reads; nobody sees it.
+    pub(super) fn draw(&self) -> Markup {
+        html! { div hidden data-gone=(self.credential) data-rp=(self.rp) {} }
+    }
+}
+
+/// What was done a moment ago.
+#[derive(Clone, Copy, Debug)]
+pub struct News<'a> {
+    /// In words.
+    pub notice: Notice<'a>,
+    /// The passkey that went, if one did.
+    pub gone: Option<Gone<'a>>,
+}
+
+impl News<'_> {
+    pub(super) fn draw(&self) -> Markup {
+        html! {
+            (self.notice.draw(Asked::Passkey))
+            @if let Some(gone) = &self.gone { (gone.draw()) }
+        }
+    }
+
+    /// Whether the page needs the script.
+    pub(super) fn script(news: Option<&Self>) -> Script {
+        if news.is_some_and(|news| news.gone.is_some()) { Script::Passkeys } else { Script::None }
     }
 }

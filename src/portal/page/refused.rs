@@ -141,10 +141,13 @@ pub const fn words_for(status: u16) -> (&'static str, &'static str) {
 pub const fn way_on(status: u16) -> Option<Link<'static>> {
     match status {
         408 | 429 | 500..=599 => Some(Link { label: "Try again", href: SAME_ADDRESS }),
-        400 | 404 | 405 | 414 => Some(Link { label: "Go to the front page", href: "/" }),
+        400 | 404 | 405 | 414 => Some(FRONT_PAGE),
         _ => None,
     }
 }
+
+/// The front page of the site.
+pub const FRONT_PAGE: Link = Link { label: "Go to the front page", href: "/" };
 
 /// A reference to the page that holds it (RFC 3986 §4.4).
 const SAME_ADDRESS: &str = "";

@@ -47,7 +47,8 @@ pub(super) fn signing_in(words: Words) -> Vec<(&'static str, Markup)> {
         form: Some(FORM),
         passkey: None,
         asked: Asked::NameAndPassword,
-        target: Some(words.host),
+        errand: Some(Errand::Host(words.host)),
+        gone: None,
         name: "",
         notice: None,
     };
@@ -64,7 +65,19 @@ pub(super) fn signing_in(words: Words) -> Vec<(&'static str, Markup)> {
             "sign-in-passkey-wrong",
             sign_in(&SignIn { passkey: Some(FORM), notice: wrong, asked: Asked::Passkey, ..first }),
         ),
-        ("sign-in-told", sign_in(&SignIn { target: None, notice: told, ..first })),
+        ("sign-in-told", sign_in(&SignIn { errand: None, notice: told, ..first })),
+        (
+            "sign-in-passkey-unknown",
+            sign_in(&SignIn {
+                passkey: Some(FORM),
+                notice: Some(Notice::Mistake("This passkey is not known here any more.")),
+                gone: Some(Gone { rp: words.host, credential: words.device }),
+                asked: Asked::Passkey,
+                ..first
+            }),
+        ),
+        ("sign-in-form", sign_in(&SignIn { errand: Some(Errand::Form(words.host)), ..first })),
+        ("sign-in-program", sign_in(&SignIn { errand: Some(Errand::Program), ..first })),
         ("passkey", passkey_proof(&code)),
         ("passkey-wrong", passkey_proof(&Prompt { notice: wrong, ..code })),
         ("code", authenticator_code(&code)),
@@ -84,7 +97,7 @@ fn prompt(words: Words, reason: Reason) -> Prompt {
     Prompt {
         portal: words.portal,
         form: FORM,
-        target: Some(words.host),
+        errand: Some(Errand::Host(words.host)),
         account: words.account,
         reason,
         others: RECOVER,
@@ -96,7 +109,7 @@ fn prompt(words: Words, reason: Reason) -> Prompt {
 fn proving_again(words: Words) -> Vec<(&'static str, Markup)> {
     let older = prompt(words, Reason::Older(Duration::from_secs(10 * MINUTES)));
     let stronger = prompt(words, Reason::Stronger);
-    let change = Prompt { target: None, others: &[], ..prompt(words, Reason::Change) };
+    let change = Prompt { errand: None, others: &[], ..prompt(words, Reason::Change) };
     vec![
         ("step-up-code", authenticator_code(&older)),
         ("step-up-stronger", authenticator_code(&stronger)),
@@ -106,21 +119,18 @@ fn proving_again(words: Words) -> Vec<(&'static str, Markup)> {
 
 fn setting_up(words: Words) -> Vec<(&'static str, Markup)> {
     let steps = &[Step::Password, Step::Scan, Step::Confirm, Step::Codes];
-    let journey = Journey { occasion: Occasion::FirstTime, steps, leave: None };
+    let journey = Journey { occasion: Occasion::FirstTime, because: None, instead: None, steps, leave: None };
     let leave = Some(Link { label: "Cancel", href: "/" });
-    let alone = Journey { occasion: Occasion::Change, steps: &[Step::Password], leave };
+    let alone = Journey { occasion: Occasion::Change, steps: &[Step::Password], leave, ..journey };
     let sign_out = Some(Link { label: "Sign out", href: "/sign-out" });
     let after = &[Step::Scan, Step::Confirm, Step::Codes];
-    let lost = Journey { occasion: Occasion::Recovery, steps: after, leave: sign_out };
-    let keyed = Journey { steps: &[Step::Password, Step::Passkey, Step::Codes], ..journey };
+    let lost = Journey { occasion: Occasion::Recovery(Before::Replaced), steps: after, leave: sign_out, ..journey };
+    let instead = Some("/enrol/choose");
+    let keyed = Journey { steps: &[Step::Password, Step::Passkey, Step::Codes], instead, ..journey };
     let open = Journey { steps: &[Step::Password, Step::Choice, Step::Codes], ..journey };
-    let create = CreatePasskey {
-        portal: words.portal,
-        journey: keyed,
-        form: FORM,
-        instead: Some("/enrol/choose"),
-        notice: None,
-    };
+    let because = Some("app.example.com asks for a passkey; codes sent to you do not count there.");
+    let forced = Journey { steps: &[Step::Passkey], because, leave, ..alone };
+    let create = CreatePasskey { portal: words.portal, journey: keyed, form: FORM, notice: None };
     let ways = [
         WayToChoose { factor: "passkey", label: "A passkey", hint: "Your fingerprint, your face, or a key." },
         WayToChoose { factor: "totp", label: "An authenticator app", hint: "An app on your phone." },
@@ -144,6 +154,7 @@ fn setting_up(words: Words) -> Vec<(&'static str, Markup)> {
         ("enrol-4-codes", save_codes(&save)),
         ("enrol-2-choice", choose_way(&ChooseWay { portal: words.portal, journey: open, form: FORM, ways: &ways })),
         ("enrol-2-passkey", create_passkey(&create)),
+        ("enrol-forced", create_passkey(&CreatePasskey { journey: forced, ..create })),
         ("change-password", choose_password(&change)),
         ("recovery-scan", scan_key(&ScanKey { journey: lost, ..scan })),
     ]
@@ -151,23 +162,28 @@ fn setting_up(words: Words) -> Vec<(&'static str, Markup)> {
 
 fn sending(words: Words) -> Vec<(&'static str, Markup)> {
     let places = [("crd_1", "+49 ••• ••89"), ("crd_2", words.account)];
-    let sent = Sent { to: words.account, channel: Channel::Mail, minutes: 10 };
+    let sent = Sent { to: words.account, channel: Channel::Mail, minutes: 10, again: None };
+    let anew = Sent { again: Some(past(40)), ..sent };
     let (wrong, portal) = (Some(Notice::Rejected(&Rejection::Wrong, NOW)), words.portal);
     let prompt = prompt(words, Reason::SignIn);
-    let view = MessageCode { prompt, sent: None, send: "/sign-in/message/send", places: &places };
+    let view = MessageCode { prompt, state: State::None, send: "/sign-in/message/send", places: &places };
     let again = Prompt { reason: Reason::Stronger, notice: wrong, ..prompt };
     let first = &[Step::Password, Step::Contact, Step::Sent, Step::Codes];
-    let journey = Journey { occasion: Occasion::FirstTime, steps: first, leave: None };
+    let instead = Some("/enrol/choose");
+    let journey = Journey { occasion: Occasion::FirstTime, because: None, instead, steps: first, leave: None };
     let leave = Some(Link { label: "Cancel", href: "/" });
-    let alone = Journey { occasion: Occasion::Change, steps: &[Step::Contact, Step::Sent], leave };
+    let (occasion, steps) = (Occasion::Change, &[Step::Contact, Step::Sent]);
+    let alone = Journey { occasion, steps, leave, ..journey };
     let choose =
         ChooseContact { portal, journey, form: FORM, channels: &Channel::ALL, typed: words.account, notice: wrong };
     let mail = ChooseContact { channels: &[Channel::Mail], typed: "", notice: None, journey: alone, ..choose };
     let confirm = ConfirmContact { portal, journey, form: FORM, sent, notice: wrong };
     vec![
         ("message-code", message_code(&view)),
-        ("message-code-sent", message_code(&MessageCode { sent: Some(sent), ..view })),
-        ("message-code-wrong", message_code(&MessageCode { prompt: again, sent: Some(sent), ..view })),
+        ("message-code-sent", message_code(&MessageCode { state: State::Sent(sent), ..view })),
+        ("message-code-again", message_code(&MessageCode { state: State::Sent(anew), ..view })),
+        ("message-code-void", message_code(&MessageCode { state: State::Void, ..view })),
+        ("message-code-wrong", message_code(&MessageCode { prompt: again, state: State::Sent(sent), ..view })),
         ("enrol-contact", choose_contact(&choose)),
         ("enrol-contact-mail", choose_contact(&mail)),
         ("enrol-contact-confirm", confirm_contact(&confirm)),
@@ -201,13 +217,14 @@ fn account(words: Words) -> Vec<(&'static str, Markup)> {
         used: Some(past(2 * HOURS)),
         change: Some(Link { label: "Change", href: "/account/password" }),
         remove: None,
+        stays: None,
     };
     let replace = Some(Link { label: "Replace", href: "/account/app" });
     let renew = Some(Link { label: "New codes", href: "/account/codes" });
     let held = [
         way,
         Way { sort: Sort::App, label: words.device, change: replace, remove: Some("/account/remove"), ..way },
-        Way { sort: Sort::App, label: "Authenticator app", change: None, ..way },
+        Way { sort: Sort::App, label: "Authenticator app", change: None, stays: Some("Add another one first."), ..way },
         Way {
             sort: Sort::Key,
             label: "Passkey",
@@ -253,11 +270,21 @@ fn account(words: Words) -> Vec<(&'static str, Markup)> {
             sign_out: "/sign-out",
             sign_out_everywhere: "/account/end-all",
         },
-        notice: Some(Notice::Told("Your authenticator app was replaced.")),
+        news: Some(News { notice: Notice::Told("Your authenticator app was added."), gone: None }),
     };
+    let gone = Some(Gone { rp: words.host, credential: words.device });
+    let removed = News { notice: Notice::Told("Passkey was removed."), gone };
+    let onward = Link { label: "Go on to app.example.com", href: "/sign-in" };
+    let which = WhichLost { portal: words.portal, ways: &held[1..4], now: NOW, onward, news: None };
+    let without =
+        WithoutPasskey { portal: words.portal, host: Some(words.host), recover: Some(FORM), back: "/sign-in" };
     vec![
         ("account", my_account(&view)),
-        ("account-quiet", my_account(&MyAccount { recent: &[], notice: None, ..view })),
+        ("account-quiet", my_account(&MyAccount { recent: &[], news: None, ..view })),
+        ("account-removed", my_account(&MyAccount { news: Some(removed), ..view })),
+        ("lost-which", which_lost(&which)),
+        ("lost-passkey", without_passkey(&without)),
+        ("lost-passkey-no-codes", without_passkey(&WithoutPasskey { host: None, recover: None, ..without })),
     ]
 }
 
@@ -268,8 +295,19 @@ fn asking(words: Words) -> Vec<(&'static str, Markup)> {
     let (portal, host, path) = (words.portal, words.host, "/orders/new");
     let action = "/.portcullis/form/kJ3m";
     vec![
-        ("send-form", send_form(&SendForm { portal, host, path, action, fields: &fields, leave: path })),
+        (
+            "send-form",
+            send_form(&SendForm {
+                portal,
+                host,
+                path,
+                action,
+                fields: &fields,
+                discard: "/.portcullis/form/kJ3m/discard",
+            }),
+        ),
         ("confirm-remove", ask(Question::Remove(words.device))),
+        ("confirm-remove-codes", ask(Question::RemoveCodes)),
         ("confirm-others", ask(Question::EndOthers(2))),
         ("confirm-sign-out", ask(Question::SignOut(words.account))),
         ("confirm-everywhere", ask(Question::SignOutEverywhere(words.account))),

@@ -1,6 +1,6 @@
 //! The page that asks whether a form that had to wait is to be sent now; knows not why it waited.
 
-use super::part::{Link, Look, submit};
+use super::part::{Look, submit};
 use super::shell::Shell;
 use maud::{Markup, html};
 
@@ -17,8 +17,8 @@ pub struct SendForm<'a> {
     pub action: &'a str,
     /// The form's own fields, in order.
     pub fields: &'a [(String, String)],
-    /// Where one goes who does not want it sent any more.
-    pub leave: &'a str,
+    /// Where it is thrown away, by POST.
+    pub discard: &'a str,
 }
 
 /// The question, with the form's own fields unseen in it.
@@ -33,7 +33,7 @@ pub fn send_form(view: &SendForm) -> Markup {
             @for (name, value) in view.fields { input type="hidden" name=(name) value=(value); }
             (submit("Send it", Look::Primary))
         }
-        ul.others { li { (Link { label: "Do not send it", href: view.leave }.plain()) } }
+        form method="post" action=(view.discard) { (submit("Do not send it", Look::Quiet)) }
     };
     Shell::form(view.portal, "Send your form").around(content)
 }

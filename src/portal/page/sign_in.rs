@@ -1,7 +1,7 @@
 //! The pages on which a person proves who they are, at a sign-in or again later; knows not what proof is enough.
 
 use super::part::{Field, Focus, Form, Input, Link, Look, Notice, field, submit};
-use super::passkey::{self, Asking, Kind, Start};
+use super::passkey::{self, Asking, Gone, Kind, Start};
 use super::shell::Shell;
 use super::wording::{Asked, age};
 use maud::{Markup, html};
@@ -16,14 +16,27 @@ pub struct SignIn<'a> {
     pub form: Option<Form<'a>>,
     /// Sends what a passkey answers; `None` if there are no passkeys here.
     pub passkey: Option<Form<'a>>,
-    /// The host the person is on the way to; `None` on the way to the portal itself.
-    pub target: Option<&'a str>,
+    /// What the person is on the way to; `None` if that is the portal itself.
+    pub errand: Option<Errand<'a>>,
     /// What was typed as a name before; empty at first.
     pub name: &'a str,
     /// Said above the form.
     pub notice: Option<Notice<'a>>,
     /// What it is about.
     pub asked: Asked,
+    /// A passkey that was tried and is not known here.
+    pub gone: Option<Gone<'a>>,
+}
+
+/// What somebody is on the way to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errand<'a> {
+    /// A page of this host.
+    Host(&'a str),
+    /// To send a form to this host, which is kept meanwhile.
+    Form(&'a str),
+    /// To let a program act for them.
+    Program,
 }
 
 /// User name and password: how a sign-in begins.
@@ -45,19 +58,20 @@ pub fn sign_in(view: &SignIn) -> Markup {
     let start = if view.form.is_some() && !refused { Start::WithName } else { Start::Pressed };
     let content = html! {
         h1 { "Sign in" }
-        (towards(view.target))
+        (towards(view.errand))
         @if let Some(notice) = view.notice { (notice.draw(view.asked)) }
+        @if let Some(gone) = &view.gone { (gone.draw()) }
         @if let Some(form) = &view.form {
             (form.around(html! { (name.draw()) (password.draw()) (submit("Sign in", Look::Primary)) }))
         }
         @if let Some(form) = view.passkey {
-            @if view.form.is_some() { p.or { span { "or" } } }
             (passkey::ceremony(&Asking {
                 form,
                 occasion: "sign-in",
                 kind: Kind::Get(start),
                 label: "Sign in with a passkey",
                 look: if view.form.is_some() { Look::Quiet } else { Look::Primary },
+                above: html! { @if view.form.is_some() { p.or { span { "or" } } } },
             }))
         }
     };
@@ -72,8 +86,8 @@ pub struct Prompt<'a> {
     pub portal: &'a str,
     /// Sends [`field::PASSWORD`] or [`field::CODE`].
     pub form: Form<'a>,
-    /// The host the person is on the way to; `None` on the way to the portal itself.
-    pub target: Option<&'a str>,
+    /// What the person is on the way to; `None` if that is the portal itself.
+    pub errand: Option<Errand<'a>>,
     /// The account's name as typed at the start.
     pub account: &'a str,
     /// Why this proof is asked for.
@@ -115,7 +129,7 @@ pub fn authenticator_code(view: &Prompt) -> Markup {
     prompt(view, "Enter your code", Asked::AuthenticatorCode, &code)
 }
 
-/// A recovery code, for somebody who has lost the authenticator app.
+/// A recovery code, for somebody who has lost what else is asked for.
 pub fn recovery_code(view: &Prompt) -> Markup {
     let code = Field {
         name: field::CODE,
@@ -123,7 +137,7 @@ pub fn recovery_code(view: &Prompt) -> Markup {
         input: Input::RecoveryCode,
         value: "",
         hint: Some(
-            "One of the codes you saved at set-up. It works once, and lets you connect a new authenticator app.",
+            "One of the codes you saved at set-up. It works once, and lets you set up a new way to confirm it’s you.",
         ),
         notice: view.notice,
         focus: Focus::Here,
@@ -178,7 +192,7 @@ fn prompt(view: &Prompt, title: &'static str, asked: Asked, answer: &Field) -> M
 
 pub(super) fn why(view: &Prompt) -> Markup {
     let sentence = match view.reason {
-        Reason::SignIn => return towards(view.target),
+        Reason::SignIn => return towards(view.errand),
         Reason::Older(most) => {
             format!("This page asks you to sign in again if that was more than {} ago.", age(most))
         }
@@ -191,12 +205,29 @@ pub(super) fn why(view: &Prompt) -> Markup {
         Reason::Change => "Before you change how you sign in, prove once more that it is you.".to_owned(),
     };
     html! {
-        p.lead { (sentence) @if let Some(host) = view.target { " You will return to " strong { (host) } "." } }
+        p.lead {
+            (sentence)
+            @match view.errand {
+                Some(Errand::Host(host)) => { " You will return to " strong { (host) } "." }
+                Some(Errand::Form(host)) => { " You will return to " strong { (host) } ". " (KEPT) }
+                Some(Errand::Program) | None => {}
+            }
+        }
     }
 }
 
-fn towards(target: Option<&str>) -> Markup {
-    html! { @if let Some(host) = target { p.lead { "to continue to " strong { (host) } } } }
+/// Said while a form waits.
+const KEPT: &str = "Your form is kept and can be sent afterwards.";
+
+fn towards(errand: Option<Errand>) -> Markup {
+    html! {
+        @match errand {
+            Some(Errand::Host(host)) => { p.lead { "to continue to " strong { (host) } } }
+            Some(Errand::Form(host)) => { p.lead { "to continue to " strong { (host) } ". " (KEPT) } }
+            Some(Errand::Program) => { p.lead { "to connect a program" } }
+            None => {}
+        }
+    }
 }
 
 pub(super) fn who(view: &Prompt) -> Markup {

@@ -199,6 +199,11 @@ pub(super) fn date(then: Time) -> String {
     formatted(then, "%-d %B %Y")
 }
 
+/// The time of day: `22:13 UTC`.
+pub(super) fn clock(then: Time) -> String {
+    formatted(then, "%H:%M UTC")
+}
+
 /// Date and time: `14 November 2023 at 22:13:20 UTC`.
 pub(super) fn stamp(then: Time) -> String {
     formatted(then, "%-d %B %Y at %H:%M:%S UTC")

@@ -44,8 +44,8 @@ async fn prove(browser: &mut Browser, refused: &Page) -> Page {
 /// Presses "Send it" and follows as a browser does, body and all.
 async fn send_on(rig: &Rig, browser: &mut Browser, page: &Page) -> Page {
     let (answer, held) = pressed(browser, page).await;
-    assert_eq!((answer.status, answer.header("location")), (307, Some("/admin/save?draft=1")), "{answer:?}");
     let to = format!("{}/admin/save?draft=1", rig.origin("app.localhost"));
+    assert_eq!((answer.status, answer.header("location")), (307, Some(&*to)), "{answer:?}");
     browser.send_form(&to, &held, OWN_PAGE).await
 }
 
@@ -182,4 +182,52 @@ async fn a_kept_form_lies_nowhere_in_the_clear_and_ends_with_its_session() {
     }
     rig.store.sessions.end_all(rig.account("alice").await.id, None).await.expect("the store");
     rig.eventually("the session is over", async || browser.stolen().visit(&page.url).await.status == 410).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_does_not_want_it_sent_is_back_on_the_page_it_was_on_and_it_is_gone() {
+    let (rig, app, _wiki) = Rig::two_hosts().await;
+    let mut browser = stale(&rig).await;
+    let origin = rig.origin("app.localhost");
+    let (form, long) = (format!("{origin}/new?of=3"), format!("{origin}/{}", "x".repeat(5000)));
+    for (page, back) in [
+        (Some(form.as_str()), form.clone()),
+        (Some(&*format!("{origin}//evil.test/x")), format!("{origin}//evil.test/x")),
+        (Some("http://evil.test/new"), format!("{origin}/")),
+        (Some(&*long), format!("{origin}/")),
+        (None, format!("{origin}/")),
+    ] {
+        let from: Vec<(&str, &str)> =
+            OWN_PAGE.iter().copied().chain(page.map(|page| ("referer", page)).into_iter()).collect();
+        let refused = send(&rig, &mut browser, TYPED, &from).await;
+        let asked = prove(&mut browser, &refused).await;
+        let start = asked.body.rfind("action=\"").expect("a form") + 8;
+        let discard = asked.body[start..].split('"').next().expect("an address").to_owned();
+        assert!(discard.ends_with("/discard"), "{discard}");
+        let answer = browser.post(&asked, &discard, &[]).await;
+        assert_eq!((answer.status, answer.header("location")), (303, Some(&*back)), "{page:?}");
+        assert_eq!(browser.visit(&asked.url).await.status, 410, "it is not kept any more");
+        assert_eq!(browser.post(&asked, &discard, &[]).await.status, 410);
+        rig.clock.advance(11 * MINUTE);
+    }
+    assert!(posted(&app).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_form_waits_the_pages_say_so_and_its_name_goes_to_nobody() {
+    let (rig, _app, _wiki) = Rig::two_hosts().await;
+    let kept = "Your form is kept and can be sent afterwards.";
+    let mut browser = stale(&rig).await;
+    let refused = send(&rig, &mut browser, TYPED, OWN_PAGE).await;
+    let page = browser.visit(&refused.onward().expect("the portal")).await;
+    assert!(page.path() == "/sign-in/password" && page.body.contains(kept), "{page:?}");
+    let page = prove(&mut browser, &refused).await;
+    assert_eq!(page.header("referrer-policy"), Some("origin"), "its own address is not told");
+
+    let mut stranger = rig.browser();
+    let refused = send(&rig, &mut stranger, TYPED, OWN_PAGE).await;
+    let page = stranger.visit(&refused.onward().expect("the portal")).await;
+    assert!(page.body.contains("Sign in") && page.body.contains(kept), "{}", page.body);
+    let page = stranger.visit(&format!("{}/page", rig.origin("app.localhost"))).await;
+    assert!(!page.body.contains(kept), "nothing waits: {}", page.body);
 }
