@@ -1,9 +1,13 @@
-//! Why somebody has to set something up: what the page they are on the way to asks for, and what of theirs does not
-//! count there, in words; decides nothing.
+//! Why somebody is asked to prove or to set something up: what they are on the way to, what it asks for, and what of
+//! theirs does not count there; decides nothing.
 
+use super::KEPT_FORM_PATH;
+use super::page::{Errand, Reason};
+use crate::edition::PortalPlan;
 use crate::factor::{message, passkey, password, recovery_code, totp};
 use crate::identity::{Assurance, FactorName, Need, Proofs};
-use crate::token::Ticket;
+use crate::login::{Begun, Next, Purpose};
+use crate::token::{Destination, Ticket};
 
 /// The reason, for whoever wanted to go to the ticket's host and has proved this much; `None` if any of `choices` will
 /// do and nothing was proved that does not count.
@@ -25,6 +29,31 @@ pub(super) fn because(ticket: &Ticket, choices: &[FactorName], proofs: &Proofs) 
     };
     let host = &ticket.to.host;
     Some(format!("{host} asks for {}; {lacking}. You will return to it.", asked.join(" or ")))
+}
+
+/// What somebody is on the way to with a ticket; `None` if that is a page about the account itself.
+pub(super) fn errand<'a>(ticket: &'a Ticket, portal: &PortalPlan) -> Option<Errand<'a>> {
+    let Destination { host, path, .. } = &ticket.to;
+    match (*host == portal.host, path.starts_with(KEPT_FORM_PATH)) {
+        (false, false) => Some(Errand::Host(host)),
+        (false, true) => Some(Errand::Form(host)),
+        (true, _) => (path.starts_with("/device") || path.starts_with("/oauth/")).then_some(Errand::Program),
+    }
+}
+
+/// Why it is asked for; without a target, a step-up is on the way to the portal's own pages.
+pub(super) fn reason(begun: &Begun, target: Option<Errand<'_>>) -> Reason {
+    let attempt = &begun.attempt;
+    match (&attempt.purpose, attempt.need.max_age) {
+        // A recovery code is asked for where nothing else that the account holds counts.
+        (Purpose::SignIn, _) if begun.next == Next::Ask(recovery_code::NAME) => Reason::Lapsed,
+        (Purpose::SignIn, _) => Reason::SignIn,
+        (Purpose::StepUp(_) | Purpose::Enrol(_), _) if target.is_none() => Reason::Change,
+        (Purpose::StepUp(_) | Purpose::Enrol(_), Some(age)) if attempt.proofs.assurance() >= attempt.need.level => {
+            Reason::Older(age)
+        }
+        (Purpose::StepUp(_) | Purpose::Enrol(_), _) => Reason::Stronger,
+    }
 }
 
 /// Whether a proof of this factor brings somebody nearer to what is needed.
@@ -61,7 +90,6 @@ mod tests {
     use super::*;
     use crate::identity::{Kind, Kinds, Proof};
     use crate::stdx::clock::Time;
-    use crate::token::Destination;
 
     const SECOND: &[FactorName] = &[passkey::NAME, totp::NAME, message::NAME];
 

@@ -133,7 +133,7 @@ fn set_up(factors: &[String]) -> String {
         [passkey::NAME] => "Your passkey was added.".to_owned(),
         [totp::NAME] => "Your authenticator app was added.".to_owned(),
         [message::NAME] => "Your phone number or e-mail address was added.".to_owned(),
-        [recovery_code::NAME] => "Your new recovery codes are in use, and the old ones no longer work.".to_owned(),
+        [recovery_code::NAME] => "Your new recovery codes are in use. The old ones no longer work.".to_owned(),
         several => {
             let words: Vec<&str> = several.iter().map(|factor| word(*factor)).collect();
             format!("Set up: {}.", words.join(", "))

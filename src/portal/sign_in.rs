@@ -3,11 +3,12 @@
 
 use super::account::FRESHNESS;
 use super::ask::form_token;
+use super::because::{errand, reason};
 use super::lost::{ANOTHER, onward, rp};
-use super::page::{self, Asked, Errand, Form, Gone, Notice, Prompt, Reason, SignIn, field};
+use super::page::{self, Asked, Form, Gone, Notice, Prompt, SignIn, field};
 use super::send::Posted;
 use super::steps::{address_of, factor_of, ways_instead};
-use super::{Ask, KEPT_FORM_PATH, Outcome, Portal, Trouble, message as saying, respond, send};
+use super::{Ask, Outcome, Portal, Trouble, message as saying, respond, send};
 use crate::audit::Event;
 use crate::edition::PortalPlan;
 use crate::factor::{Proven, Rejection, message, passkey, password, recovery_code, totp};
@@ -401,31 +402,6 @@ fn remembering(answer: Answer, ask: &Ask<'_>, ticket: Option<&str>) -> Answer {
     match ticket {
         Some(text) => answer.with_cookie(ask, Name::Destination, text, Some(TICKET_LIFE)),
         None => answer,
-    }
-}
-
-/// What somebody is on the way to with a ticket; `None` if that is a page about the account itself.
-fn errand<'a>(ticket: &'a Ticket, portal: &PortalPlan) -> Option<Errand<'a>> {
-    let Destination { host, path, .. } = &ticket.to;
-    match (*host == portal.host, path.starts_with(KEPT_FORM_PATH)) {
-        (false, false) => Some(Errand::Host(host)),
-        (false, true) => Some(Errand::Form(host)),
-        (true, _) => (path.starts_with("/device") || path.starts_with("/oauth/")).then_some(Errand::Program),
-    }
-}
-
-/// Why it is asked for; without a target, a step-up is on the way to the portal's own pages.
-fn reason(begun: &Begun, target: Option<Errand<'_>>) -> Reason {
-    let attempt = &begun.attempt;
-    match (&attempt.purpose, attempt.need.max_age) {
-        // A recovery code is asked for where nothing else that the account holds counts.
-        (Purpose::SignIn, _) if begun.next == Next::Ask(recovery_code::NAME) => Reason::Lapsed,
-        (Purpose::SignIn, _) => Reason::SignIn,
-        (Purpose::StepUp(_) | Purpose::Enrol(_), _) if target.is_none() => Reason::Change,
-        (Purpose::StepUp(_) | Purpose::Enrol(_), Some(age)) if attempt.proofs.assurance() >= attempt.need.level => {
-            Reason::Older(age)
-        }
-        (Purpose::StepUp(_) | Purpose::Enrol(_), _) => Reason::Stronger,
     }
 }
 

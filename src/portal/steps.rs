@@ -58,7 +58,7 @@ pub(super) fn ways_instead<'a>(begun: &Begun, factor: FactorName, another: &'a s
     let mut links: Vec<Link<'a>> =
         all.filter_map(link).map(|page| Link { label: page.instead, href: page.address }).collect();
     // In a sign-in a recovery code is the way on; whoever is signed in goes on to what helps, or back.
-    if let (Purpose::StepUp(_), passkey::NAME) = (&begun.attempt.purpose, factor) {
+    if let (Purpose::StepUp(_), passkey::NAME, true) = (&begun.attempt.purpose, factor, links.is_empty()) {
         links.push(Link { label: "I don’t have it here", href: another });
         links.push(Link { label: "Go to your account", href: "/" });
     }

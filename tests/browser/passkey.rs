@@ -110,6 +110,12 @@ async fn make_no_offers(chrome: &Chrome) {
     chrome.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source })).await;
 }
 
+/// From now on the browser cannot tell authenticators that a passkey is not known any more.
+async fn tell_no_device(chrome: &Chrome) {
+    let source = "delete PublicKeyCredential.signalUnknownCredential";
+    chrome.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source })).await;
+}
+
 /// Waits until the page has moved on to this address by itself, and says this there. The address is asked first: while
 /// one page takes another's place there is nothing to read.
 async fn arrives(rig: &Rig, chrome: &Chrome, (address, says): (&str, &str)) {
@@ -229,6 +235,7 @@ async fn of_two_authenticators_each_signs_in_until_one_is_removed() {
         assert_eq!(chrome.text().await, "app /");
     }
 
+    tell_no_device(chrome).await;
     alice.open_account().await;
     chrome.press("Rename Passkey").await;
     look(chrome, "passkey-rename").await;
@@ -243,6 +250,23 @@ async fn of_two_authenticators_each_signs_in_until_one_is_removed() {
     let said = chrome.alert().await.expect("it is announced");
     assert!(said.contains("This passkey is not known here any more: delete it from your device."), "{said}");
     look(chrome, "passkey-sign-in-wrong").await;
+    alice.chrome.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_device_of_a_removed_passkey_is_told_to_forget_it() {
+    let (rig, _app) = rig().await;
+    let (alice, first) = enrolled(&rig).await;
+    let chrome = &alice.chrome;
+    first.touched(chrome, false).await;
+    let _second = Device::plug_in(chrome, ROAMING).await;
+    chrome.press("Add a passkey").await;
+    chrome.press("Use a security key instead").await;
+    chrome.press("Remove Passkey").await;
+    chrome.press("Remove").await;
+    assert!(chrome.text().await.contains("It is not known here any more: delete it from your device, too."));
+    look(chrome, "passkey-removed").await;
+    rig.eventually("the device forgets it", || async { first.credentials(chrome).await.is_empty() }).await;
     alice.chrome.finish().await;
 }
 

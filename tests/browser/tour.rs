@@ -128,6 +128,8 @@ async fn left(rig: &Rig, chrome: &Chrome) {
         ("/signed-out/everywhere", "You are signed out everywhere", "signed-out-everywhere"),
         ("/enrol", "This set\u{2011}up cannot go on", "message-set-up-lost"),
     ] {
+        // A browser that is still known has cookies of ours, so that it keeps none is no reason then.
+        chrome.forget().await;
         chrome.open(&format!("{portal}{path}")).await;
         assert_eq!(chrome.heading().await, heading);
         look(chrome, name).await;

@@ -60,7 +60,7 @@ async fn that_others_were_signed_out_is_said_where_it_is_so() {
     rig.sign_in(&mut alice.other(), "alice").await;
     let page = alice.visit(&format!("{origin}/account/codes")).await;
     let page = alice.enrol_codes(&page).await;
-    let said = "Your new recovery codes are in use, and the old ones no longer work. Your other device was signed out.";
+    let said = "Your new recovery codes are in use. The old ones no longer work. Your other device was signed out.";
     assert_eq!(told(&page), Some(said));
     rig.clock.advance(Duration::from_secs(31));
     rig.sign_in(&mut alice.other(), "alice").await;
