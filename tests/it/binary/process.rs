@@ -11,6 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
 /// The program: as built beside these tests, else where `PORTCULLIS_BINARY` says.
 fn binary() -> PathBuf {
@@ -133,9 +134,9 @@ impl Site {
 
     fn started(mut command: Command) -> Running {
         let mut child = command.spawn().expect("it can be started");
-        let out = Lines::of(child.stdout.take().expect("piped"));
-        let err = Lines::of(child.stderr.take().expect("piped"));
-        Running { child, out, err, address: ([127, 0, 0, 1], 0).into() }
+        let (out, printed) = Lines::of(child.stdout.take().expect("piped"));
+        let (err, logged) = Lines::of(child.stderr.take().expect("piped"));
+        Running { child, out, err, readers: vec![printed, logged], address: ([127, 0, 0, 1], 0).into() }
     }
 
     /// Starts the gateway, waits until it serves, and tells it its port.
@@ -160,6 +161,8 @@ pub struct Running {
     err: Lines,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Read what it writes until it ends.
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Running {
@@ -186,7 +189,12 @@ impl Running {
 
     /// Waits for its end and gives its exit code; `None` if a signal ended it.
     pub async fn end(&mut self) -> Option<i32> {
-        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("it can be waited for").code()
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends");
+        // What it wrote last may still be on its way to us.
+        for reader in self.readers.drain(..) {
+            let _ = tokio::time::timeout(PATIENCE, reader).await;
+        }
+        ended.expect("it can be waited for").code()
     }
 
     /// Kills it as a power cut does.
@@ -223,16 +231,16 @@ impl Running {
 struct Lines(Arc<Mutex<Vec<String>>>);
 
 impl Lines {
-    fn of(pipe: impl AsyncRead + Unpin + Send + 'static) -> Self {
+    fn of(pipe: impl AsyncRead + Unpin + Send + 'static) -> (Self, JoinHandle<()>) {
         let lines = Lines::default();
         let own = lines.clone();
-        tokio::spawn(async move {
+        let reader = tokio::spawn(async move {
             let mut reading = BufReader::new(pipe).lines();
             while let Ok(Some(line)) = reading.next_line().await {
                 own.0.lock().expect("no test panicked with it").push(line);
             }
         });
-        lines
+        (lines, reader)
     }
 
     fn all(&self) -> Vec<String> {
