@@ -204,7 +204,7 @@ impl Standing {
             some("events_lost").map(|events| format!("{events} security events could not be recorded")),
             some("access_lines_lost").map(|lines| format!("{lines} lines of the access log could not be written")),
         ];
-        let deliveries = self.list(&["deliveries_failing"]).iter().filter_map(|failing| {
+        let deliveries = self.list(&["deliveries"]).iter().filter_map(|failing| {
             let failing = Standing(failing.clone());
             let (courier, kind, failures) =
                 (failing.word(&["courier"]), failing.word(&["kind"]), failing.number(&["failures"]));

@@ -64,6 +64,8 @@ impl Sort {
 pub struct Parcel {
     /// What it is about.
     pub sort: Sort,
+    /// What its code is known by, if it has one: whoever had it sent is told if it is given up.
+    pub code: Option<String>,
     /// Whose it is, for the log, where that is known.
     pub account: Option<AccountId>,
     /// To whom; `None` if whoever passes it on knows by the fields.

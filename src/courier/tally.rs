@@ -69,10 +69,8 @@ impl Tally {
     /// Counters at zero, shown among `metrics`.
     pub fn new(metrics: &Metrics) -> Self {
         let tally = Tally { counters: Family::default(), streaks: Arc::default() };
-        for courier in [super::Webhook::NAME, super::Smtp::NAME] {
-            for sort in [Sort::Code, Sort::Notice] {
-                Became::ALL.iter().for_each(|became| drop(tally.counter((courier, sort), *became)));
-            }
+        for kind in kinds() {
+            Became::ALL.iter().for_each(|became| drop(tally.counter(kind, *became)));
         }
         let family = tally.counters.clone();
         let help = "Messages to people, by courier, kind and result";
@@ -80,9 +78,10 @@ impl Tally {
         tally
     }
 
-    /// The couriers that failed last, each with the kind of its parcels and its failures since it delivered one.
-    pub fn streaks(&self) -> BTreeMap<(&'static str, &'static str), Streak> {
-        self.streaks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// How each courier does with each kind of parcels: its failures since it delivered one.
+    pub fn streaks(&self) -> Vec<((&'static str, Sort), Option<Streak>)> {
+        let streaks = self.streaks.lock().unwrap_or_else(PoisonError::into_inner);
+        kinds().map(|(courier, sort)| ((courier, sort), streaks.get(&(courier, sort.word())).cloned())).collect()
     }
 
     pub(super) fn counter(&self, (courier, sort): (&'static str, Sort), became: Became) -> Counter {
@@ -106,4 +105,10 @@ impl Tally {
         streak.failures = streak.failures.saturating_add(1);
         streak.error = error;
     }
+}
+
+/// Every courier with every kind of parcels.
+fn kinds() -> impl Iterator<Item = (&'static str, Sort)> {
+    let couriers = [super::Webhook::NAME, super::Smtp::NAME];
+    couriers.into_iter().flat_map(|courier| [Sort::Code, Sort::Notice].map(|sort| (courier, sort)))
 }

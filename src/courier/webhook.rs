@@ -182,6 +182,7 @@ mod tests {
         let sort = super::super::Sort::Code;
         let parcel = Parcel {
             sort,
+            code: None,
             account: None,
             to: None,
             subject: String::new(),

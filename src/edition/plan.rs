@@ -175,6 +175,8 @@ pub struct MessagePlan {
     pub channels: Vec<Channel>,
     /// Digits of a code.
     pub digits: u32,
+    /// How many may be sent within an hour for one source.
+    pub per_source: u32,
     /// What is sent.
     pub text: Template,
     /// What mail has above it.

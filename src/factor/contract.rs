@@ -39,6 +39,7 @@ impl Letters {
 fn message(letters: &Arc<Letters>) -> message::Message {
     let settings = message::Settings {
         digits: 6,
+        per_source: 20,
         channels: Channel::ALL.to_vec(),
         text: message::Template::text(),
         subject: message::Template::subject(),

@@ -74,9 +74,8 @@ pub trait Factor: Send + Sync + 'static {
     /// [`Rejection::Busy`].
     async fn begin(&self, holder: Holder<'_>) -> Result<Begun, Rejection>;
 
-    /// To whom something would be sent, as a name to count under: the same for the same recipient however it is
-    /// written. `None` if nothing would be sent.
-    fn recipient(&self, _: Sending<'_>) -> Option<String> {
+    /// To whom something would be sent; `None` if nothing would be.
+    fn recipient(&self, _: Sending<'_>) -> Option<Recipient> {
         None
     }
 
@@ -294,6 +293,15 @@ pub enum Weakness {
     Common,
     /// The one that it would take the place of.
     Same,
+}
+
+/// To whom something would be sent, as far as it is counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// A name to count under: the same for the same recipient however it is written.
+    pub name: String,
+    /// How much may be sent within an hour for one source, where several people may sit.
+    pub per_source: u32,
 }
 
 /// The factors of one gateway, as configured.

@@ -231,12 +231,11 @@ impl Parts {
         // Two, so that a service for news that has broken down keeps nobody from a code.
         let ((codes, deliveries), (notices, news)) =
             (Outbox::new(&tally, Sort::Code), Outbox::new(&tally, Sort::Notice));
-        tasks.spawn("codes", deliveries.run(clock.clone()));
-        tasks.spawn("news", news.run(clock.clone()));
         let login = Arc::new(state.login(&plan, recorder.clone(), &codes));
+        posting::start(tasks, (deliveries, news), &clock, login.clone());
         let tokens = Arc::new(AccessTokens::new(state.keys.clone()));
         let proofs = Arc::new(Proofs::new(state.master.mac("dpop-nonce")));
-        let keeper = Keeper::new(state.store.sessions.clone(), reader.clone());
+        let keeper = Keeper::new(state.store.sessions.clone(), reader.clone(), recorder.clone());
         let held = (keeper.clone(), reader.clone());
         let grants = Grants::new(&state.store, held, tokens.clone(), recorder.clone());
         let edge = Arc::new(Edge {

@@ -220,7 +220,7 @@ impl Writing<'_> {
         let mut fields: Vec<_> = fields.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
         fields.push(("at", Secret::new(row.at.to_string())));
         let subject = format!("{}: {}", directory.portal, news.sentence.trim_end_matches('.'));
-        Parcel { sort: Sort::Notice, account: row.account, to, subject, text: Secret::new(text), fields }
+        Parcel { sort: Sort::Notice, code: None, account: row.account, to, subject, text: Secret::new(text), fields }
     }
 
     fn short(&self) -> String {

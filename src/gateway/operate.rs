@@ -19,7 +19,8 @@ impl Operate for Reloader {
         metrics.sessions_cached.set(i64::try_from(edge.reader.cached()).unwrap_or(i64::MAX));
         metrics.editions_held.set(i64::try_from(self.live().past()).unwrap_or(i64::MAX));
         metrics.set_lost(edge.access.as_ref().map_or(0, AccessLog::lost), edge.recorder.lost());
-        edge.recorder.throttled().iter().for_each(|(factor, tries)| metrics.set_throttled(factor.0, *tries));
+        edge.recorder.throttled().iter().for_each(|(factor, tries)| metrics.set_throttled(factor, *tries));
+        edge.recorder.limited().iter().for_each(|(limit, codes)| metrics.set_codes_refused(limit, *codes));
         metrics.ready.set(self.ready().is_ok().into());
         metrics.degraded.set(self.degraded().is_some().into());
         metrics.configuration_refused.set(self.is_refused().into());

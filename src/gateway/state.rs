@@ -196,6 +196,7 @@ fn passkeys(plan: &PasskeyPlan, portal: &PortalPlan) -> Option<Arc<dyn Factor>> 
 fn messages(plan: &MessagePlan, portal: &PortalPlan, master: &MasterKey, codes: &Outbox) -> Message {
     let settings = message::Settings {
         digits: plan.digits,
+        per_source: plan.per_source,
         channels: plan.channels.clone(),
         text: plan.text.clone(),
         subject: plan.subject.clone(),

@@ -73,10 +73,11 @@ fn counts(reloader: &Reloader, plan: &Plan) -> Value {
         "sessions_cached": edge.reader.cached(),
         "sessions_barred": edge.reader.barred(),
         "events_lost": edge.recorder.lost(),
-        "deliveries_failing": reloader.deliveries().streaks().iter().map(|((courier, kind), streak)| {
+        "deliveries": reloader.deliveries().streaks().into_iter().map(|((courier, sort), streak)| {
             json!({
-                "courier": courier, "kind": kind, "failures": streak.failures, "since": streak.since.to_string(),
-                "error": streak.error,
+                "courier": courier, "kind": sort.word(), "failures": streak.as_ref().map_or(0, |streak| streak.failures),
+                "since": streak.as_ref().map(|streak| streak.since.to_string()),
+                "error": streak.map(|streak| streak.error),
             })
         }).collect::<Vec<_>>(),
         "access_lines_lost": edge.access.as_ref().map_or(0, AccessLog::lost),

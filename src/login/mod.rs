@@ -22,13 +22,12 @@ pub use known::{MARK_LIFE, Marks};
 pub use plan::{Gap, Next, next};
 pub use recent::PastSignIn;
 pub use send::{AGAIN_AFTER, Asked, Wish};
-pub use throttle::{
-    ANSWERS, PASSWORD, SENT_FOR_ACCOUNT, SENT_FOR_SOURCE, SENT_TO_RECIPIENT, SOURCE, THROTTLES_KEPT, TOTP,
-};
+pub use throttle::{ANSWERS, PASSWORD, SENT_FOR_ACCOUNT, SENT_TO_RECIPIENT, SOURCE, THROTTLES_KEPT, TOTP};
 
 use crate::audit::Recorder;
 use crate::factor::{Factors, Proven, Rejection};
 use crate::identity::{AccountId, Credential, CredentialId, FactorName, Need};
+use crate::stdx::bounded::BoundedMap;
 use crate::stdx::clock::Time;
 use crate::stdx::digest::Mac;
 use crate::stdx::seal::Seal;
@@ -47,7 +46,13 @@ pub struct Login {
     seals: Seals,
     /// Which refusals of tries are on record.
     told: throttle::Told,
+    /// What was counted of messages that may not have arrived yet, by the names of their codes. Written by whoever has one
+    /// sent, taken by whoever hears that it did not arrive.
+    posted: BoundedMap<String, throttle::Posting>,
 }
+
+/// Messages remembered as on their way: more than wait to be delivered, with all that lately were.
+const MOST_POSTED: usize = 4_096;
 
 /// The keys of what is sealed here.
 pub struct Seals {
@@ -145,7 +150,8 @@ impl Login {
 
     /// The rules over a store.
     pub fn new(store: Store, factors: Factors, recorder: Recorder, seals: Seals) -> Self {
-        Login { store, factors: ArcSwap::from_pointee(factors), recorder, seals, told: throttle::Told::default() }
+        let (told, posted) = (throttle::Told::default(), BoundedMap::new(MOST_POSTED));
+        Login { store, factors: ArcSwap::from_pointee(factors), recorder, seals, told, posted }
     }
 
     /// Puts newly configured factors in place of the old ones.

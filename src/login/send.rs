@@ -4,8 +4,9 @@
 use super::attempt::{Attempt, AttemptToken, Purpose};
 use super::plan::Next;
 use super::throttle::Posting;
-use super::{Login, Moment, Stop};
-use crate::factor::{Factor, Holder, Rejection, Sending, Show, message};
+use super::{Login, Moment, Stop, Unavailable};
+use crate::audit::Event;
+use crate::factor::{Begun, Factor, Holder, Rejection, Sending, Show, message};
 use crate::identity::{AccountId, Credential, CredentialId, FactorName};
 use crate::stdx::clock::Time;
 use crate::stdx::secret::Secret;
@@ -78,10 +79,11 @@ impl Login {
         let mut theirs = held.iter().filter(|credential| credential.factor == wish.factor);
         let chosen = theirs.find(|credential| wish.credential.is_none_or(|id| id == credential.id));
         let chosen = chosen.ok_or(Stop::Rejected(Rejection::Wrong))?;
-        self.limit(&*machine, Sending::Challenge(chosen), attempt.account, moment).await?;
+        let posting = self.limit(&*machine, Sending::Challenge(chosen), attempt.account, moment).await?;
         let held: &[Credential] = std::slice::from_ref(chosen);
         let holder = Holder { id: attempt.account, name: &attempt.name, held };
-        let begun = machine.challenge(Some(holder), moment.now).await.map_err(Stop::Rejected)?;
+        let begun = machine.challenge(Some(holder), moment.now).await;
+        let begun = self.posted(begun, (posting, attempt.account), moment).await?;
         let mut attempt = self.take(token, moment.now).await?;
         let (factor, at) = (wish.factor, moment.now);
         attempt.asked = Some(Asked { factor, show: begun.show, at, challenge: begun.pending });
@@ -104,10 +106,13 @@ impl Login {
         (machine, pending, answer): (&dyn Factor, &[u8], &Secret),
         (account, moment): (AccountId, Moment),
     ) -> Result<Option<AttemptToken>, Stop> {
-        self.limit(machine, Sending::Typed(answer), account, moment).await?;
-        let Some(begun) = machine.go_on(pending, answer, moment.now).await.map_err(Stop::Rejected)? else {
-            return Ok(None);
+        let posting = self.limit(machine, Sending::Typed(answer), account, moment).await?;
+        let begun = match machine.go_on(pending, answer, moment.now).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(begun)) => Ok(begun),
+            Err(rejection) => Err(rejection),
         };
+        let begun = self.posted(begun, (posting, account), moment).await?;
         let mut attempt = self.take(token, moment.now).await?;
         let Purpose::Enrol(enrolling) = &mut attempt.purpose else { return Err(Stop::Gone) };
         enrolling.wait_for(begun);
@@ -119,6 +124,17 @@ impl Login {
         Posting::answer(&self.store.throttles, &message::name_of(challenge), now).await
     }
 
+    /// A message with the code of that name could not be delivered: whoever waits for it may have another.
+    ///
+    /// # Errors
+    /// If the store cannot be asked; then it counts on.
+    pub async fn undelivered(&self, code: &str) -> Result<(), Unavailable> {
+        match self.posted.remove(code) {
+            Some(posting) => posting.give_back(&self.store.throttles).await,
+            None => Ok(()),
+        }
+    }
+
     /// Counts what is about to be sent, if anything is, or says when it may be.
     async fn limit(
         &self,
@@ -126,10 +142,42 @@ impl Login {
         sending: Sending<'_>,
         account: AccountId,
         moment: Moment,
-    ) -> Result<(), Stop> {
-        match machine.recipient(sending) {
-            Some(recipient) => Posting::reserve(&self.store.throttles, (account, &recipient), moment).await,
-            None => Ok(()),
+    ) -> Result<Option<Posting>, Stop> {
+        let Some(recipient) = machine.recipient(sending) else { return Ok(None) };
+        match Posting::reserve(&self.store.throttles, (account, &recipient), moment).await? {
+            Ok(posting) => Ok(Some(posting)),
+            Err((limit, refused)) => {
+                self.recorder.count_limited(limit);
+                if self.told.is_first(&refused, moment.now) {
+                    let event = Event::CodeRefused { account, limit, address: moment.address };
+                    self.recorder.report(moment.now, event);
+                }
+                Err(Stop::Rejected(refused.rejection()))
+            }
+        }
+    }
+
+    /// Keeps what was counted until the message has arrived, and puts it on record; gives it back if nothing was sent.
+    async fn posted(
+        &self,
+        begun: Result<Begun, Rejection>,
+        (posting, account): (Option<Posting>, AccountId),
+        moment: Moment,
+    ) -> Result<Begun, Stop> {
+        let Some(posting) = posting else { return begun.map_err(Stop::Rejected) };
+        match begun {
+            Ok(begun) => {
+                self.posted.insert(message::name_of(&begun.pending), posting);
+                if let Show::Sent { channel, .. } = &begun.show {
+                    let event = Event::CodeSent { account, channel: *channel, address: moment.address };
+                    self.recorder.report(moment.now, event);
+                }
+                Ok(begun)
+            }
+            Err(rejection) => {
+                posting.give_back(&self.store.throttles).await?;
+                Err(Stop::Rejected(rejection))
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 //! How many wrong answers are suffered: per account and factor, and per source; the counters live in the store and are
 //! raised before an answer is verified.
 
-use super::{Moment, Stop};
-use crate::factor::{Rejection, message, passkey, totp};
+use super::{Moment, Stop, Unavailable};
+use crate::factor::{Recipient, Rejection, message, passkey, totp};
 use crate::identity::{Account, AccountId, FactorName};
 use crate::stdx::clock::Time;
 use crate::store::{Reserved, ThrottleRule, Throttled, Throttles};
@@ -36,9 +36,6 @@ pub const SENT_FOR_ACCOUNT: ThrottleRule = ThrottleRule::Window { most: 5, per: 
 
 /// Messages with a code to one recipient, whichever accounts they are for.
 pub const SENT_TO_RECIPIENT: ThrottleRule = ThrottleRule::Window { most: 8, per: HOUR };
-
-/// Messages with a code for one source, where several people may sit.
-pub const SENT_FOR_SOURCE: ThrottleRule = ThrottleRule::Window { most: 20, per: HOUR };
 
 /// Answers to one code: five guesses at six digits are right once in 200 000 times.
 pub const ANSWERS: ThrottleRule = ThrottleRule::Window { most: 5, per: message::LIFE };
@@ -149,23 +146,52 @@ impl Refused {
     }
 }
 
-/// Messages that are counted before they are sent, and answers to them.
-pub(super) struct Posting;
+/// A message that was counted before it was sent.
+#[derive(Clone)]
+pub(super) struct Posting {
+    account: Throttled,
+    recipient: Throttled,
+    source: Throttled,
+    per_source: u32,
+}
 
 impl Posting {
-    /// Counts a message for an account to a recipient, or says when there may be another.
+    /// Counts a message for an account to a recipient, or says which limit is reached, and until when.
     pub async fn reserve(
         throttles: &Arc<dyn Throttles>,
-        (account, recipient): (AccountId, &str),
+        (account, recipient): (AccountId, &Recipient),
         moment: Moment,
-    ) -> Result<(), Stop> {
-        let source = Throttled::Sent(Throttled::of_source(moment.address).to_string());
-        let (account, recipient) = (format!("account:{account}"), format!("recipient:{recipient}"));
-        let (account, recipient) = (Throttled::Sent(account), Throttled::Sent(recipient));
-        let counters = [(&account, SENT_FOR_ACCOUNT), (&recipient, SENT_TO_RECIPIENT), (&source, SENT_FOR_SOURCE)];
-        let said = throttles.reserve_all(&counters, moment.now).await?;
-        let until = said.into_iter().filter_map(refusal).flatten().max();
-        until.map_or(Ok(()), |until| Err(Stop::Rejected(Rejection::Wait(until))))
+    ) -> Result<Result<Self, (&'static str, Refused)>, Stop> {
+        let posting = Posting {
+            account: Throttled::Sent(format!("account:{account}")),
+            recipient: Throttled::Sent(format!("recipient:{}", recipient.name)),
+            source: Throttled::Sent(Throttled::of_source(moment.address).to_string()),
+            per_source: recipient.per_source,
+        };
+        let counters = posting.counters();
+        let said =
+            throttles.reserve_all(&counters.each_ref().map(|(_, whose, rule)| (*whose, *rule)), moment.now).await?;
+        let refused = counters.into_iter().zip(said).filter_map(|((limit, whose, _), said)| {
+            let until = refusal(said)?;
+            Some((limit, Refused { whose: whose.clone(), until }))
+        });
+        let refused = refused.max_by_key(|(_, refused)| refused.until);
+        Ok(refused.map_or(Ok(posting), Err))
+    }
+
+    /// The message never arrived. For its source it counts all the same: nobody shall have a provider asked without end.
+    pub async fn give_back(&self, throttles: &Arc<dyn Throttles>) -> Result<(), Unavailable> {
+        throttles.forgive_all(&[(&self.account, SENT_FOR_ACCOUNT), (&self.recipient, SENT_TO_RECIPIENT)]).await
+    }
+
+    /// Every counter, with the word for its limit.
+    fn counters(&self) -> [(&'static str, &Throttled, ThrottleRule); 3] {
+        let source = ThrottleRule::Window { most: self.per_source, per: HOUR };
+        [
+            ("account", &self.account, SENT_FOR_ACCOUNT),
+            ("recipient", &self.recipient, SENT_TO_RECIPIENT),
+            ("source", &self.source, source),
+        ]
     }
 
     /// Counts an answer to the code of that name. One answer too many is wrong, whatever it is.

@@ -198,7 +198,7 @@ impl Portal {
         let id = CredentialId::parse(id).map_err(|_| Trouble::NoPage)?;
         let row = rows.iter().find(|row| row.remove.is_some() && row.id == id).ok_or(Trouble::NoPage)?;
         let ended = self.login.remove_credential(id, held.session.id, ask.now).await?.ok_or(Stop::Gone)?;
-        self.keeper.forget(&ended);
+        self.keeper.note_ended((account, &ended), "factor-removed", ask.now);
         let (factor, address, device) = (row.factor, ask.client, ask.device());
         let event = Event::FactorRemoved { account, factor, credential: id, by: "self", address, device };
         self.recorder.report(ask.now, event);

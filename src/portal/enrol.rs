@@ -98,7 +98,7 @@ impl Portal {
         match self.login.finish_step(&token, given, ask.moment()).await {
             Ok(Enrolled::Next(token)) => Ok(to_enrolment(ask, &token)),
             Ok(Enrolled::Done { factors, proven, session, attempt, ended }) => {
-                self.keeper.forget(&ended);
+                self.keeper.note_ended((attempt.account, &ended), "factor-added", ask.now);
                 let (account, address, device) = (attempt.account, ask.client, ask.device());
                 let deed = (Deed::set_up(&factors), ended.len());
                 self.recorder.report(ask.now, Event::Enrolled { account, factors, address, device });

@@ -1,6 +1,7 @@
 //! The only writer of sessions: opens, raises, lends to another host, and ends them; knows no page.
 
 use super::{LiveSession, Reader, SessionToken};
+use crate::audit::{Event, Recorder};
 use crate::factor::Proven;
 use crate::identity::{AccountId, Device, Session, SessionId};
 use crate::stdx::clock::Time;
@@ -12,12 +13,13 @@ use std::sync::Arc;
 pub struct Keeper {
     store: Arc<dyn Sessions>,
     reader: Arc<Reader>,
+    recorder: Recorder,
 }
 
 impl Keeper {
     /// A keeper that writes to `store` and keeps `reader` honest.
-    pub fn new(store: Arc<dyn Sessions>, reader: Arc<Reader>) -> Self {
-        Keeper { store, reader }
+    pub fn new(store: Arc<dyn Sessions>, reader: Arc<Reader>, recorder: Recorder) -> Self {
+        Keeper { store, reader, recorder }
     }
 
     /// Opens a session for what was proven, with its first token, which is for `host`. Beyond `most` sessions of the
@@ -37,7 +39,7 @@ impl Keeper {
         let token = SessionToken::fresh();
         let opening = Opening { token: Some((token.hash(), host)), lender: None, most };
         let ended = self.store.open(&session, opening).await?;
-        self.forget(&ended.unwrap_or_default());
+        self.note_ended((account, &ended.unwrap_or_default()), "limit", now);
         Ok((session.id, token))
     }
 
@@ -57,7 +59,7 @@ impl Keeper {
         let session = Session { id: SessionId::fresh(), account, proofs, created: now, used: now, device };
         let ended = self.store.open(&session, Opening { token: None, lender, most }).await?;
         let Some(ended) = ended else { return Ok(None) };
-        self.forget(&ended);
+        self.note_ended((account, &ended), "limit", now);
         Ok(Some(session.id))
     }
 
@@ -117,6 +119,14 @@ impl Keeper {
     /// Takes note of sessions that ended with something else, in one transaction.
     pub fn forget(&self, ended: &[SessionId]) {
         ended.iter().for_each(|session| self.reader.forget(*session));
+    }
+
+    /// The same of an account's sessions, and puts them on record.
+    pub fn note_ended(&self, (account, ended): (AccountId, &[SessionId]), by: &'static str, now: Time) {
+        self.forget(ended);
+        for session in ended {
+            self.recorder.report(now, Event::SessionEnded { account, session: *session, by });
+        }
     }
 
     /// The sessions of an account, newest use first.

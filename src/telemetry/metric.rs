@@ -1,5 +1,6 @@
 //! The metrics registry, made once and passed down; every label has a bounded set of values.
 
+use super::Outcome;
 use super::process::{Process, seconds};
 use crate::stdx::clock::Time;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -12,59 +13,6 @@ use prometheus_client::registry::Registry;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-
-/// How a request ended, seen from the gate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// It was forwarded and answered.
-    Permitted,
-    /// It was answered by the gateway's own pages.
-    Own,
-    /// It was sent to sign in.
-    SignIn,
-    /// It was asked to prove more.
-    StepUp,
-    /// It was refused for good.
-    Forbidden,
-    /// It could not be read safely.
-    Malformed,
-    /// No route or host.
-    Unknown,
-    /// No member, no store, or a broken part.
-    Failed,
-    /// It was forwarded, and its client went away or was cut off before the answer was complete.
-    Gone,
-}
-
-impl Outcome {
-    /// Every outcome, in the order of [`Metrics`]' counters.
-    pub const ALL: [Outcome; 9] = [
-        Outcome::Permitted,
-        Outcome::Own,
-        Outcome::SignIn,
-        Outcome::StepUp,
-        Outcome::Forbidden,
-        Outcome::Malformed,
-        Outcome::Unknown,
-        Outcome::Failed,
-        Outcome::Gone,
-    ];
-
-    /// The word in metrics and in the access log.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Outcome::Permitted => "permitted",
-            Outcome::Own => "own",
-            Outcome::SignIn => "sign-in",
-            Outcome::StepUp => "step-up",
-            Outcome::Forbidden => "forbidden",
-            Outcome::Malformed => "malformed",
-            Outcome::Unknown => "unknown",
-            Outcome::Failed => "failed",
-            Outcome::Gone => "gone",
-        }
-    }
-}
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabel {
@@ -91,6 +39,11 @@ struct ResultLabel {
 struct SignInLabel {
     factor: &'static str,
     result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabel {
+    limit: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -167,6 +120,7 @@ pub struct Metrics {
     reloads: Family<ResultLabel, Counter>,
     sign_ins: Family<SignInLabel, Counter>,
     programs: Family<GrantLabel, Counter>,
+    codes_refused: Family<LimitLabel, Counter>,
     members: Family<MemberLabel, Gauge>,
     /// 1 while the gateway should get traffic.
     pub ready: Gauge,
@@ -220,6 +174,7 @@ impl Metrics {
             reloads: at_zero(&["applied", "refused"]),
             sign_ins: Family::default(),
             programs: Family::default(),
+            codes_refused: Family::default(),
             members: Family::default(),
             ready: Gauge::default(),
             degraded: Gauge::default(),
@@ -238,6 +193,7 @@ impl Metrics {
         for (grant, results) in PROGRAMS {
             results.iter().for_each(|result| metrics.count_program((grant, result), 0));
         }
+        ["account", "recipient", "source"].iter().for_each(|limit| metrics.set_codes_refused(limit, 0));
         metrics.register(requests);
         metrics
     }
@@ -252,6 +208,7 @@ impl Metrics {
         registry.register("reloads", "Configurations loaded, by result", self.reloads.clone());
         registry.register("sign_ins", "Answers in sign-ins, by factor and result", self.sign_ins.clone());
         registry.register("programs", "What programs asked for, by grant and result", self.programs.clone());
+        registry.register("codes_refused", "Codes not sent because of a limit", self.codes_refused.clone());
         registry.register("pool_members", "Members of pools, by state", self.members.clone());
         registry.register("ready", "Whether traffic should come here", self.ready.clone());
         registry.register("degraded", "Whether not everything can be done", self.degraded.clone());
@@ -319,6 +276,11 @@ impl Metrics {
     pub fn set_throttled(&self, factor: &'static str, tries: u64) {
         let throttled = self.sign_ins.get_or_create_owned(&SignInLabel { factor, result: "throttled" });
         throttled.inner().store(tries, Ordering::Relaxed);
+    }
+
+    /// Takes over how many codes a limit kept back so far.
+    pub fn set_codes_refused(&self, limit: &'static str, codes: u64) {
+        self.codes_refused.get_or_create_owned(&LimitLabel { limit }).inner().store(codes, Ordering::Relaxed);
     }
 
     /// Counts what came of something that a program asked for.

@@ -5,9 +5,11 @@ mod access;
 mod json;
 mod log;
 mod metric;
+mod outcome;
 mod process;
 mod queue;
 
 pub use access::{AccessLog, Line};
 pub use log::{Log, set_up};
-pub use metric::{Metrics, Outcome, RouteCounters};
+pub use metric::{Metrics, RouteCounters};
+pub use outcome::Outcome;

@@ -378,6 +378,31 @@ async fn where_there_are_no_apps_an_account_is_set_up_with_a_number() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_is_never_delivered_does_not_count_and_who_was_sent_one_is_on_record() {
+    let post = Post::open().await;
+    let (rig, _app) = rig(&post, "").await;
+    let mut browser = rig.signed_in("alice", &["staff"]).await;
+    post.answers(404);
+    let mut page = browser.visit(&format!("{}/account/message", rig.origin("auth.localhost"))).await;
+    for number in 1..=7 {
+        let answer = browser.post(&page, "/enrol", &[("contact", "alice@example.com")]).await;
+        assert_eq!(answer.status, 303, "code {number}: {}", answer.body);
+        let failed =
+            format!(r#"portcullis_deliveries_total{{courier="webhook",kind="code",result="failed"}} {number}"#);
+        rig.eventually("it is given up", async || rig.admin("/metrics").await.1.contains(&failed)).await;
+        page = browser.visit(&format!("{}/enrol", rig.origin("auth.localhost"))).await;
+    }
+    let failing = rig.status().await["deliveries"][0].clone();
+    assert_eq!((failing["kind"].as_str(), failing["failures"].as_u64()), (Some("code"), Some(7)), "{failing}");
+    let account = rig.account("alice").await.id;
+    rig.eventually("all are on record", async || {
+        let sent = rig.store.events.of(account, "code.sent", 9).await.expect("the store");
+        sent.len() == 7 && sent.iter().all(|row| row.body.contains(r#""channel":"mail""#))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn neither_a_code_nor_where_it_goes_is_written_down() {
     let post = Post::open().await;
     let (rig, _app) = rig(&post, "").await;

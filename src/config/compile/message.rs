@@ -26,6 +26,7 @@ pub fn compile(main: &Main, reading: &Reading<'_>) -> Option<MessagePlan> {
         smtp: smtp.flatten(),
         channels,
         digits: message.digits.value,
+        per_source: message.per_source.value,
         text: message.text.value.0.clone(),
         subject: message.subject.value.0.clone(),
     })

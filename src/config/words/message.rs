@@ -19,6 +19,9 @@ table! {
         channels: List<Text<Channel>>, optional, r#"["mail"]"#;
         /// Digits of a code.
         digits: Number<6, 8>, or(6), "8";
+        /// Codes that may be sent within an hour for one source: an IPv4 address, or an IPv6 /64. More where many people
+        /// come from behind one address.
+        per_source: Number<1, 100_000>, or(20), "200";
         /// What is sent, with the places `{code}`, `{portal}`, `{host}` and `{minutes}`.
         text: Text<CodeText>, or(CodeText(Template::text())), r#""{portal}: your code is {code}""#;
         /// What mail has above it, with the same places.

@@ -4,7 +4,7 @@ mod template;
 
 pub use template::{Template, Words};
 
-use super::{Against, Begun, Enrolled, Factor, Holder, Rejection, Sending, Show, Verified};
+use super::{Against, Begun, Enrolled, Factor, Holder, Recipient, Rejection, Sending, Show, Verified};
 use crate::identity::{AccountId, Channel, Contact, Credential, FactorName, Kind, Kinds, Proof};
 use crate::stdx::clock::Time;
 use crate::stdx::digest::{Mac, same, sha256};
@@ -38,6 +38,8 @@ const CODE: &[u8] = b"message code 1";
 pub struct Settings {
     /// Digits of a code.
     pub digits: u32,
+    /// How many may be sent within an hour for one source.
+    pub per_source: u32,
     /// Where codes may go.
     pub channels: Vec<Channel>,
     /// What is sent.
@@ -53,6 +55,8 @@ pub struct Settings {
 /// A code on its way. Secret: it does not print.
 #[derive(Clone)]
 pub struct Letter {
+    /// What its code is known by: [`name_of`] what an answer is checked against.
+    pub name: String,
     /// Whose it is; not known while a place is being added.
     pub account: Option<AccountId>,
     /// To whom.
@@ -130,7 +134,10 @@ impl Message {
             Channel::Sms => &self.settings.text,
             Channel::Mail => &self.settings.text.for_mail(),
         };
+        let tag = self.tag(to, code.as_bytes());
+        let sent = Sent { made: now, tag, contact: to.clone() }.sealed(&self.keys.seal);
         let letter = Letter {
+            name: name_of(&sent),
             account,
             to: to.clone(),
             subject: self.settings.subject.fill(&words),
@@ -138,9 +145,8 @@ impl Message {
             code: Secret::new(code.as_str()),
             minutes,
         };
-        let tag = self.tag(to, code.as_bytes());
         self.deliver.take(letter).map_err(|Full| Rejection::Busy)?;
-        Ok(Sent { made: now, tag, contact: to.clone() }.sealed(&self.keys.seal))
+        Ok(sent)
     }
 
     fn tag(&self, to: &Contact, code: &[u8]) -> [u8; 32] {
@@ -172,13 +178,14 @@ impl Factor for Message {
         Kinds::of(Kind::Possession)
     }
 
-    fn recipient(&self, sending: Sending<'_>) -> Option<String> {
+    fn recipient(&self, sending: Sending<'_>) -> Option<Recipient> {
         let contact = match sending {
             Sending::Challenge(credential) => self.keys.contact(credential)?,
             Sending::Typed(answer) => self.typed(answer)?,
         };
         // Counters are kept apart from accounts, and need not say who is reached where.
-        Some(HEXLOWER.encode(&self.keys.mac.tag(&[b"recipient", contact.address().as_bytes()])))
+        let name = HEXLOWER.encode(&self.keys.mac.tag(&[b"recipient", contact.address().as_bytes()]));
+        Some(Recipient { name, per_source: self.settings.per_source })
     }
 
     async fn challenge(&self, of: Option<Holder<'_>>, now: Time) -> Result<Begun, Rejection> {

@@ -87,6 +87,7 @@ const SHOWN: &[(&str, &str)] = &[
     ("factor.message.smtp.password.credential", "a_key_may_be_a_credential"),
     ("factor.message.channels", "codes_go_only_by_the_configured_channels"),
     ("factor.message.digits", "codes_are_as_long_and_worded_as_configured"),
+    ("factor.message.per_source", "so_many_codes_are_sent_for_one_source_as_configured"),
     ("factor.message.text", "codes_are_as_long_and_worded_as_configured"),
     ("factor.message.subject", "codes_are_as_long_and_worded_as_configured"),
     ("notice.webhook.url", "news_go_to_the_configured_webhook"),

@@ -82,6 +82,11 @@ async fn one_session_more_than_configured_ends_the_one_used_longest_ago() {
     rig.sign_in(&mut third, "alice").await;
     assert!(third.who_am_i(&portal).await.is_some() && first.who_am_i(&portal).await.is_some());
     assert_eq!(second.who_am_i(&portal).await, None, "it was used longest ago");
+    rig.eventually("it is on record", async || {
+        let ended = rig.store.events.of(account, "session.ended", 9).await.expect("the store");
+        ended.iter().any(|row| row.body.contains(r#""by":"limit""#))
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,6 +37,25 @@ async fn codes_are_as_long_and_worded_as_configured() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn so_many_codes_are_sent_for_one_source_as_configured() {
+    let post = Post::open().await;
+    let tables = format!("[factor.message]\nwebhook = {}\nper_source = 2", post.webhook());
+    let (rig, mut browser, mut page, _app) = page(&tables).await;
+    for (number, status) in [(1, 303), (2, 303), (3, 429)] {
+        let answer = browser.post(&page, "/enrol", &[("contact", &format!("+491512345678{number}"))]).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+        page = browser.visit(&format!("{}/enrol", rig.origin("auth.localhost"))).await;
+    }
+    let counted = r#"portcullis_codes_refused_total{limit="source"} 1"#;
+    assert!(rig.admin("/metrics").await.1.contains(counted));
+    rig.eventually("it is on record", async || {
+        let events = rig.store.events.after(0, 1_000).await.expect("the store");
+        events.iter().any(|(_, row)| row.name == "code.refused" && row.body.contains(r#""limit":"source""#))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn codes_go_only_by_the_configured_channels() {
     let post = Post::open().await;
     let tables = format!("[factor.message]\nwebhook = {}\nchannels = [\"mail\"]", post.webhook());
