@@ -4,14 +4,10 @@
 use crate::edition::{PasskeyPlan, Plan};
 use crate::factor::passkey::{self, Passkey};
 use crate::factor::{Factor, message, password, recovery_code, totp};
-use crate::identity::{AccountId, Credential, FactorName, Kind, Kinds, Proof};
+use crate::identity::{Credential, FactorName, Kind, Kinds, Proof};
 use crate::login;
 use crate::stdx::clock::Time;
-use crate::store::{Reserved, Store, ThrottleRule, Throttled};
-use std::time::Duration;
-
-/// A counter that lets nothing through: what is asked together with it is answered and not counted.
-const NOTHING_COUNTS: ThrottleRule = ThrottleRule::Window { most: 0, per: Duration::from_secs(1) };
+use crate::store::{Reserved, Store, Throttled};
 
 /// What a configuration makes of credentials.
 #[derive(Clone, Debug)]
@@ -63,11 +59,13 @@ impl Worth {
     /// The same, and by the wrong answers there were. A store that cannot be asked holds nothing back.
     pub async fn of_held(&self, store: &Store, credential: &Credential, now: Time) -> Standing {
         let standing = self.of_credential(credential);
-        let Some(rule) = rule_for(credential.factor).filter(|_| standing == Standing::InUse) else { return standing };
-        match held_back(store, (credential.account, credential.factor), rule, now).await {
-            Some(Reserved::Wait(until)) => Standing::Waits(until),
-            Some(Reserved::Locked) => Standing::Locked,
-            Some(Reserved::Go) | None => standing,
+        let rule = login::rule_for(credential.factor).filter(|_| standing == Standing::InUse);
+        let Some(rule) = rule else { return standing };
+        let whose = Throttled::Account(credential.account, credential.factor);
+        match store.throttles.look(&whose, rule, now).await {
+            Ok(Reserved::Wait(until)) => Standing::Waits(until),
+            Ok(Reserved::Locked) => Standing::Locked,
+            Ok(Reserved::Go) | Err(_) => standing,
         }
     }
 
@@ -88,55 +86,4 @@ pub fn proof(factor: FactorName, at: Time) -> Option<Proof> {
         _ => return None,
     };
     Some(Proof { factor, kinds, phishing_resistant, recovery: false, at })
-}
-
-async fn held_back(
-    store: &Store,
-    (account, factor): (AccountId, FactorName),
-    rule: ThrottleRule,
-    now: Time,
-) -> Option<Reserved> {
-    let (asked, stop) = (Throttled::Account(account, factor), Throttled::Source("asked, not tried".to_owned()));
-    let said = store.throttles.reserve_all(&[(&asked, rule), (&stop, NOTHING_COUNTS)], now).await.ok()?;
-    said.first().copied()
-}
-
-/// By which rule wrong answers are counted, as a sign-in counts them.
-fn rule_for(factor: FactorName) -> Option<ThrottleRule> {
-    match factor {
-        passkey::NAME => None,
-        totp::NAME | message::NAME => Some(login::TOTP),
-        _ => Some(login::PASSWORD),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::memory;
-
-    #[tokio::test]
-    async fn asking_how_it_stands_counts_no_attempt() {
-        let store = memory::open();
-        let account = crate::identity::Account {
-            id: AccountId::new([1; 16]),
-            name: crate::identity::AccountName::parse("alice").expect("a name"),
-            groups: Vec::new(),
-            kind: crate::identity::AccountKind::Person,
-            disabled: false,
-            created: Time::EPOCH,
-        };
-        assert!(store.accounts.add(&account).await.expect("the store"));
-        let whose = (account.id, totp::NAME);
-        for _ in 0..20 {
-            assert_eq!(held_back(&store, whose, login::TOTP, Time::EPOCH).await, Some(Reserved::Go));
-        }
-        let counter = Throttled::Account(account.id, totp::NAME);
-        for at in 0..10 {
-            let now = Time::from_secs(at * 3600);
-            let said = store.throttles.reserve_all(&[(&counter, login::TOTP)], now).await.expect("the store");
-            assert_eq!(said, [Reserved::Go], "{at}");
-        }
-        assert_eq!(held_back(&store, whose, login::TOTP, Time::from_secs(90_000)).await, Some(Reserved::Locked));
-    }
 }

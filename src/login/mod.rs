@@ -22,7 +22,7 @@ pub use known::{MARK_LIFE, Marks};
 pub use plan::{Gap, Next, next};
 pub use recent::PastSignIn;
 pub use send::{AGAIN_AFTER, Asked, Wish};
-pub use throttle::{ANSWERS, PASSWORD, SENT_FOR_ACCOUNT, SENT_TO_RECIPIENT, SOURCE, THROTTLES_KEPT, TOTP};
+pub use throttle::{ANSWERS, PASSWORD, SENT_FOR_ACCOUNT, SENT_TO_RECIPIENT, SOURCE, THROTTLES_KEPT, TOTP, rule_for};
 
 use crate::audit::Recorder;
 use crate::factor::{Factors, Proven, Rejection};

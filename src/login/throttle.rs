@@ -55,7 +55,7 @@ const MOST_TOLD: usize = 10_000;
 
 /// The rule for a factor: those whose answers are short are locked sooner. A passkey's answer cannot be guessed: a limit
 /// would only let strangers lock people out.
-fn rule_for(factor: FactorName) -> Option<ThrottleRule> {
+pub fn rule_for(factor: FactorName) -> Option<ThrottleRule> {
     match factor {
         passkey::NAME => None,
         totp::NAME | message::NAME => Some(TOTP),
@@ -202,15 +202,10 @@ impl Posting {
         if refused { Err(Stop::Rejected(Rejection::Wrong)) } else { Ok(()) }
     }
 
-    /// Whether no further answer to the code of that name would be looked at. What is counted to find out is given back.
+    /// Whether no further answer to the code of that name would be looked at.
     pub async fn is_void(throttles: &Arc<dyn Throttles>, code: &str, now: Time) -> Result<bool, Stop> {
         let code = Throttled::Sent(format!("code:{code}"));
-        let said = throttles.reserve_all(&[(&code, ANSWERS)], now).await?;
-        let void = said.into_iter().any(|said| said != Reserved::Go);
-        if !void {
-            throttles.forgive_all(&[(&code, ANSWERS)]).await?;
-        }
-        Ok(void)
+        Ok(throttles.look(&code, ANSWERS, now).await? != Reserved::Go)
     }
 }
 

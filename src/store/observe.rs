@@ -269,6 +269,10 @@ impl Throttles for Observed<dyn Throttles> {
         self.writing(self.store.reserve_all(counters, now).await)
     }
 
+    async fn look(&self, whose: &Throttled, rule: ThrottleRule, now: Time) -> Result<Reserved> {
+        self.reading(self.store.look(whose, rule, now).await)
+    }
+
     async fn forgive_all(&self, counters: &[(&Throttled, ThrottleRule)]) -> Result<()> {
         self.writing(self.store.forgive_all(counters).await)
     }

@@ -113,6 +113,8 @@ pub trait Throttles: Send + Sync {
     /// their order. Unless all say [`Reserved::Go`] nothing was counted. One atomic step. For an account that is gone
     /// nothing is kept.
     async fn reserve_all(&self, counters: &[(&Throttled, ThrottleRule)], now: Time) -> Result<Vec<Reserved>>;
+    /// What a counter would say of an attempt, which it does not count.
+    async fn look(&self, whose: &Throttled, rule: ThrottleRule, now: Time) -> Result<Reserved>;
     /// An attempt that these counters counted succeeded: a `Backoff` starts over, a `Window` gets its one reservation
     /// back. One atomic step.
     async fn forgive_all(&self, counters: &[(&Throttled, ThrottleRule)]) -> Result<()>;

@@ -7,6 +7,7 @@ on_every_engine!(
     failures_wait_ever_longer_and_then_lock_the_key,
     of_two_hundred_parallel_guesses_only_the_free_ones_go,
     an_attempt_that_one_counter_refuses_is_counted_by_none,
+    looking_counts_nothing,
     a_window_counts_from_its_first_failure,
     a_success_gives_a_window_one_reservation_back,
     a_success_starts_a_backoff_over,
@@ -72,6 +73,19 @@ async fn an_attempt_that_one_counter_refuses_is_counted_by_none(store: Store) ->
     assert_eq!(store.throttles.reserve_all(&both, at(1)).await?, [Reserved::Go, Reserved::Wait(at(3))]);
     assert_eq!(reserve(&store, &source, WINDOW, at(1)).await?, Reserved::Go, "the one that went was counted, no other");
     assert_eq!(store.throttles.reserve_all(&both, at(1)).await?, [Reserved::Wait(at(61)), Reserved::Wait(at(3))]);
+    Ok(())
+}
+
+async fn looking_counts_nothing(store: Store) -> Result<()> {
+    let look = async |second| store.throttles.look(&nobody(), WINDOW, at(second)).await;
+    for _ in 0..3 {
+        assert_eq!(look(0).await?, Reserved::Go);
+    }
+    for _ in 0..2 {
+        assert_eq!(reserve(&store, &nobody(), WINDOW, at(0)).await?, Reserved::Go);
+    }
+    assert_eq!((look(1).await?, look(60).await?), (Reserved::Wait(at(60)), Reserved::Go));
+    assert_eq!(reserve(&store, &nobody(), WINDOW, at(1)).await?, Reserved::Wait(at(60)));
     Ok(())
 }
 

@@ -39,6 +39,11 @@ impl Throttles for Database {
         .await
     }
 
+    async fn look(&self, whose: &Throttled, rule: ThrottleRule, now: Time) -> Result<Reserved> {
+        let mut counter = counter(&self.read(select(whose)).await?)?.unwrap_or_default();
+        Ok(counter.reserve(rule, now))
+    }
+
     async fn forgive_all(&self, counters: &[(&Throttled, ThrottleRule)]) -> Result<()> {
         within(async {
             let mut write = self.write().await?;

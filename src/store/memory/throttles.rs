@@ -23,6 +23,11 @@ impl Throttles for Memory {
         Ok(said)
     }
 
+    async fn look(&self, whose: &Throttled, rule: ThrottleRule, now: Time) -> Result<Reserved> {
+        let mut counter = self.state()?.throttles.get(whose).copied().unwrap_or_default();
+        Ok(counter.reserve(rule, now))
+    }
+
     async fn forgive_all(&self, counters: &[(&Throttled, ThrottleRule)]) -> Result<()> {
         let mut state = self.state()?;
         for (whose, rule) in counters {

@@ -35,7 +35,7 @@ async fn a_rule_made_today_holds_for_a_passkey_of_yesterday_and_says_to_use_anot
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_longer_counts_is_not_asked_for_and_its_holder_sets_up_something_else() {
+async fn what_no_longer_counts_is_not_asked_for_and_a_recovery_code_leads_to_something_else() {
     let (rig, app) = rig().await;
     let (mut alice, _device) = synced(&rig).await;
     reload(&rig, &app, &configuration("synced = false")).await;
@@ -43,11 +43,14 @@ async fn what_no_longer_counts_is_not_asked_for_and_its_holder_sets_up_something
     let mut browser = alice.other();
     let page = sign_in_page(&rig, &mut browser).await;
     let page = browser.submit(&page, "/sign-in", &[("name", "alice"), ("password", PASSWORD)]).await;
+    assert_eq!(page.path(), "/sign-in/recovery", "one factor is not enough for another: {page:?}");
+    let code = alice.codes[0].clone();
+    let page = browser.submit(&page, "/sign-in/recovery", &[("code", &code)]).await;
     assert_eq!(page.path(), "/enrol", "not round in circles: {page:?}");
     let page = browser.submit(&page, "/enrol", &[("factor", "passkey")]).await;
     let mut bound = Authenticator::new(&portal(&rig));
     let page = use_passkey(&mut browser, &page, ENROL, &mut bound).await;
-    assert_eq!(page.status, 200, "{page:?}");
+    browser.enrol_codes(&page).await;
     assert_eq!(assurance(&rig, &mut browser).await.as_deref(), Some("phishing-resistant"));
 }
 
