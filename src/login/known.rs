@@ -1,7 +1,9 @@
 //! The browsers that an account signed in with, by a mark that each holds itself, so that nothing has to be kept here. A
 //! mark admits nobody: its browser is no news, and strangers' wrong answers do not keep it waiting.
 
-use crate::identity::AccountId;
+use super::{Login, Moment, Stop};
+use crate::factor::{Proven, password};
+use crate::identity::{AccountId, Assurance};
 use crate::stdx::clock::Time;
 use crate::stdx::digest::{Mac, same};
 use data_encoding::BASE64URL_NOPAD;
@@ -38,16 +40,55 @@ impl Marks {
         marks.join(".")
     }
 
-    /// The mark of an account as text, if there is a good one.
-    pub(super) fn of(&self, key: &Mac, account: AccountId, now: Time) -> Option<String> {
-        let good = self.0.iter().flatten().find(|mark| is_good(key, mark, account, now));
+    /// The mark of an account as text, if there is a good one that was made no earlier than `since`.
+    fn of(&self, key: &Mac, account: AccountId, (since, now): (Time, Time)) -> Option<String> {
+        let young = |mark: &&Mark| made(mark).is_some_and(|secs| secs >= since.secs());
+        let good = self.0.iter().flatten().filter(young).find(|mark| is_good(key, mark, account, now));
         good.map(|mark| BASE64URL_NOPAD.encode(mark))
     }
 
     /// These and a new one of an account, in place of what it had.
-    pub(super) fn with(&self, key: &Mac, account: AccountId, now: Time) -> Self {
+    fn with(&self, key: &Mac, account: AccountId, now: Time) -> Self {
         let others = self.0.iter().flatten().filter(|mark| !is_good(key, mark, account, now));
         std::iter::once(mark(key, account, now.secs())).chain(others.copied()).collect()
+    }
+}
+
+impl Login {
+    /// Whether an account was signed in to with this browser before, and nothing of how it signs in began anew since.
+    ///
+    /// # Errors
+    /// [`Stop::Down`].
+    pub async fn knows(&self, moment: Moment, account: AccountId) -> Result<bool, Stop> {
+        Ok(self.mark(moment, account).await?.is_some())
+    }
+
+    /// The marks of a browser in which this was proven now; `None` if they stay as they are: it has a mark of the account,
+    /// or this is less than the account can, up to two factors. Whoever has but the password shall not come by counters
+    /// of their own.
+    ///
+    /// # Errors
+    /// [`Stop::Down`].
+    pub async fn marked(&self, moment: Moment, proven: &Proven) -> Result<Option<Marks>, Stop> {
+        let (account, proofs) = (proven.account(), proven.proofs());
+        let enough = self.strongest(account, MARK_LIFE).await?.level.min(Assurance::Mfa);
+        if proofs.only_enrol() || proofs.assurance() < enough || self.knows(moment, account).await? {
+            return Ok(None);
+        }
+        Ok(Some(moment.marks.with(&self.seals.devices, account, moment.now)))
+    }
+
+    /// The mark that a browser has of an account. One from before its password was chosen is void, or where there is
+    /// none, from before all that it has now: a reset or another password throws an intruder's browser out as well.
+    pub(super) async fn mark(&self, moment: Moment, account: AccountId) -> Result<Option<String>, Stop> {
+        if moment.marks.0.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let held = self.credentials(account).await?;
+        let chosen = held.iter().filter(|held| held.factor == password::NAME).map(|held| held.created).max();
+        let since = chosen.or_else(|| held.iter().map(|held| held.created).min());
+        let mark = |since| moment.marks.of(&self.seals.devices, account, (since, moment.now));
+        Ok(since.and_then(mark))
     }
 }
 
@@ -68,9 +109,13 @@ fn mark(key: &Mac, account: AccountId, secs: u64) -> Mark {
     mark
 }
 
+/// The second a mark says it was made in.
+fn made(mark: &Mark) -> Option<u64> {
+    mark.first_chunk::<8>().map(|stamp| u64::from_be_bytes(*stamp))
+}
+
 fn is_good(key: &Mac, own: &Mark, account: AccountId, now: Time) -> bool {
-    let Some(stamp) = own.first_chunk::<8>() else { return false };
-    let secs = u64::from_be_bytes(*stamp);
+    let Some(secs) = made(own) else { return false };
     let young = secs <= now.secs() && now.secs() - secs < MARK_LIFE.as_secs();
     young && same(own, &mark(key, account, secs))
 }
@@ -103,7 +148,10 @@ mod tests {
         for number in [0, 1, 2, 2, 3, 4, 5, 6, 7, 8] {
             marks = Marks::parse(marks.with(&key, account(number), now).text().as_bytes());
         }
-        let known: Vec<u8> = (0..=9).filter(|number| marks.of(&key, account(*number), now).is_some()).collect();
-        assert_eq!(known, [1, 2, 3, 4, 5, 6, 7, 8]);
+        let known = |since| -> Vec<u8> {
+            (0..=9).filter(|number| marks.of(&key, account(*number), (since, now)).is_some()).collect()
+        };
+        assert_eq!(known(now), [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(known(Time::from_secs(1_001)), [0; 0], "all are from before");
     }
 }

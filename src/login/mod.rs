@@ -138,16 +138,6 @@ pub struct Moment {
 }
 
 impl Login {
-    /// Whether an account was signed in to with this browser before.
-    pub fn knows(&self, moment: Moment, account: AccountId) -> bool {
-        moment.marks.of(&self.seals.devices, account, moment.now).is_some()
-    }
-
-    /// The marks of a browser in which an account was signed in to now.
-    pub fn marked(&self, moment: Moment, account: AccountId) -> Marks {
-        moment.marks.with(&self.seals.devices, account, moment.now)
-    }
-
     /// The rules over a store.
     pub fn new(store: Store, factors: Factors, recorder: Recorder, seals: Seals) -> Self {
         let (told, posted) = (throttle::Told::default(), BoundedMap::new(MOST_POSTED));

@@ -45,7 +45,10 @@ impl Login {
         let factors = self.factors.load_full();
         let factor = factors.get(name).ok_or(Stop::Rejected(Rejection::Wrong))?;
         let throttles = &self.store.throttles;
-        let mark = claimed.account.and_then(|account| moment.marks.of(&self.seals.devices, account.id, moment.now));
+        let mark = match claimed.account {
+            Some(account) => self.mark(moment, account.id).await?,
+            None => None,
+        };
         let reservation = match Reservation::take(throttles, claimed, (name, mark), moment).await? {
             Ok(reservation) => reservation,
             Err(refused) => return Err(self.turn_away(claimed, name, &refused, moment)),

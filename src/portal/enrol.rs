@@ -159,7 +159,7 @@ impl Portal {
         let Some(id) = session else {
             let (opened, token) = self.open_session(ask, portal, proven, Browser::Known).await?;
             let answer = signed_in(self.go_on(ask, portal, opened, ticket).await?, ask, &token);
-            return Ok(self.knowing_device(answer, ask, proven.account()));
+            return self.knowing_device(answer, ask, proven).await;
         };
         let live: Option<Arc<LiveSession>> = self.session(ask).await?.filter(|session| session.id == id);
         let live = live.ok_or(Stop::Gone)?;
@@ -172,7 +172,8 @@ impl Portal {
                 self.recovering(answer, ask, id)
             }
         };
-        Ok(self.telling(signed_in(answer, ask, &token), ask, (id, deed, ended)))
+        let answer = self.telling(signed_in(answer, ask, &token), ask, (id, deed, ended));
+        self.knowing_device(answer, ask, proven).await
     }
 
     async fn step_page(

@@ -185,15 +185,14 @@ impl Portal {
         let (account, address) = (proven.account(), ask.client);
         match attempt.purpose {
             Purpose::SignIn => {
-                let new = if self.login.knows(ask.moment(), account) { Browser::Known } else { Browser::New };
+                let new = if self.login.knows(ask.moment(), account).await? { Browser::Known } else { Browser::New };
                 let (session, token) = self.open_session(ask, portal, &proven, new).await?;
                 if proven.proofs().only_enrol() {
                     self.recorder.report(ask.now, Event::Recovered { account, session, address });
-                    let answer = signed_in(to_sign_in(attempt.ticket.as_deref()), ask, &token);
-                    return Ok(self.knowing_device(answer, ask, account));
+                    return Ok(signed_in(to_sign_in(attempt.ticket.as_deref()), ask, &token));
                 }
                 let answer = self.onward(ask, portal, (session, &proven), attempt).await?;
-                Ok(self.knowing_device(signed_in(answer, ask, &token), ask, account))
+                self.knowing_device(signed_in(answer, ask, &token), ask, &proven).await
             }
             Purpose::StepUp(id) => {
                 let session = self.session(ask).await?.filter(|session| session.id == id).ok_or(Stop::Gone)?;
@@ -201,7 +200,8 @@ impl Portal {
                 let newest = proven.proofs().iter().max_by_key(|proof| proof.at);
                 let factor = newest.map_or(password::NAME, |proof| proof.factor);
                 self.recorder.report(ask.now, Event::SteppedUp { account, session: id, factor, address });
-                Ok(signed_in(self.onward(ask, portal, (id, &proven), attempt).await?, ask, &token))
+                let answer = self.onward(ask, portal, (id, &proven), attempt).await?;
+                self.knowing_device(signed_in(answer, ask, &token), ask, &proven).await
             }
             Purpose::Enrol(_) => Err(Stop::Gone.into()),
         }

@@ -15,7 +15,8 @@ use http::{StatusCode, header};
 const FORGET: &str = r#""cache", "storage""#;
 
 /// What belongs to a session, or to a sign-in.
-const OURS: [Name; 6] = [Name::Session, Name::Attempt, Name::Destination, Name::Form, Name::Recovered, Name::News];
+const OURS: [Name; 7] =
+    [Name::Session, Name::Attempt, Name::Destination, Name::Form, Name::Binding, Name::Recovered, Name::News];
 
 impl Portal {
     /// Asks first: a link or an image on another site must not sign anybody out.

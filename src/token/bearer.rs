@@ -9,7 +9,7 @@ use crate::identity::{AccountId, SessionId};
 use crate::session::{Bearer, LiveSession, Thumbprint};
 use crate::stdx::clock::Time;
 use crate::stdx::entropy;
-use data_encoding::{BASE64, BASE64URL_NOPAD, Encoding, Specification};
+use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, Encoding, Specification};
 use jsonwebtoken::{Algorithm, Header};
 use memchr::memmem;
 use serde::Serialize;
@@ -144,11 +144,12 @@ impl AccessTokens {
     }
 }
 
-/// User and password, if these are credentials of that kind.
+/// User and password, if these are credentials of that kind, however they end: some readers ask for no padding.
 fn basic(credentials: &[u8]) -> Option<Vec<u8>> {
     let (scheme, encoded) = credentials.split_at_checked(b"basic".len())?;
     let encoded = Some(encoded.trim_ascii()).filter(|_| scheme.eq_ignore_ascii_case(b"basic"))?;
-    BASE64.decode(encoded).ok()
+    let bare = encoded.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+    BASE64_NOPAD.decode(encoded.get(..bare)?).ok()
 }
 
 /// The claims, not yet believed.
@@ -380,9 +381,16 @@ mod tests {
         for around in ["Bearer\t{}", "Basic QQ==, Bearer {}", "Token {}", "Token token=\"{}\"", "x.{}", "{};{}"] {
             assert!(ours(&around.replace("{}", &issued)), "{around}");
         }
-        let password = BASE64.encode(format!("git:{issued}").as_bytes());
+        let password = data_encoding::BASE64.encode(format!("git:{issued}").as_bytes());
         assert!(ours(&format!("Basic {password}")) && ours(&format!("basic  {password} ")), "as a password");
-        assert!(!ours(&format!("Basic {}", BASE64.encode(format!("git:{ISSUER}").as_bytes()))), "the mere name");
+        let padded = (0..3).map(|more| format!("git{}:{issued}", "t".repeat(more)));
+        for password in padded.map(|text| data_encoding::BASE64_NOPAD.encode(text.as_bytes())) {
+            assert!(ours(&format!("Basic {password}")), "without padding");
+        }
+        assert!(
+            !ours(&format!("Basic {}", data_encoding::BASE64.encode(format!("git:{ISSUER}").as_bytes()))),
+            "the mere name"
+        );
         for foreign in ["", "abc", "a.b.c", "opaque", &token("{}"), &token(r#"{"iss":"https://other.example.com"}"#)] {
             assert!(!ours(foreign), "{foreign}");
         }

@@ -1,6 +1,6 @@
 //! Guessing: how often an answer is looked at, how long the next must wait, and what a guesser learns.
 
-use crate::rig::{Browser, Member, PASSWORD, Page, Rig, TWO_HOSTS, filled};
+use crate::rig::{Browser, Member, PASSWORD, Page, Rig, Scene, TWO_HOSTS, filled};
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -205,6 +205,41 @@ async fn strangers_who_lock_an_account_keep_no_browser_out_that_it_was_signed_in
     rig.clock.advance(15 * MINUTE);
     assert_eq!(rig.sign_in(&mut own, "alice").await.path(), "/");
     assert_eq!(try_password(&rig, &mut guesser, ("alice", PASSWORD)).await.status, 303, "a right answer unlocks it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_alone_makes_no_browser_known_and_a_new_password_makes_those_before_it_strange() {
+    let app = Member::echo("app").await;
+    let tables = "[policy.one]\nrequire = \"one-factor\"\n[[route]]\nname = \"one\"\nhost = \"app.localhost\"\n\
+                  path = \"/one/**\"\npool = \"app\"\npolicy = \"one\"";
+    let rig = Rig::start(&Scene { members: &[app.address()], tables, ..Scene::default() }.text()).await;
+    let portal = rig.origin("auth.localhost");
+    let mut alice = rig.signed_in("alice", &["staff"]).await;
+    let mut thief = alice.other();
+    let page = thief.visit(&format!("{}/one/x", rig.origin("app.localhost"))).await;
+    let page = thief.submit(&page, "/sign-in", &[("name", "alice"), ("password", PASSWORD)]).await;
+    assert_eq!(page.body, "app /one/x", "one factor is enough there");
+    assert!(!thief.jar["auth.localhost"].contains_key("portcullis-device"), "{:?}", thief.jar);
+    // With two it is known; what the thief types meanwhile counts for the thief alone.
+    let mut own = alice.other();
+    assert_eq!(rig.sign_in(&mut own, "alice").await.path(), "/");
+    let mark = own.jar["auth.localhost"]["portcullis-device"].clone();
+
+    rig.clock.advance(Duration::from_secs(2));
+    let page = alice.visit(&format!("{portal}/account/password")).await;
+    let chosen = [("new_password", "another-otter-bridge-92"), ("new_password_again", "another-otter-bridge-92")];
+    assert_eq!(alice.submit(&page, "/enrol", &chosen).await.path(), "/");
+    let mut guesser = rig.browser();
+    guesser.jar.entry("auth.localhost".to_owned()).or_default().insert("portcullis-device".to_owned(), mark);
+    for _ in 0..5 {
+        assert_eq!(try_password(&rig, &mut guesser, ("alice", PASSWORD)).await.status, 422);
+    }
+    let mut stranger = rig.browser();
+    assert_eq!(try_password(&rig, &mut stranger, ("alice", PASSWORD)).await.status, 429, "both count as one");
+    let mark = alice.jar["auth.localhost"]["portcullis-device"].clone();
+    let mut changed = alice.other();
+    changed.jar.entry("auth.localhost".to_owned()).or_default().insert("portcullis-device".to_owned(), mark);
+    assert_eq!(try_password(&rig, &mut changed, ("alice", "another-otter-bridge-92")).await.status, 303);
 }
 
 #[tokio::test(flavor = "multi_thread")]

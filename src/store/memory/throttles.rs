@@ -41,7 +41,7 @@ impl Throttles for Memory {
     async fn sweep(&self, now: Time, most: usize) -> Result<usize> {
         let mut state = self.state()?;
         let before = state.throttles.len();
-        state.throttles.retain(|whose, counter| matches!(whose, Throttled::Account(..)) || now < counter.expires);
+        state.throttles.retain(|whose, counter| whose.account().is_some() || now < counter.expires);
         state.keep_most(most, |whose| matches!(whose, Throttled::Name(..)));
         state.keep_most(most, |whose| matches!(whose, Throttled::Source(_)));
         state.keep_most(most, |whose| matches!(whose, Throttled::Sent(_)));
